@@ -1,0 +1,67 @@
+"""What is asked of the engine: which objects, from where, to where, with which options.
+
+Frozen records only.  Reading the JSON options is `options.py`, reading a conninfo is `conninfo.py`; how a
+request becomes steps is `plan.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["table", "schema"]
+Conflict = Literal["error", "skip", "replace", "rename"]
+
+
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The JSON options of a call, validated.  The defaults are those of an absent key."""
+
+    indexes: bool = True
+    constraints: bool = True
+    triggers: bool = True
+    matviews: bool = True
+    columns: tuple[str, ...] = ()
+    """Only these columns (table clones); () is all of them."""
+    where: str = ""
+    """One SQL expression that the source evaluates per row (table clones); '' is every row."""
+    conflict: Conflict = "error"
+    parallel: int = 0
+    """Number of copiers; 0 takes the configured default."""
+    consistent: bool = True
+
+
+class CloneRequest(msgspec.Struct, frozen=True):
+    """One clone call, with its defaults filled in.  Holds no credential and no conninfo."""
+
+    kind: Kind
+    schema_name: str
+    table_name: str = ""
+    """The source table; '' for a schema clone."""
+    target_table_name: str = ""
+    """The name on the target; '' means the source's."""
+    include_data: bool = True
+    options: Options = Options()
+
+
+class Conninfo(msgspec.Struct, frozen=True):
+    """Connection parameters by libpq keyword.  `repr` and `str` never show the values of secret keywords."""
+
+    parameters: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"<Conninfo {self.public()}>"
+
+    def __str__(self) -> str:
+        return self.public()
+
+    def public(self) -> str:
+        """The parameters that may be logged and stored, as `keyword=value` separated by blanks."""
+        return " ".join(f"{k}={v}" for k, v in self.parameters.items() if k not in SECRET_KEYWORDS)
+
+    def without_secrets(self) -> Conninfo:
+        """The same conninfo without its secret keywords."""
+        return Conninfo({k: v for k, v in self.parameters.items() if k not in SECRET_KEYWORDS})
+
+
+SECRET_KEYWORDS = frozenset({"password", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"})

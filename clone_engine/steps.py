@@ -1,0 +1,82 @@
+"""The steps of a clone: what is run on the target, what is copied, and what must be done before what.
+
+Frozen records only; they travel to copiers as JSON lines.  `plan.py` makes them, `job_process.py` orders them,
+`copier.py` carries them out.  Every step is one transaction on the target: it is done whole or not at all.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """One SQL statement for the target."""
+
+    sql: str
+    object: str
+    """What it makes or changes, for the report: 'index sales.orders_date_idx'."""
+    tolerated: bool = False
+    """Whether its failure is reported and the step goes on (owner, grant, comment…): run within a savepoint."""
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """What every step has.
+
+    `key` is stable: planning the same clone again gives the same key for the same work, so that a resumed job can
+    tell what is done.  `after` holds the keys of the steps that must be done first.  Steps with a larger `weight`
+    (bytes touched) start earlier.  Two steps that `holds` the same relation never run at once.
+    `phase` is the job's phase while it runs, in the original's words ('copying data', 'creating indexes', …).
+    """
+
+    key: str
+    phase: str
+    after: tuple[str, ...] = ()
+    weight: int = 0
+    holds: tuple[str, ...] = ()
+
+
+class Run(Step, frozen=True, kw_only=True, tag="run"):
+    """Statements for the target, in order, in one transaction."""
+
+    statements: tuple[Statement, ...]
+
+
+class Copy(Step, frozen=True, kw_only=True, tag="copy"):
+    """Rows of one table, or of one part of it, from the source's snapshot into the target."""
+
+    table: str
+    """The source table as `schema.name`, unquoted: for progress and report.  Parts of one table share it."""
+    display_name: str
+    """The table's bare name, as current_table shows it."""
+    parts: int
+    """How many Copy steps make up this table."""
+    copy_out: str
+    """COPY … TO STDOUT (text format), for the source."""
+    copy_in: str
+    """COPY … FROM STDIN (text format), for the target."""
+    empty: str
+    """The statement that empties the target table.  A resumed job runs it once for a table that is not complete
+    before copying all of its parts again: parts of two snapshots never meet in one table."""
+    estimated_rows: int
+    """Rows expected; 0 if unknown."""
+    estimated_bytes: int
+    """Size on the source in bytes; the weight for pct_complete."""
+
+
+AnyStep = Run | Copy
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """All steps of a job, and how to undo it.
+
+    `on_failure` statements are run, each in its own transaction, when the job does not complete (drop of a staging
+    schema); where there are any, a resumed job starts over, so none of its steps count as done.
+    `notes` are outcomes that are known before anything runs ('skipped: table exists').
+    """
+
+    steps: tuple[AnyStep, ...]
+    tables: tuple[str, ...]
+    """The tables of the clone as `schema.name`: their number is tables_total."""
+    on_failure: tuple[Statement, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
+    """(object, why it is left out)."""

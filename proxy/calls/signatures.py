@@ -1,0 +1,98 @@
+"""The SQL functions and the view that the proxy answers: names, arguments, defaults, result types, as a table.
+
+Data only.  Finding them in a statement is `rewrite.py`, doing what they ask is `handlers.py`.
+Types are PostgreSQL type names; OIDs stand in pg_type.dat.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+Role = Literal["read", "action", "rows"]
+"""read: a look-up in the snapshot · action: starts or changes a job · rows: set-returning read."""
+
+
+class Argument(NamedTuple):
+    """One declared argument.  `default` is the SQL text of its default; None means that it is required."""
+
+    name: str
+    type: str
+    default: str | None = None
+
+
+class Signature(NamedTuple):
+    """One function as CREATE FUNCTION would declare it, in both spellings: pgclone_NAME and pgclone.NAME."""
+
+    name: str
+    role: Role
+    arguments: tuple[Argument, ...]
+    returns: str
+    strict: bool = True
+    section: str = ""
+    """For reads and rows: the section of the snapshot that answers it."""
+
+    @property
+    def flat(self) -> str:
+        """The name with its prefix, as error messages and column headers show it."""
+        return f"pgclone_{self.name}"
+
+
+CONNINFO = Argument("source_conninfo", "text")
+SCHEMA = Argument("schema_name", "text")
+TABLE = Argument("table_name", "text")
+DATA = Argument("include_data", "boolean", "true")
+JOB = Argument("job_id", "integer")
+OPTIONS = Argument("options", "text", "NULL")
+
+FUNCTIONS: dict[str, Signature] = {
+    s.name: s
+    for s in (
+        Signature(
+            "table_async",
+            "action",
+            (CONNINFO, SCHEMA, TABLE, DATA, Argument("target_table_name", "text", "NULL"), OPTIONS),
+            "integer",
+            strict=False,
+        ),
+        Signature("schema_async", "action", (CONNINFO, SCHEMA, DATA, OPTIONS), "integer", strict=False),
+        Signature("progress", "read", (JOB,), "text", section="p"),
+        Signature("jobs", "read", (), "text", section="l"),
+        Signature("progress_detail", "rows", (), "record", section="j"),
+        Signature("cancel", "action", (JOB,), "text"),
+        Signature("resume", "action", (JOB,), "integer"),
+        Signature("clear_jobs", "action", (), "integer"),
+        Signature("version", "read", (), "text", section="v"),
+    )
+}
+
+VIEW = "jobs_view"
+VIEW_COLUMNS: tuple[tuple[str, str], ...] = (
+    ("job_id", "integer"),
+    ("status", "text"),
+    ("op_type", "text"),
+    ("schema_name", "text"),
+    ("table_name", "text"),
+    ("current_phase", "text"),
+    ("current_table", "text"),
+    ("tables_total", "bigint"),
+    ("tables_completed", "bigint"),
+    ("rows_copied", "bigint"),
+    ("bytes_copied", "bigint"),
+    ("elapsed_ms", "bigint"),
+    ("start_time", "timestamp with time zone"),
+    ("end_time", "timestamp with time zone"),
+    ("error_message", "text"),
+    ("pct_complete", "double precision"),
+    ("progress_bar", "text"),
+    ("elapsed_time", "text"),
+)
+
+
+class Call(NamedTuple):
+    """One recorded call of an action: which function, and its arguments by declared name, defaults filled in."""
+
+    signature: Signature
+    arguments: dict[str, Any]
+    key: str
+    """What the server computed over site and arguments; results are handed back under it."""
+    site: int
