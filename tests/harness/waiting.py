@@ -1,0 +1,31 @@
+"""Waiting for a condition, with a limit: the only way tests wait."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+PAUSE = 0.02
+
+
+def wait_until(condition: Callable[[], T], seconds: float = 10.0, what: str = "the condition") -> T:
+    """The first true value of `condition`.  AssertionError after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(PAUSE)
+    return value
+
+
+async def wait_until_async(
+    condition: Callable[[], Awaitable[T]], seconds: float = 10.0, what: str = "the condition"
+) -> T:
+    """As wait_until, for a coroutine function."""
+    deadline = time.monotonic() + seconds
+    while not (value := await condition()):
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        await asyncio.sleep(PAUSE)
+    return value
