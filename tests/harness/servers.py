@@ -97,9 +97,9 @@ class Database:
             more.setdefault("password", self.server.password)
         return self.server.conninfo(self.name, by_socket=by_socket, **more)
 
-    def connect(self, **more: str) -> psycopg.Connection[tuple[Any, ...]]:
+    def connect(self, *, by_socket: bool = False, **more: str) -> psycopg.Connection[tuple[Any, ...]]:
         """A new autocommit connection."""
-        return psycopg.connect(self.conninfo(**more), autocommit=True)
+        return psycopg.connect(self.conninfo(by_socket=by_socket, **more), autocommit=True)
 
     def execute(self, statements: str) -> None:
         """Run a script of any number of statements."""
