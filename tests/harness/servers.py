@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ import psycopg
 from psycopg import sql
 
 from proxy.embedded import Auth, Installation, Server, installations, private_directory
+from proxy.launch import clean_environment
 
 TEST_SETTINGS: Mapping[str, str] = {
     "max_connections": "200",
@@ -119,7 +119,7 @@ class Database:
         """Run one of the server's own programs (psql, pg_dump, pg_restore) with arguments; it is not checked."""
         path = self.server.installation.program(name)
         return subprocess.run(
-            [path, *arguments], input=stdin, env=clean_environment(), capture_output=True, text=True, check=False
+            [path, *arguments], input=stdin, env=clean_environment({}), capture_output=True, text=True, check=False
         )
 
 
@@ -136,9 +136,3 @@ def fresh_database(server: Server, prefix: str = "db") -> Iterator[Database]:
         if server.running:
             with admin.connect() as conn:
                 conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def clean_environment(**more: str) -> dict[str, str]:
-    """Our environment without anything that libpq or the proxy would read from it."""
-    ours = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "DATABASE_URL"))}
-    return {**ours, **more}

@@ -1,0 +1,65 @@
+# Everything that is done with a checkout.  Needs Python 3.11 or newer and make; each target installs what it
+# needs into .venv by itself.  `make` alone lists the targets.
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+CONF ?= conf/pgclone-proxy.toml
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test test-fast lint format types lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 18
+
+demo: $(INSTALLED) ## clone a sample schema between two embedded servers, through the proxy, and check the copy
+	@$(BIN)/python -m proxy demo
+
+run: $(INSTALLED) ## serve the target of $(CONF) or DATABASE_URL; without one, two embedded servers with the sample
+	@$(BIN)/python -m proxy run-sample-or-serve -c $(CONF)
+
+test: $(INSTALLED) ## run all tests
+	@$(BIN)/python -u -m pytest
+
+test-fast: $(INSTALLED) ## run the tests that need no server; stop at the first failure
+	@$(BIN)/python -u -m pytest -x -q $(wildcard tests/unit tests/properties tests/docs)
+
+lint: $(INSTALLED) ## check style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(INSTALLED) ## bring the sources into format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(INSTALLED) ## check types
+	$(BIN)/mypy
+
+lock: ## renew requirements.lock from pyproject.toml
+	@$(call need-python)
+	rm -rf $(VENV)-lock
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/pip install --quiet '.[embedded,dev]' 'setuptools>=77'
+	{ sed -n '/^#/p' requirements.lock; $(VENV)-lock/bin/pip freeze --all --exclude pgclone-proxy --exclude pip --exclude wheel; } \
+		> requirements.lock.new
+	mv requirements.lock.new requirements.lock
+	rm -rf $(VENV)-lock
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) $(VENV)-lock build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(call need-python)
+	@echo "Installing into $(VENV) …"
+	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+define need-python
+[ -n "$(PYTHON)" ] || { echo "pgclone-proxy needs Python 3.11 or newer with venv: none of python3, python3.13, python3.12, \
+python3.11 is one. Name yours with: make PYTHON=/path/to/python3 (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
+endef
