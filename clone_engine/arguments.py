@@ -1,0 +1,53 @@
+"""Turns the arguments of an SQL call into a CloneRequest.
+
+Names and NULLs are checked here; the options are read by `options.py`, the conninfo by `conninfo.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from clone_engine.errors import PgError
+from clone_engine.options import parse_options
+from clone_engine.request import CloneRequest, Kind
+
+MAX_NAME_BYTES = 63
+"""NAMEDATALEN - 1: a longer name would silently be cut by the server and name something else."""
+
+
+def build_request(kind: Kind, arguments: Mapping[str, Any]) -> CloneRequest:
+    """What a call of `kind` asks for; `arguments` by declared name, None for SQL's NULL, absent for the default.
+
+    A NULL include_data is true, the default, in every call: a NULL flag says nothing about the rows, and a clone that
+    is silently empty is the worse surprise.  A NULL or empty target_table_name is the source's name.
+    PgError 22004 (NULL), 22023 (empty) or 42622 (too long) for names; 22023 for options.
+    """
+    include_data = arguments.get("include_data")
+    return CloneRequest(
+        kind=kind,
+        schema_name=_name("schema_name", arguments.get("schema_name")),
+        table_name=_name("table_name", arguments.get("table_name")) if kind == "table" else "",
+        target_table_name=_optional_name("target_table_name", arguments.get("target_table_name")),
+        include_data=True if include_data is None else bool(include_data),
+        options=parse_options(arguments.get("options"), kind),
+    )
+
+
+def _name(argument: str, value: str | None) -> str:
+    if value is None:
+        raise PgError("22004", f"pgclone: {argument} must not be null", hint=f"Pass the name as {argument}.")
+    if not value:
+        raise PgError("22023", f"pgclone: {argument} must not be empty", hint=f"Pass the name as {argument}.")
+    return _optional_name(argument, value)
+
+
+def _optional_name(argument: str, value: str | None) -> str:
+    if len((value or "").encode()) > MAX_NAME_BYTES:
+        raise PgError(
+            "42622",
+            f"pgclone: {argument} is too long",
+            detail=f"Names have at most {MAX_NAME_BYTES} bytes.",
+            hint="Pass the name as it stands in the catalog, without quotes.",
+        )
+    return value or ""

@@ -1,0 +1,178 @@
+"""Reads the JSON options of a clone call: strict, and every refusal names the key.
+
+What a key means to a clone is `plan.py`'s business; this file only says what may be written.  Adding an option
+is one row in `READERS` and one field in `request.Options`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NoReturn
+
+from clone_engine.errors import PgError
+from clone_engine.expression import one_expression
+from clone_engine.request import Conflict, Kind, Options
+
+MAX_LENGTH = 262_144
+"""Characters.  Room for the names of 1,600 columns; a longer text is a mistake or an attack."""
+MAX_PARALLEL = 64
+CONFLICTS: tuple[Conflict, ...] = ("error", "skip", "replace", "rename")
+SQLSTATE = "22023"
+
+JSON_TYPES: dict[type, str] = {
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    str: "a string",
+    list: "an array",
+    dict: "an object",
+    type(None): "null",
+}
+
+
+def parse_options(text: str | None, kind: Kind) -> Options:
+    """The options of a call of `kind`.  None and blank text are the defaults; anything doubtful is PgError 22023."""
+    if text is None or not text.strip():
+        return Options()
+    given = _decode(text)
+    for key in given:
+        _check_key(key, kind)
+    if "filter" in given:
+        if "where" in given:
+            _refuse('options "where" and "filter" are two names of one option', "Give only one of them.")
+        given["where"] = given.pop("filter")
+    return Options(**{key: READERS[key](key, value) for key, value in given.items()})
+
+
+def _decode(text: str) -> dict[str, Any]:
+    if len(text) > MAX_LENGTH:
+        _refuse(f"options are longer than {MAX_LENGTH} characters", "Name only what differs from the defaults.")
+    try:
+        value = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+    except RecursionError:
+        _refuse("options are nested too deeply", EXAMPLE)
+    except json.JSONDecodeError as error:
+        _refuse(f"options are not valid JSON: {error.msg} at character {error.pos + 1}", EXAMPLE)
+    except ValueError:  # a number of thousands of digits
+        _refuse("options are not valid JSON: number out of range", EXAMPLE)
+    if not isinstance(value, dict):
+        _refuse(f"options must be a JSON object, not {JSON_TYPES[type(value)]}", EXAMPLE)
+    return value
+
+
+EXAMPLE = 'Write a JSON object, for example {"parallel": 4, "triggers": false}.'
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    seen: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in seen:
+            _refuse(f'option "{_shown(key)}" is given more than once', "Give every option once.")
+        seen[key] = value
+    return seen
+
+
+def _no_constant(word: str) -> NoReturn:
+    # Python's reader takes NaN and Infinity, which are not JSON.
+    _refuse(f"options are not valid JSON: {word} is no JSON value", EXAMPLE)
+
+
+def _check_key(key: str, kind: Kind) -> None:
+    valid = [name for name in (*READERS, "filter") if kind == "table" or name not in TABLE_ONLY]
+    if key in valid:
+        return
+    if key in TABLE_ONLY:
+        _refuse(
+            f'option "{key}" cannot be used in a schema clone',
+            "Clone that table with pgclone_table_async to choose its columns or rows.",
+        )
+    closest = difflib.get_close_matches(key.lower(), valid, n=1)
+    guess = f'Perhaps you meant "{closest[0]}". ' if closest else ""
+    _refuse(f'unknown option "{_shown(key)}"', f"{guess}Valid options are: {', '.join(sorted(valid))}.")
+
+
+def _shown(key: str) -> str:
+    """A key as an error may show it: on one line, and not longer than a name can be."""
+    printable = "".join(c if c.isprintable() else "?" for c in key)
+    return printable if len(printable) <= 63 else printable[:63] + "…"
+
+
+def _boolean(key: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        _refuse_type(key, value, "true or false", f'Write {{"{key}": false}}, without quotes around false.')
+    return value
+
+
+def _number_of_copiers(key: str, value: Any) -> int:
+    hint = f'Write a number without quotes, for example {{"{key}": 4}}.'
+    if type(value) is not int:  # bool is an int to Python, and 4.0 is no count
+        _refuse_type(key, value, f"an integer from 1 to {MAX_PARALLEL}", hint)
+    if not 1 <= value <= MAX_PARALLEL:
+        _refuse(f'option "{key}" must be an integer from 1 to {MAX_PARALLEL}', hint)
+    return value
+
+
+def _conflict(key: str, value: Any) -> Conflict:
+    words = ", ".join(f'"{c}"' for c in CONFLICTS)
+    hint = f'For example {{"{key}": "skip"}}.'
+    if not isinstance(value, str):
+        _refuse_type(key, value, f"one of {words}", hint)
+    conflict = next((c for c in CONFLICTS if c == value), None)
+    if conflict is None:
+        _refuse(f'option "{key}" must be one of {words}, not "{_shown(value)}"', hint)
+    return conflict
+
+
+def _columns(key: str, value: Any) -> tuple[str, ...]:
+    hint = f'Write the columns as an array of strings, for example {{"{key}": ["id", "name"]}}.'
+    if not isinstance(value, list):
+        _refuse_type(key, value, "an array of column names", hint)
+    if not value:
+        _refuse(f'option "{key}" must name at least one column', hint + " Leave it out for all columns.")
+    for name in value:
+        if not isinstance(name, str):
+            _refuse_type(key, name, "an array of column names", hint, holds=True)
+        if not name or "\0" in name:
+            _refuse(f'option "{key}" holds a name that no column can have', hint)
+    if duplicate := next((name for name in value if value.count(name) > 1), None):
+        _refuse(f'option "{key}" names column "{_shown(duplicate)}" more than once', "Name every column once.")
+    return tuple(value)
+
+
+def _where(key: str, value: Any) -> str:
+    hint = f'Write a condition as it would stand behind WHERE, for example {{"{key}": "status = \'active\'"}}.'
+    if not isinstance(value, str):
+        _refuse_type(key, value, "a string", hint)
+    try:
+        return one_expression(value)
+    except ValueError as error:
+        _refuse(f'option "{key}" must be exactly one SQL expression: {error}', hint)
+
+
+READERS: Mapping[str, Callable[[str, Any], Any]] = MappingProxyType(
+    {
+        "indexes": _boolean,
+        "constraints": _boolean,
+        "triggers": _boolean,
+        "matviews": _boolean,
+        "consistent": _boolean,
+        "columns": _columns,
+        "where": _where,
+        "conflict": _conflict,
+        "parallel": _number_of_copiers,
+    }
+)
+"""How the value of each option is read: (key, JSON value) -> field of Options, or PgError 22023."""
+TABLE_ONLY = frozenset({"columns", "where", "filter"})
+
+
+def _refuse_type(key: str, value: Any, wanted: str, hint: str, *, holds: bool = False) -> NoReturn:
+    _refuse(f'option "{key}" must be {wanted}', hint, f"It {'holds' if holds else 'is'} {JSON_TYPES[type(value)]}.")
+
+
+def _refuse(message: str, hint: str, detail: str = "") -> NoReturn:
+    # `from None`: the texts of the JSON reader and of Python add nothing for an SQL user.
+    raise PgError(SQLSTATE, f"pgclone: {message}", detail=detail, hint=hint) from None
