@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import NoReturn
 
@@ -64,17 +65,18 @@ def _parse(text: str) -> dict[str, str]:
         _refuse(f"source_conninfo is longer than {MAX_LENGTH} characters", EXAMPLE)
     if "\0" in text:
         _refuse("source_conninfo holds a null character", EXAMPLE)
-    try:
-        return {keyword: str(value) for keyword, value in conninfo_to_dict(text).items() if value is not None}
-    except (psycopg.Error, UnicodeError):
-        # Neither the parser's words nor its exception may go on: both can hold the password.
-        pass
-    _refuse(
-        "source_conninfo is not a valid connection string",
-        EXAMPLE + " Quote values that hold blanks with single quotes; in a URI percent-encode special characters.",
-        "It has an unknown keyword, a missing = or an unclosed quote, or is no valid URI. "
-        "The text is not shown because it may hold a password.",
-    )
+    parsed = None
+    # Neither the parser's words nor its exception may go on, not even as a context: both can hold the password.
+    with suppress(psycopg.Error, UnicodeError):
+        parsed = conninfo_to_dict(text)
+    if parsed is None:
+        _refuse(
+            "source_conninfo is not a valid connection string",
+            EXAMPLE + " Quote values that hold blanks with single quotes; in a URI percent-encode special characters.",
+            "It has an unknown keyword, a missing = or an unclosed quote, or is no valid URI. "
+            "The text is not shown because it may hold a password.",
+        )
+    return {keyword: str(value) for keyword, value in parsed.items() if value is not None}
 
 
 def _check(keyword: str, value: str) -> None:
@@ -108,10 +110,9 @@ def _database_name(value: str) -> str:
 
 
 def _ports(value: str) -> str:
-    ok = all(not p.strip() or (p.strip().isascii() and p.strip().isdigit()) for p in value.split(","))
-    return (
-        "" if ok and all(1 <= int(p) <= 65535 for p in value.split(",") if p.strip()) else "A port is from 1 to 65535."
-    )
+    ports = [port.strip() for port in value.split(",")]  # one per host; an empty one is 5432
+    usable = all(not p or (re.fullmatch("[0-9]{1,5}", p) and 1 <= int(p) <= 65535) for p in ports)
+    return "" if usable else "A port is from 1 to 65535."
 
 
 def _integer(value: str) -> str:
