@@ -18,7 +18,8 @@ demo: $(INSTALLED) ## clone a sample schema between two embedded servers, throug
 	@$(BIN)/python -m proxy demo
 
 run: $(INSTALLED) ## serve the target of $(CONF) or DATABASE_URL; without one, two embedded servers with the sample
-	@$(BIN)/python -m proxy run-sample-or-serve -c $(CONF)
+	@if $(BIN)/python -c "import sys, proxy.demo; sys.exit(not proxy.demo.has_target(sys.argv[1]))" $(CONF); \
+	then $(BIN)/python -m proxy serve -c $(CONF); else $(BIN)/python -m proxy demo --keep; fi
 
 test: $(INSTALLED) ## run all tests
 	@$(BIN)/python -u -m pytest

@@ -121,10 +121,13 @@ def private_directory() -> Iterator[Path]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on at this moment; another process may take it the next."""
+def free_port(wanted: int = 0) -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on at this moment; another process may take it the next.
+
+    `wanted` asks for that very one: OSError if it is taken."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that are closing do not count
+        probe.bind(("127.0.0.1", wanted))
         port: int = probe.getsockname()[1]
     return port
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import psycopg
 import pytest
 
 from proxy.embedded import Server, installations, private_directory
+from tests.harness.compare import assert_same_schema
 from tests.harness.servers import PASSWORD, Database
 
 
@@ -40,3 +43,22 @@ def test_a_stopped_server_keeps_its_data_and_leaves_no_process() -> None:
         with server:
             assert Database(server, "postgres").value("SELECT count(*) FROM kept") == 0
     assert not directory.exists()
+
+
+def test_comparing_sees_a_changed_row_a_missing_index_and_a_sequence(
+    source_database: Database, target_database: Database
+) -> None:
+    for database in (source_database, target_database):
+        database.execute(
+            'CREATE SCHEMA "S 1"; CREATE TABLE "S 1".t AS SELECT i, i::float8 / 3 AS f FROM generate_series(1, 9) i'
+        )
+        database.execute('CREATE SEQUENCE "S 1".n; CREATE INDEX ix ON "S 1".t (i)')
+    assert_same_schema(source_database, target_database, "S 1")
+    for change, named in (
+        ('UPDATE "S 1".t SET i = 0 WHERE i = 3', "table t: "),
+        ('SELECT nextval($$"S 1".n$$)', "sequence n: "),
+        ('DROP INDEX "S 1".ix', "CREATE INDEX ix"),
+    ):
+        target_database.execute(change)
+        with pytest.raises(AssertionError, match=re.escape(named)):
+            assert_same_schema(source_database, target_database, "S 1")
