@@ -29,7 +29,7 @@ from clone_engine.errors import PgError
 from clone_engine.jobs import FINISHED
 from proxy.agreement import SchemaState, differences, schema_state
 from proxy.config import ConfigError, ServerSettings, load
-from proxy.embedded import SUPERUSER, Server, free_port, newest, private_directory
+from proxy.embedded import SUPERUSER, Server, free_port, newest, private_directory, reachable
 from proxy.launch import ProxyProcess
 
 SCHEMA = "shop"
@@ -114,8 +114,8 @@ def sample(console: Console, port: int = 0) -> Iterator[Sample]:
     """Two servers, the sample schema on the first, the proxy on `port` (0: any) before the second.
 
     All of it is stopped and removed at the end.  PgError or psycopg.Error if a part does not come up."""
-    installation = newest()
     with private_directory() as directory, contextlib.ExitStack() as running:
+        installation = reachable(newest(), directory)
         console.print(f"Starting two PostgreSQL {installation.major} servers …")
         source, target = (running.enter_context(Server(installation, directory / name)) for name in ("s", "t"))
         for server, databases in ((source, [DATABASE]), (target, [DATABASE, PLAYGROUND])):

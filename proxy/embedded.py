@@ -111,7 +111,7 @@ def private_directory() -> Iterator[Path]:
     """A new directory that only we and the servers' account can enter; removed with all it holds at the end."""
     account = server_account()
     places = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]
-    base = next((p for p in places if account is None or _open_to_all(p)), places[0])
+    base = next((p for p in places if _enterable(p, account)), places[0])
     directory = Path(tempfile.mkdtemp(prefix="pgclone-", dir=base))
     try:
         if account:
@@ -130,6 +130,22 @@ def free_port(wanted: int = 0) -> int:
         probe.bind(("127.0.0.1", wanted))
         port: int = probe.getsockname()[1]
     return port
+
+
+def reachable(installation: Installation, directory: Path) -> Installation:
+    """`installation`, or a copy of it in `directory` if the servers' account cannot go where it lies.
+
+    The wheel is often below a home directory that is closed to others.  Copying once serves many servers."""
+    if not installation.embedded or _enterable(installation.bin_dir, server_account()):
+        return installation
+    package = installation.bin_dir.parents[1]
+    copy = directory / "programs" / package.name / installation.bin_dir.parent.name
+    if not copy.exists():
+        shutil.copytree(installation.bin_dir.parent, copy, ignore=shutil.ignore_patterns("include", "*.a"))
+    libraries = package.with_name(package.name + ".libs")  # where the programs look, seen from bin: ../../../
+    if libraries.exists():
+        shutil.copytree(libraries, copy.parents[1] / libraries.name, dirs_exist_ok=True)
+    return installation._replace(bin_dir=copy / "bin")
 
 
 class Server:
@@ -184,7 +200,7 @@ class Server:
         self.directory.mkdir(exist_ok=True)
         if self._account:
             os.chown(self.directory, *self._account)
-            self.installation = _reachable(self.installation, self.directory)
+            self.installation = reachable(self.installation, self.directory)
         if not (self.data / "PG_VERSION").exists():
             self._initdb()
         fixed = bool(self.port)
@@ -291,21 +307,9 @@ def _major_version(bin_dir: Path) -> int:
     return 0
 
 
-def _open_to_all(path: Path) -> bool:
-    """Whether every account can pass through `path`, as far as the mode bits tell."""
-    return all(p.stat().st_mode & 0o001 for p in (path.resolve(), *path.resolve().parents))
-
-
-def _reachable(installation: Installation, directory: Path) -> Installation:
-    """`installation`, or a copy of it in `directory` if it lies where other accounts cannot go."""
-    if not installation.embedded or _open_to_all(installation.bin_dir):
-        return installation
-    package = installation.bin_dir.parents[1]
-    copy = directory / "programs" / package.name / installation.bin_dir.parent.name
-    if not copy.exists():
-        unused = shutil.ignore_patterns("include", "*.a")
-        shutil.copytree(installation.bin_dir.parent, copy, ignore=unused)
-        libraries = package.with_name(package.name + ".libs")  # the programs look for them at ../../../
-        if libraries.exists():
-            shutil.copytree(libraries, copy.parents[1] / libraries.name)
-    return installation._replace(bin_dir=copy / "bin")
+def _enterable(path: Path, account: Account | None) -> bool:
+    """Whether `account` (None: we) can go through `path` and all above it, as far as mode bits tell."""
+    if account is None:
+        return True
+    above = [p.stat() for p in (path.resolve(), *path.resolve().parents)]
+    return all(s.st_mode & 0o001 or (s.st_uid == account.uid and s.st_mode & 0o100) for s in above)

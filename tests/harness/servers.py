@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from proxy.embedded import Auth, Installation, Server, installations, private_directory
+from proxy.embedded import Auth, Installation, Server, installations, private_directory, reachable
 from proxy.launch import clean_environment
 
 TEST_SETTINGS: Mapping[str, str] = {
@@ -34,7 +34,7 @@ class Servers:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.installations = installations()
+        self.installations = tuple(reachable(i, directory) for i in installations())
         self._running: dict[tuple[Any, ...], Server] = {}
 
     def get(
