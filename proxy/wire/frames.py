@@ -65,19 +65,30 @@ class FrameReader:
             # Gathered in a list, so that a large message in many pieces is joined once and not once per piece.
             self._held.append(data)
             self._held_size += len(data)
-            if len(self.data) - self._position + self._held_size < self._need:
-                return
-            data = b"".join((self.data[self._position :], *self._held))
-            self._held.clear()
-            self._held_size = 0
-        self.data = data
-        self._position = 0
+            if self.waiting >= self._need:
+                self._join()
+        else:
+            self.data = data
+            self._position = 0
+
+    def _join(self) -> None:
+        self.data = b"".join((self.data[self._position :], *self._held))
+        self._held.clear()
+        self._held_size = self._position = 0
 
     def next(self, whole: bool = False) -> Frame | None:
         """The next span, or None if more must be fed first."""
+        frame = self._next(whole)
+        if frame is None and self._held and self.waiting >= self._need:
+            self._join()
+            frame = self._next(whole)
+        return frame
+
+    def _next(self, whole: bool) -> Frame | None:
         data, start = self.data, self._position
         size = len(data)
         if start == size:
+            self._need = 0
             return None
         if self.out_of_step:
             return self._give(STREAM, start, size)

@@ -6,7 +6,8 @@ not such a message.  Which message may follow which is `exchange`'s business.
 
 from __future__ import annotations
 
-from struct import Struct, error as struct_error
+from struct import Struct
+from struct import error as struct_error
 from typing import NamedTuple
 
 from clone_engine.errors import PgError

@@ -35,17 +35,17 @@ class Packet(NamedTuple):
         return int.from_bytes(self.data[8:12], "big"), self.data[12:]
 
 
-class NotAPacket(Exception):
+class StartupError(Exception):
     """The bytes cannot begin a start-up packet."""
 
 
 def read_packet(buffer: bytes) -> Packet | None:
-    """The packet at the beginning of `buffer`, or None if more bytes are needed.  NotAPacket if it is none."""
+    """The packet at the beginning of `buffer`, or None if more bytes are needed.  StartupError if it is none."""
     if len(buffer) < 4:
         return None
     length = int.from_bytes(buffer[:4], "big")
     if not 8 <= length <= LARGEST:
-        raise NotAPacket(f"invalid length of startup packet: {length}")
+        raise StartupError(f"invalid length of startup packet: {length}")
     if len(buffer) < length:
         return None
     _, code = _head(buffer)

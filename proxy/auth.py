@@ -1,0 +1,89 @@
+"""With which credential a job logs in to the target: the caller's own, or none.
+
+The principal is the role that the target server authenticated for the session.  A job logs in as that role: without
+a password where the server asks for none, else with the one that the proxy's passfile has for it, else the call is
+refused.  How the client itself logs in is not looked at: the session relays it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psycopg
+
+from clone_engine.errors import PgError
+from clone_engine.request import Conninfo
+from proxy.upstream import Target
+
+# Nothing of the proxy's own environment may lend a job an identity that is not the caller's.
+_NO_AMBIENT = {"passfile": os.devnull, "gssencmode": "disable"}
+
+
+class Credentials:
+    """Finds the conninfo with which a job may log in to the target as a role, and tries it."""
+
+    def __init__(self, target: Target, passfile: str) -> None:
+        self._target = target
+        self._passfile = Path(passfile).expanduser() if passfile else None
+
+    def __repr__(self) -> str:
+        return f"<Credentials for {self._target.address}, passfile {self._passfile}>"
+
+    async def login(self, role: str, database: str) -> Conninfo:
+        """A conninfo that has just logged in as `role`; it may hold a password.
+
+        PgError 28000 if the server asks for a password and none is known, or the server's own error otherwise.
+        """
+        kept = {
+            k: v
+            for k, v in self._target.conninfo.parameters.items()
+            if k not in ("user", "password", "dbname", "passfile")
+        }
+        parameters = kept | {"user": role, "dbname": database}
+        try:
+            await self._try(parameters)
+        except psycopg.OperationalError as error:
+            if not (error.pgconn and error.pgconn.needs_password):
+                raise _refused(error, role) from None
+            parameters["password"] = await self._with_passfile(parameters, role)
+        return Conninfo(parameters)
+
+    async def _with_passfile(self, parameters: dict[str, str], role: str) -> str:
+        """The password that the passfile has for this login, after it has worked."""
+        if self._passfile is None:
+            raise _no_credential(role)
+        try:
+            return await self._try(parameters | {"passfile": str(self._passfile)})
+        except psycopg.OperationalError as error:
+            if error.pgconn and error.pgconn.needs_password and not error.pgconn.used_password:
+                raise _no_credential(role) from None
+            raise _refused(error, role) from None
+
+    async def _try(self, parameters: dict[str, str]) -> str:
+        """Log in and out again; the password that was used, or ''."""
+        options = _NO_AMBIENT | {"connect_timeout": str(max(2, int(self._target.timeout)))} | parameters
+        connection = await psycopg.AsyncConnection.connect(**options, autocommit=True)  # type: ignore[arg-type]
+        try:
+            return connection.info.password
+        finally:
+            await connection.close()
+
+
+def _no_credential(role: str) -> PgError:
+    return PgError(
+        "28000",
+        f'pgclone: no credential with which a job could log in to the target as role "{role}"',
+        detail="The target server asks for a password, and the proxy does not learn the one that you logged in with.",
+        hint=f'Add a line for role "{role}" to the proxy\'s passfile (jobs.passfile in its configuration), '
+        "or let the target server accept the role from the proxy's host without a password.",
+    )
+
+
+def _refused(error: psycopg.OperationalError, role: str) -> PgError:
+    words = " ".join(str(error).split())
+    return PgError(
+        error.sqlstate or "28000",
+        f'pgclone: a job could not log in to the target as role "{role}": {words}',
+        hint="Check that the target server lets this role connect from the proxy's host.",
+    )

@@ -1,0 +1,85 @@
+"""What the functions and the view answer: reads from a snapshot of the jobs, actions through the job manager.
+
+Between a statement and the engine: it knows neither SQL text nor bytes.  A new function is a row in
+`signatures.FUNCTIONS` and, for an action, a method here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
+
+from clone_engine.conninfo import parse_conninfo
+from clone_engine.jobs import jobs_json, progress_json, view_row
+from clone_engine.manager import Caller, Manager, build_request
+from clone_engine.request import Conninfo, Kind
+from proxy.auth import Credentials
+from proxy.calls.signatures import Call
+
+
+class Answer(NamedTuple):
+    """What an action returns, and the notices that go with it."""
+
+    value: int | str
+    notices: tuple[str, ...] = ()
+
+
+class Handlers:
+    """Answers calls on behalf of a caller."""
+
+    def __init__(self, manager: Manager, credentials: Credentials, target: Conninfo, version: str) -> None:
+        self._manager = manager
+        self._credentials = credentials
+        self._target = target
+        self._version = version
+        self._actions: Mapping[str, Callable[[Caller, dict[str, Any]], Awaitable[Answer]]] = {
+            "table_async": self._table_async,
+            "schema_async": self._schema_async,
+            "cancel": self._cancel,
+            "resume": self._resume,
+            "clear_jobs": self._clear_jobs,
+        }
+
+    def __repr__(self) -> str:
+        return f"<Handlers of {self._manager!r}>"
+
+    def snapshot(self, caller: Caller, sections: frozenset[str]) -> dict[str, Any]:
+        """The sections of the snapshot that a statement reads, as the caller may see the jobs now."""
+        now = time.time()
+        jobs = self._manager.visible(caller)
+        make: dict[str, Callable[[], Any]] = {
+            "j": lambda: [view_row(job, now) for job in jobs],
+            "p": lambda: {str(job.job_id): progress_json(job, now) for job in jobs},
+            "l": lambda: jobs_json(jobs),
+            "v": lambda: f"pgclone {self._version}",
+        }
+        return {section: make[section]() for section in sorted(sections)}
+
+    async def perform(self, caller: Caller, call: Call) -> Answer:
+        """Do what a recorded call asks.  PgError if it is refused; then nothing has been started."""
+        return await self._actions[call.signature.name](caller, call.arguments)
+
+    async def _table_async(self, caller: Caller, arguments: dict[str, Any]) -> Answer:
+        return await self._submit(caller, "table", arguments)
+
+    async def _schema_async(self, caller: Caller, arguments: dict[str, Any]) -> Answer:
+        return await self._submit(caller, "schema", arguments)
+
+    async def _submit(self, caller: Caller, kind: Kind, arguments: dict[str, Any]) -> Answer:
+        request = build_request(kind, arguments)
+        source = parse_conninfo(arguments["source_conninfo"], caller.role, self._target)
+        target = await self._credentials.login(caller.role, caller.database)
+        job = await self._manager.submit(caller, request, source, target)
+        return Answer(job.job_id)
+
+    async def _cancel(self, caller: Caller, arguments: dict[str, Any]) -> Answer:
+        return Answer(await self._manager.cancel(caller, arguments["job_id"]))
+
+    async def _resume(self, caller: Caller, arguments: dict[str, Any]) -> Answer:
+        target = await self._credentials.login(caller.role, caller.database)
+        return Answer(await self._manager.resume(caller, arguments["job_id"], target))
+
+    async def _clear_jobs(self, caller: Caller, arguments: dict[str, Any]) -> Answer:
+        cleared = await self._manager.clear(caller)
+        return Answer(cleared, (f"pgclone: cleared {cleared} finished job slots",))

@@ -1,0 +1,46 @@
+"""Asks the server which names in a statement are somebody else's: a user's own relation or function, or the real
+extension's.  Those are left alone.  Pure: the query's text, and what its row means.
+
+Our own stubs carry STUB_COMMENT and do not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from proxy.calls.rewrite import Reference
+
+STUB_COMMENT = "pgclone-proxy stub"
+
+
+def ownership_query(names: Sequence[Reference]) -> str:
+    """A query of one row with a boolean per reference, in order: whether it resolves to an object not ours."""
+    return "SELECT " + ", ".join(_resolves(name) for name in names)
+
+
+def others(names: Sequence[Reference], row: Sequence[bytes | None]) -> frozenset[Reference]:
+    """The references that the row of `ownership_query` marks as somebody else's."""
+    return frozenset(name for name, value in zip(names, row, strict=True) if value == b"t")
+
+
+def _resolves(name: Reference) -> str:
+    # The names come from our own fixed list, so they hold nothing that would need quoting.
+    if name.kind == "view":
+        spelled = f"pg_catalog.to_regclass('{f'{name.schema}.' if name.schema else ''}{name.name}')"
+        comment = f"pg_catalog.obj_description({spelled}::pg_catalog.oid, 'pg_class')"
+        return f"({spelled} IS NOT NULL AND {_not_a_stub(comment)})"
+    where = (
+        f"n.nspname OPERATOR(pg_catalog.=) '{name.schema}'::pg_catalog.name"
+        if name.schema
+        else "pg_catalog.pg_function_is_visible(p.oid)"
+    )
+    return (
+        "EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n"
+        " ON n.oid OPERATOR(pg_catalog.=) p.pronamespace"
+        f" WHERE p.proname OPERATOR(pg_catalog.=) '{name.name}'::pg_catalog.name AND {where}"
+        " AND " + _not_a_stub("pg_catalog.obj_description(p.oid, 'pg_proc')") + ")"
+    )
+
+
+def _not_a_stub(comment: str) -> str:
+    return f"(coalesce({comment}, '') OPERATOR(pg_catalog.<>) '{STUB_COMMENT}')"

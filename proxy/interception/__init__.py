@@ -1,0 +1,11 @@
+"""Statements of ours on a session: filter, rewrite, forward; for actions collect, perform, answer.
+
+interceptor  what a session hands over, and to which protocol's part it goes
+context      what both parts share: encoding, ownership, the snapshot, performing calls
+passes       the collect pass, the same for both protocols
+simple       Query messages
+extended     Parse, Bind, Describe, Execute, Close, Sync
+replies      the server's messages as the client is to see them
+
+What a statement becomes is decided in `calls`, what it answers by `calls.handlers`; here is only the order of messages.
+"""

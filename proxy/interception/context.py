@@ -1,0 +1,138 @@
+"""What both protocols' parts share on one session: its encoding, whose names are whose, the snapshot, performing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from clone_engine.manager import Caller
+from proxy.calls.filter import names_ours
+from proxy.calls.handlers import Handlers
+from proxy.calls.ownership import others, ownership_query
+from proxy.calls.recording import result_data
+from proxy.calls.rewrite import Reference, Rewritten, references, rewrite
+from proxy.calls.signatures import Call
+from proxy.session import Session
+from proxy.wire import messages
+from proxy.wire.encodings import codec_of
+from proxy.wire.exchange import FAILED, Entry
+
+
+class ServerError(Exception):
+    """A hidden message of ours was answered with an ErrorResponse, which is in the entry."""
+
+    def __init__(self, entry: Entry) -> None:
+        super().__init__("the server refused")
+        self.entry = entry
+
+
+class Commands(Protocol):
+    """Running statements on the client's own server connection, hidden from the client."""
+
+    async def command(self, sql: str) -> list[bytes | None]:
+        """Run one statement; the columns of its first row, or [].  ServerError if the server refuses it."""
+
+
+class Context:
+    """The session, the caller, and what the session remembers of statements prepared in SQL."""
+
+    def __init__(self, session: Session, handlers: Handlers, caller: Caller) -> None:
+        self.session = session
+        self.handlers = handlers
+        self.caller = caller
+        self.prepared: dict[str, Rewritten] = {}
+
+    def __repr__(self) -> str:
+        return f"<Context {self.caller} {self.session!r}>"
+
+    @property
+    def codec(self) -> str:
+        """Python's codec for the client's encoding."""
+        return codec_of(self.session.parameters.get("client_encoding", "UTF8"))
+
+    async def plan(
+        self, sql: str, commands: Commands, *, extended: bool, void_parameters: frozenset[int] = frozenset()
+    ) -> list[Rewritten]:
+        """The statements of `sql`, rewritten; [] if nothing in it is ours.
+
+        PgError if its shape is refused; ServerError if the server could not be asked whose the names are.
+        """
+        return rewrite(
+            sql,
+            left_alone=await self._others(references(sql), commands),
+            prepared=self.prepared,
+            void_parameters=void_parameters,
+            extended=extended,
+            old_strings=self.session.parameters.get("standard_conforming_strings") == "off",
+        )
+
+    def names_ours(self, sql: str) -> bool:
+        """The second step of the filter."""
+        return names_ours(sql, prepared=frozenset(self.prepared))
+
+    async def _others(self, names: frozenset[Reference], commands: Commands) -> frozenset[Reference]:
+        # A failed transaction cannot be asked, and the statement fails there anyway.
+        if not names or self.session.exchange.status == FAILED:
+            return frozenset()
+        ordered = sorted(names, key=repr)
+        return others(ordered, await commands.command(ownership_query(ordered)))
+
+    def data(self, statements: Sequence[Rewritten], results: dict[str, Any] | None = None) -> str:
+        """The JSON of what `statements` read, with the results of their actions if there are any yet."""
+        sections = frozenset().union(*(statement.sections for statement in statements))
+        whole = self.handlers.snapshot(self.caller, sections) | (results or {})
+        return json.dumps(self._representable(whole))
+
+    def literal(self, data: str) -> str:
+        """`data` as an SQL literal of type jsonb.  Dollar quotes hold whatever the lexical settings are."""
+        tag = "$pgclone$"
+        while tag in data:
+            tag = f"{tag[:-1]}_$"
+        return f"{tag}{data}{tag}::pg_catalog.jsonb"
+
+    async def perform(self, calls: Sequence[Call], rewritten: Rewritten) -> dict[str, Any]:
+        """Do what the recorded calls ask, in order; the results as members of the snapshot.
+
+        PgError of the first one that is refused; those before it stay done, as background workers' would.
+        """
+        results = []
+        for call in calls:
+            answer = await self.handlers.perform(self.caller, call)
+            for notice in answer.notices:
+                self.session.tell(messages.encode_notice(notice, self.codec))
+            results.append(answer.value)
+        return result_data(list(calls), results, rewritten.sites)
+
+    def _representable(self, value: Any) -> Any:
+        """`value` with the characters replaced that the database's or the client's encoding lacks.
+
+        One such character in the snapshot would make the server refuse all of it.
+        """
+        parameters = self.session.parameters
+        codecs = {codec_of(parameters.get(name, "UTF8")) for name in ("server_encoding", "client_encoding")} - {"utf-8"}
+        return _replaced(value, codecs) if codecs else value
+
+
+BAR_IN_ASCII = str.maketrans({"█": "#", "░": "."})
+
+
+def _replaced(value: Any, codecs: set[str]) -> Any:
+    if isinstance(value, str):
+        for codec in codecs:
+            if _lacks(value, codec):
+                value = value.translate(BAR_IN_ASCII).encode(codec, "replace").decode(codec)
+        return value
+    if isinstance(value, list):
+        return [_replaced(item, codecs) for item in value]
+    if isinstance(value, dict):
+        return {key: _replaced(item, codecs) for key, item in value.items()}
+    return value
+
+
+def _lacks(text: str, codec: str) -> bool:
+    try:
+        text.encode(codec)
+    except UnicodeEncodeError:
+        return True
+    return False

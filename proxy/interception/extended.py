@@ -1,0 +1,313 @@
+"""Parse, Bind, Describe, Execute, Close and Sync for statements that name something of ours.
+
+A rewritten statement has one hidden parameter behind the client's, which each Bind fills with the snapshot of that
+moment; so a statement that was parsed once is fresh at every use.  An action is collected and performed at the first
+Execute of its portal.  Hidden messages have names of their own and no Sync, which would end the pipeline's
+transaction.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from clone_engine.errors import PgError
+from proxy.calls.filter import may_name_ours
+from proxy.calls.recording import CLEAR_ANSWER
+from proxy.calls.rewrite import Rendered, Rewritten
+from proxy.interception.context import Context, ServerError
+from proxy.interception.passes import collect
+from proxy.interception.replies import REJECT, client_error
+from proxy.wire import messages
+from proxy.wire.encodings import decode
+from proxy.wire.exchange import FAILED, Entry
+from proxy.wire.frames import HEADER
+from proxy.wire.messages import JSONB_OID, Bind, Execute, Parse, ProtocolError
+
+VOID_OID = 2278
+# The count in Parse and Bind has 16 bits (chapter 54.7), so a statement may leave no room for a hidden parameter.
+MOST_PARAMETERS = 65535
+
+Work = Callable[[], Coroutine[Any, Any, None] | None]
+"""What is to be done with a message in place of forwarding it: at once, or with the client waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """A statement of the client's that was parsed in a rewritten form."""
+
+    rewritten: Rewritten
+    rendered: Rendered
+    types: tuple[int, ...]
+    """The declared types, the hidden parameter's included."""
+    number: int
+    """The number of the hidden parameter; 0 if the snapshot stands in the text."""
+    codec: str
+
+
+@dataclass(slots=True)
+class Portal:
+    """A portal that was bound to one of ours."""
+
+    ours: Ours
+    bind: Bind
+    syncs: int
+    """How many Syncs the client had sent when it was bound."""
+    answered: bool = False
+
+
+class ExtendedQueries:
+    """Answers the extended protocol's messages on one session."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._session = context.session
+        self._statements: dict[bytes, Ours] = {}
+        self._portals: dict[bytes, Portal] = {}
+        self._names = map(b"pgclone_proxy_%d".__mod__, itertools.count(1))
+        self._syncs = 0
+        self.promoted = False
+        """Whether a hidden BEGIN has made the pipeline's implicit transaction a block."""
+        self._on: dict[int, Callable[[bytes], Work | None]] = {
+            ord("P"): self._on_parse,
+            ord("B"): self._on_bind,
+            ord("D"): self._on_describe,
+            ord("E"): self._on_execute,
+            ord("C"): self._on_close,
+            ord("S"): self._on_sync,
+        }
+
+    @property
+    def active(self) -> bool:
+        """Whether any message may be about something of ours."""
+        return bool(self._statements or self._portals or self.promoted)
+
+    def work(self, kind: int, frame: bytes) -> Work | None:
+        """What a whole message needs; None if it is to be forwarded as it came."""
+        handler = self._on.get(kind)
+        try:
+            return handler(frame) if handler else None
+        except ProtocolError:
+            return None  # the server's to complain about
+
+    # --- messages -----------------------------------------------------------------------------------------
+
+    def _on_parse(self, frame: bytes) -> Work | None:
+        if may_name_ours(frame, prepared=bool(self._context.prepared)):
+            return partial(self._parse, frame)
+        if self._statements:
+            self._statements.pop(messages.decode_parse(frame[HEADER:]).statement, None)
+        return None
+
+    def _on_bind(self, frame: bytes) -> Work | None:
+        bind = messages.decode_bind(frame[HEADER:])
+        ours = self._statements.get(bind.statement)
+        if ours is None:
+            self._portals.pop(bind.portal, None)
+            return None
+        self._portals[bind.portal] = Portal(ours, bind, self._syncs)
+        return partial(self._bind, ours, bind)
+
+    def _on_describe(self, frame: bytes) -> Work | None:
+        what, name = messages.decode_target(frame[HEADER:])
+        ours = self._statements.get(name) if what == b"S" else None
+        if ours is None or not ours.number:
+            return None
+        return partial(self._ask, frame, Entry(ord("D"), drop_parameter=True))
+
+    def _on_execute(self, frame: bytes) -> Work | None:
+        execute = messages.decode_execute(frame[HEADER:])
+        portal = self._portals.get(execute.portal)
+        if portal is None:
+            return None
+        if portal.ours.rewritten.kind == "action" and not portal.answered:
+            return partial(self._execute, portal, execute, frame)
+        return partial(self._ask, frame, _entry("E", portal.ours))
+
+    def _on_close(self, frame: bytes) -> Work | None:
+        what, name = messages.decode_target(frame[HEADER:])
+        (self._statements if what == b"S" else self._portals).pop(name, None)
+        return None
+
+    def _on_sync(self, frame: bytes) -> Work | None:
+        self._syncs += 1
+        return partial(self.finish, frame) if self.promoted else None
+
+    def _ask(self, message: bytes, entry: Entry) -> None:
+        self._session.ask(message, entry)
+
+    # --- Parse and Bind -----------------------------------------------------------------------------------
+
+    async def _parse(self, frame: bytes) -> None:
+        try:
+            parse = messages.decode_parse(frame[HEADER:])
+        except ProtocolError:
+            self._ask(frame, Entry(ord("P")))
+            return
+        text = decode(parse.sql, self._context.codec)
+        self._statements.pop(parse.statement, None)
+        plan = await self._plan(parse, text.text) if self._context.names_ours(text.text) else []
+        if plan is None:
+            return
+        if len(plan) != 1:
+            self._ask(frame, Entry(ord("P")))
+            return
+        ours = self._ours(plan[0], parse, text.codec)
+        self._statements[parse.statement] = ours
+        sql = ours.rendered.text.encode(text.codec)
+        self._ask(parse._replace(sql=sql, types=ours.types).encode(), _entry("P", ours))
+
+    async def _plan(self, parse: Parse, sql: str) -> list[Rewritten] | None:
+        """The rewritten statements; [] to forward the message; None if it has been answered."""
+        await self._drained()
+        if self._session.exchange.skipping:
+            return []
+        voids = frozenset(number for number, oid in enumerate(parse.types, 1) if oid == VOID_OID)
+        try:
+            return await self._context.plan(sql, self, extended=True, void_parameters=voids)
+        except ServerError as error:
+            self._tell_error(error.entry)
+        except PgError as refusal:
+            self._reject(parse.statement, refusal)
+        return None
+
+    def _ours(self, rewritten: Rewritten, parse: Parse, codec: str) -> Ours:
+        number = max(rewritten.parameters, len(parse.types)) + 1
+        if not rewritten.parameter_ok or number > MOST_PARAMETERS:
+            data = self._context.data([rewritten])
+            return Ours(rewritten, rewritten.render(self._context.literal(data)), parse.types, 0, codec)
+        types = parse.types + (0,) * (number - 1 - len(parse.types)) + (JSONB_OID,)
+        return Ours(rewritten, rewritten.render(f"${number}::pg_catalog.jsonb"), types, number, codec)
+
+    def _bind(self, ours: Ours, bind: Bind) -> None:
+        data = self._context.data([ours.rewritten]) if ours.number else ""
+        self._ask(_filled(bind, ours, data).encode(), _entry("B", ours))
+
+    # --- Execute of an action -----------------------------------------------------------------------------
+
+    async def _execute(self, portal: Portal, execute: Execute, frame: bytes) -> None:
+        await self._drained()
+        exchange = self._session.exchange
+        # The server ignores it, or complains about it: of a failed transaction, of a portal that a Sync has closed.
+        gone = portal.syncs != self._syncs and not exchange.block
+        if exchange.skipping or exchange.status == FAILED or gone:
+            self._ask(frame, Entry(ord("E")))
+            return
+        portal.answered = True
+        try:
+            await self._promote()
+            calls = await collect(self, partial(self._record, portal), portal.ours.rewritten)
+            results = await self._context.perform(calls, portal.ours.rewritten)
+            await self.command(CLEAR_ANSWER)
+            await self._rebind(portal, results)
+        except ServerError as error:
+            self._tell_error(error.entry)
+        except PgError as refusal:
+            self._reject(next(self._names), refusal)
+        else:
+            self._ask(frame, _entry("E", portal.ours))
+
+    async def _promote(self) -> None:
+        """A savepoint needs a transaction block; the pipeline's implicit transaction becomes one."""
+        if not self._session.exchange.block:
+            await self.command("BEGIN")
+            self.promoted = True
+
+    async def _record(self, portal: Portal) -> None:
+        ours = portal.ours
+        data = self._context.data([ours.rewritten])
+        await self._hidden(self._text(ours, data), ours.types, _filled(portal.bind, ours, data), ours)
+
+    async def _rebind(self, portal: Portal, results: dict[str, Any]) -> None:
+        """Bind the client's portal again, now to the statement with the results."""
+        ours, name = portal.ours, next(self._names)
+        data = self._context.data([ours.rewritten], results)
+        bind = _filled(portal.bind, ours, data)._replace(statement=name)
+        await self._hidden_messages(
+            (
+                (Parse(name, self._text(ours, data), ours.types).encode(), _entry("P", ours)),
+                (messages.close(b"P", bind.portal), Entry(ord("C"))),
+                (bind.encode(), _entry("B", ours)),
+                (messages.close(b"S", name), Entry(ord("C"))),
+            )
+        )
+
+    def _text(self, ours: Ours, data: str) -> bytes:
+        rendered = ours.rendered if ours.number else ours.rewritten.render(self._context.literal(data))
+        return rendered.text.encode(ours.codec)
+
+    # --- Sync ---------------------------------------------------------------------------------------------
+
+    async def finish(self, frame: bytes) -> None:
+        """End the hidden block as the Sync in `frame` would have ended the implicit transaction."""
+        await self._drained()
+        exchange = self._session.exchange
+        if exchange.block and not exchange.skipping:
+            try:
+                await self.command("COMMIT")
+            except ServerError as error:
+                self._tell_error(error.entry)
+        self._ask(frame, Entry(ord("S"), swallow_ready=True))
+        await self._session.settled()
+        if exchange.status == FAILED:
+            self._ask(messages.query(b"ROLLBACK"), Entry(ord("Q"), hidden=True))
+            await self._session.settled()
+        self.promoted = False
+        self._session.tell(messages.ready(exchange.status))
+
+    # --- hidden messages ----------------------------------------------------------------------------------
+
+    async def command(self, sql: str) -> list[bytes | None]:
+        """Run one statement within the pipeline; the columns of its first row, or [].  ServerError if refused."""
+        return await self._hidden(sql.encode(), (), Bind(b"", b"", (), (), b"\0\0"))
+
+    async def _hidden(self, sql: bytes, types: tuple[int, ...], bind: Bind, ours: Ours | None = None) -> list[Any]:
+        name = next(self._names)
+        execute = _entry("E", ours)
+        await self._hidden_messages(
+            (
+                (Parse(name, sql, types).encode(), _entry("P", ours)),
+                (bind._replace(portal=name, statement=name).encode(), _entry("B", ours)),
+                (messages.execute(name), execute),
+                (messages.close(b"P", name), Entry(ord("C"))),
+                (messages.close(b"S", name), Entry(ord("C"))),
+            )
+        )
+        return messages.decode_row(execute.rows[0]) if execute.rows else []
+
+    async def _hidden_messages(self, asked: tuple[tuple[bytes, Entry], ...]) -> None:
+        for message, entry in asked:
+            entry.hidden = True
+            self._ask(message, entry)
+        await self._drained()
+        for _, entry in asked:
+            if entry.error is not None:
+                raise ServerError(entry)
+
+    async def _drained(self) -> None:
+        """Wait until the server owes nothing; within a pipeline it has to be told to flush what it has."""
+        if self._session.exchange.owed:
+            self._session.ask(messages.flush(), None)
+            await self._session.settled()
+
+    def _reject(self, statement: bytes, refusal: PgError) -> None:
+        # The server fails the transaction and skips to the next Sync, as it would have for an error of its own.
+        reject = Parse(statement, REJECT.encode(), ()).encode()
+        self._ask(reject, Entry(ord("P"), replacement=refusal))
+
+    def _tell_error(self, entry: Entry) -> None:
+        assert entry.error is not None
+        self._session.tell(client_error(entry, entry.error, self._context.codec))
+
+
+def _entry(kind: str, ours: Ours | None) -> Entry:
+    if ours is None:
+        return Entry(ord(kind))
+    return Entry(ord(kind), position=ours.rendered.client_position, extra_parameter=bool(ours.number))
+
+
+def _filled(bind: Bind, ours: Ours, data: str) -> Bind:
+    return bind.with_parameter(data.encode()) if ours.number else bind

@@ -1,0 +1,57 @@
+"""What a session hands over: the byte filter, and which protocol's part a message goes to."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any
+
+from clone_engine.manager import Caller
+from proxy.calls.filter import may_name_ours
+from proxy.calls.handlers import Handlers
+from proxy.interception.context import Context
+from proxy.interception.extended import ExtendedQueries, Work
+from proxy.interception.replies import client_reply
+from proxy.interception.simple import SimpleQueries
+from proxy.session import Session
+from proxy.wire.exchange import Entry
+
+
+class SqlInterceptor:
+    """Answers statements of ours on one session (session.Interceptor)."""
+
+    def __init__(self, session: Session, handlers: Handlers, admin_roles: frozenset[str]) -> None:
+        principal = session.principal
+        assert principal is not None
+        caller = Caller(principal.role, principal.database, principal.role in admin_roles)
+        self._context = Context(session, handlers, caller)
+        self._simple = SimpleQueries(self._context)
+        self._extended = ExtendedQueries(self._context)
+
+    def __repr__(self) -> str:
+        return f"<SqlInterceptor {self._context!r}>"
+
+    @property
+    def wants_all(self) -> bool:
+        """Whether messages other than Query and Parse have to be shown to `takes` as well."""
+        return self._extended.active
+
+    def takes(self, kind: int, frame: bytes) -> Work | None:
+        """The work that a whole client message needs, or None if it is to be forwarded as it came."""
+        if kind != ord("Q"):
+            return self._extended.work(kind, frame)
+        ours = may_name_ours(frame, prepared=bool(self._context.prepared))
+        return partial(self._query, frame) if ours or self._extended.promoted else None
+
+    def _query(self, frame: bytes) -> Coroutine[Any, Any, None]:
+        return self._query_after_pipeline(frame) if self._extended.promoted else self._simple.query(frame)
+
+    async def _query_after_pipeline(self, frame: bytes) -> None:
+        # A Query ends the implicit transaction of a pipeline, so it ends the block that stands for it.
+        await self._extended.command("COMMIT")
+        self._extended.promoted = False
+        await self._simple.query(frame)
+
+    def reply(self, entry: Entry, kind: int, message: bytes) -> bytes | None:
+        """A server's message to `entry` as the client is to see it; None for the message itself."""
+        return client_reply(entry, kind, message, self._context.codec)

@@ -1,0 +1,61 @@
+"""The collect pass: which calls would the statement make, with which arguments?  The same for both protocols.
+
+The statement runs with expressions in place of its calls that only record them, inside a savepoint that is rolled
+back.  An error here is the client's, and nothing has been started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from clone_engine.errors import PgError
+from proxy.calls.recording import CLEAR_COLLECT, READ_LOG, parse_log
+from proxy.calls.rewrite import Rewritten
+from proxy.calls.signatures import Call
+from proxy.interception.context import Commands
+
+SAVEPOINT = "SAVEPOINT pgclone_proxy"
+ROLLBACK_TO = "ROLLBACK TO SAVEPOINT pgclone_proxy"
+RELEASE = "RELEASE SAVEPOINT pgclone_proxy"
+
+Record = Callable[[], Awaitable[None]]
+"""Run the statement once, recording its calls; ServerError if the server refuses it."""
+
+
+async def collect(commands: Commands, record: Record, rewritten: Rewritten) -> list[Call]:
+    """The calls that the statement makes, in order.  The transaction block that is open is as it was before.
+
+    ServerError if the server refuses the statement, and the transaction is failed then; PgError if the calls cannot
+    be performed.
+    """
+    await commands.command(SAVEPOINT)
+    calls = await _pass(commands, record, rewritten)
+    if len(calls) > 1:
+        # Results are handed back by arguments: with several calls these must be the same in every pass.
+        again = await _pass(commands, record, rewritten)
+        _check_same(calls, again, rewritten)
+    await commands.command(RELEASE)
+    return calls
+
+
+async def _pass(commands: Commands, record: Record, rewritten: Rewritten) -> list[Call]:
+    await commands.command(CLEAR_COLLECT)
+    await record()
+    recorded, read_only = [(column or b"").decode() for column in await commands.command(READ_LOG)]
+    await commands.command(ROLLBACK_TO)
+    calls = parse_log(recorded, rewritten.sites)
+    if calls and read_only == "on":
+        name = calls[0].signature.flat
+        raise PgError("25006", f"cannot execute {name}() in a read-only transaction")
+    return calls
+
+
+def _check_same(first: Sequence[Call], second: Sequence[Call], rewritten: Rewritten) -> None:
+    harmless = {site.index for site in rewritten.sites if site.harmless}
+    keys = [sorted(call.key for call in calls if call.site in harmless) for calls in (first, second)]
+    if len(first) != len(second) or keys[0] != keys[1]:
+        raise PgError(
+            "0A000",
+            "the arguments of the pgclone call change at every evaluation",
+            hint="Compute them first, for example into a temporary table, and call pgclone on its rows.",
+        )

@@ -1,0 +1,191 @@
+"""Query messages that name something of ours.
+
+Reads are forwarded as one rewritten Query, also when it holds several statements.  With an action in it the string
+goes statement by statement, inside a hidden transaction block where PostgreSQL would have had an implicit one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from clone_engine.errors import PgError
+from proxy.calls.recording import CLEAR_ANSWER
+from proxy.calls.rewrite import Rendered, Rewritten, join
+from proxy.calls.signatures import Call
+from proxy.interception.context import Context, ServerError
+from proxy.interception.passes import collect
+from proxy.interception.replies import REJECT, client_error, rejected
+from proxy.wire import messages
+from proxy.wire.encodings import Text, decode
+from proxy.wire.exchange import FAILED, IDLE, Entry
+from proxy.wire.messages import decode_row
+
+
+class SimpleQueries:
+    """Answers Query messages on one session."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._session = context.session
+
+    # --- hidden commands (context.Commands) ---------------------------------------------------------------
+
+    async def command(self, sql: str) -> list[bytes | None]:
+        """Run one statement as a hidden Query; the columns of its first row, or [].  ServerError if refused."""
+        entry = await self.hidden(sql.encode())
+        return decode_row(entry.rows[0]) if entry.rows else []
+
+    async def hidden(self, sql: bytes, position: Callable[[int], int] | None = None) -> Entry:
+        """Run a hidden Query; its entry, all replies noted.  ServerError if the server refuses it."""
+        entry = Entry(ord("Q"), hidden=True, position=position)
+        self._session.ask(messages.query(sql), entry)
+        await self._session.settled()
+        if entry.error is not None:
+            raise ServerError(entry)
+        return entry
+
+    # --- Query --------------------------------------------------------------------------------------------
+
+    async def query(self, frame: bytes) -> None:
+        """Answer a Query message that has passed the byte filter."""
+        text = decode(frame[5:-1], self._context.codec)
+        await self._session.settled()
+        if self._session.exchange.skipping or not self._context.names_ours(text.text):
+            self._session.ask(frame, Entry(ord("Q")))
+            return
+        try:
+            statements = await self._context.plan(text.text, self, extended=False)
+        except PgError as refusal:
+            self._reject(refusal)
+            return
+        if not statements:
+            self._session.ask(frame, Entry(ord("Q")))
+        elif any(statement.kind == "action" for statement in statements):
+            await _Script(self._context, self, text, statements).run()
+        else:
+            self._forward_reads(text, statements)
+
+    def _forward_reads(self, text: Text, statements: Sequence[Rewritten]) -> None:
+        data = self._context.literal(self._context.data(statements))
+        rendered = join([statement.render(data) for statement in statements])
+        self.forward(rendered, text.codec, _remember(self._context, statements))
+
+    def forward(self, rendered: Rendered, codec: str, on_tag: Callable[[bytes], None] | None = None) -> Entry:
+        """Send rewritten text as a Query of the client's; the entry that is owed for it."""
+        entry = Entry(ord("Q"), position=rendered.client_position, on_tag=on_tag)
+        self._session.ask(messages.query(rendered.text.encode(codec)), entry)
+        return entry
+
+    def _reject(self, refusal: PgError) -> None:
+        self._session.ask(messages.query(REJECT.encode()), rejected(refusal))
+
+
+def _remember(context: Context, statements: Sequence[Rewritten]) -> Callable[[bytes], None]:
+    """Notes the names that PREPARE has made, once the server says that it has."""
+    named = [statement for statement in statements if statement.prepare_name is not None]
+
+    def on_tag(tag: bytes) -> None:
+        if tag.startswith(b"PREPARE\0") and named:
+            statement = named.pop(0)
+            assert statement.prepare_name is not None
+            context.prepared[statement.prepare_name] = statement
+
+    return on_tag
+
+
+class _Script:
+    """A Query with an action in it, statement by statement; one ReadyForQuery at its end."""
+
+    def __init__(self, context: Context, simple: SimpleQueries, text: Text, statements: Sequence[Rewritten]) -> None:
+        self._context = context
+        self._session = context.session
+        self._simple = simple
+        self._codec = text.codec
+        self._statements = statements
+        self._hidden_block = False
+        self._failed = False
+
+    @property
+    def _status(self) -> int:
+        return self._session.exchange.status
+
+    async def run(self) -> None:
+        """Answer the Query, its ReadyForQuery included."""
+        for statement in self._statements:
+            if self._failed:
+                break
+            await self._open_block(statement)
+            if statement.control in ("BEGIN", "START TRANSACTION") and self._hidden_block:
+                # PostgreSQL turns its implicit block into this one.
+                self._hidden_block = False
+                self._session.tell(messages.message(b"C", b"BEGIN\0"))
+            elif statement.kind == "action":
+                await self._action(statement)
+            else:
+                await self._forward(statement, self._context.data([statement]))
+        if self._hidden_block:
+            await self._end_block()
+        self._session.tell(messages.ready(self._status))
+
+    async def _open_block(self, statement: Rewritten) -> None:
+        if len(self._statements) > 1 and self._status == IDLE and not statement.control:
+            await self._simple.command("BEGIN")
+            self._hidden_block = True
+
+    async def _end_block(self) -> None:
+        if self._status == IDLE:
+            return
+        try:
+            await self._simple.command("ROLLBACK" if self._failed else "COMMIT")
+        except ServerError as error:
+            self._tell_error(error.entry)
+
+    async def _forward(self, statement: Rewritten, data: str) -> None:
+        rendered = statement.render(self._context.literal(data))
+        entry = self._simple.forward(rendered, self._codec, _remember(self._context, [statement]))
+        entry.swallow_ready = True
+        await self._session.settled()
+        self._failed = entry.error is not None
+
+    async def _action(self, statement: Rewritten) -> None:
+        if self._status == FAILED:
+            await self._forward(statement, self._context.data([statement]))
+            return
+        alone = self._status == IDLE
+        try:
+            if alone:
+                await self._simple.command("BEGIN")
+            try:
+                calls = await self._collect(statement)
+            finally:
+                # Nothing of the collect pass may stay; in the client's own block its failure must.
+                if alone and self._status != IDLE:
+                    await self._simple.command("ROLLBACK")
+            results = await self._context.perform(calls, statement)
+            await self._simple.command(CLEAR_ANSWER)
+        except ServerError as error:
+            self._tell_error(error.entry)
+        except PgError as refusal:
+            await self._reject(refusal)
+        else:
+            await self._forward(statement, self._context.data([statement], results))
+
+    async def _collect(self, statement: Rewritten) -> list[Call]:
+        rendered = statement.render(self._context.literal(self._context.data([statement])))
+
+        async def record() -> None:
+            await self._simple.hidden(rendered.text.encode(self._codec), rendered.client_position)
+
+        return await collect(self._simple, record, statement)
+
+    def _tell_error(self, entry: Entry) -> None:
+        self._failed = True
+        assert entry.error is not None
+        self._session.tell(client_error(entry, entry.error, self._codec))
+
+    async def _reject(self, refusal: PgError) -> None:
+        self._failed = True
+        entry = rejected(refusal)
+        entry.swallow_ready = True
+        self._session.ask(messages.query(REJECT.encode()), entry)
+        await self._session.settled()

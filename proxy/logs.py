@@ -1,0 +1,32 @@
+"""How the proxy logs: one line an event on standard error, a sentence and its fields.
+
+Nothing secret is ever handed to a logger; statements are not logged at all.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+from proxy.config import LogSettings
+
+
+def configure(settings: LogSettings) -> None:
+    """Set up logging for this process, once, at its start."""
+    renderer: structlog.types.Processor = (
+        structlog.processors.JSONRenderer()
+        if settings.format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

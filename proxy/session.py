@@ -1,0 +1,421 @@
+"""One client connection with its server connection: start-up, relaying both ways, and the doors for interception.
+
+Bytes go through unchanged as they came; headers are walked so that the protocol state (`wire.exchange`) is known, and
+only Query and Parse bodies are looked at, by a byte filter.  A statement that may be ours is handed to
+`interception.py`, which drives the server through `ask` and `tell` while the client's further messages wait here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+import structlog
+
+from clone_engine.errors import PgError
+from proxy.cancel import forward_cancel
+from proxy.upstream import Target
+from proxy.wire import messages
+from proxy.wire.exchange import KEPT_ROWS, PLAIN, Entry, Exchange
+from proxy.wire.frames import HEADER, STREAM, Frame, FrameReader
+from proxy.wire.startup import CANCEL_REQUEST, GSSENC_REQUEST, SSL_REQUEST, Packet, StartupError, read_packet
+
+log = structlog.get_logger()
+
+# CopyData is never read as SQL, Bind values may be large: neither is gathered.
+CLIENT_QUIET, CLIENT_STREAMED = frozenset(b"dp"), frozenset(b"B")
+# Rows, COPY data and notices pass without a look.  c is CopyDone, H CopyOutResponse, V FunctionCallResponse.
+SERVER_QUIET = frozenset(b"DdNAcHVW")
+STATEMENTS = frozenset(b"QP")
+# While a statement of ours is being answered the client's further messages wait; more than this stops reading.
+BACKLOG = 4 << 20
+# uvloop's default of 64 kB makes large results stop and go; above a megabyte only memory grows.
+WRITE_BUFFER = 512 << 10
+
+_numbers = itertools.count(1)
+
+
+class Interceptor(Protocol):
+    """What a session asks of whoever answers statements of ours."""
+
+    def takes(self, kind: int, frame: bytes) -> Callable[[], Coroutine[Any, Any, None] | None] | None:
+        """The work that a whole client message needs, or None if it is to be forwarded as it came.
+
+        It is called when everything before the message has been sent.  Where it gives a coroutine, the client's next
+        messages wait until that is done.
+        """
+
+    @property
+    def wants_all(self) -> bool:
+        """Whether messages other than Query and Parse have to be shown to `takes` as well."""
+
+    def reply(self, entry: Entry, kind: int, message: bytes) -> bytes | None:
+        """A server's message to `entry` as the client is to see it; None for the message itself."""
+
+
+class Registry(Protocol):
+    """Who keeps count of the open sessions."""
+
+    def add(self, session: Session) -> None:
+        """A session has begun."""
+
+    def remove(self, session: Session) -> None:
+        """A session has ended; may be said more than once."""
+
+
+class Principal:
+    """Who is connected, once the server has authenticated: role and database as the start-up packet named them."""
+
+    def __init__(self, packet: Packet) -> None:
+        self.role = packet.parameters.get("user", b"").decode("utf-8", "replace")
+        self.database = packet.parameters.get("database", b"").decode("utf-8", "replace") or self.role
+        self.replication = packet.parameters.get("replication", b"") not in (b"", b"off", b"false", b"no", b"0")
+
+    def __repr__(self) -> str:
+        return f"<Principal {self.role}@{self.database}>"
+
+
+class Session:
+    """One client, one server connection.  The two protocol objects below only pass events in."""
+
+    def __init__(self, target: Target, make_interceptor: Callable[[Session], Interceptor], registry: Registry) -> None:
+        self.number = next(_numbers)
+        self.target = target
+        self.exchange = Exchange()
+        self.principal: Principal | None = None
+        self.established = False
+        self.parameters: dict[str, str] = {}
+        self.from_client = FrameReader(CLIENT_QUIET, CLIENT_STREAMED)
+        self.from_server = FrameReader(SERVER_QUIET)
+        self.client: asyncio.Transport | None = None
+        self.server: asyncio.Transport | None = None
+        self._registry = registry
+        self._make_interceptor = make_interceptor
+        self._interceptor: Interceptor | None = None
+        self._startup = b""
+        self._task: asyncio.Task[None] | None = None
+        self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self._deadline: asyncio.TimerHandle | None = None
+        self._client_full = self._server_full = False
+        self.log = log.bind(connection=self.number)
+
+    def __repr__(self) -> str:
+        return f"<Session {self.number} {self.principal} {self.exchange}>"
+
+    # --- life ---------------------------------------------------------------------------------------------
+
+    def opened(self, client: asyncio.Transport, startup_timeout: float) -> None:
+        """A client has connected; it is closed again unless it is logged in within `startup_timeout` seconds."""
+        self.client = client
+        client.set_write_buffer_limits(high=WRITE_BUFFER)
+        self._deadline = asyncio.get_running_loop().call_later(startup_timeout, self.close)
+        self._registry.add(self)
+
+    def close(self) -> None:
+        """Close both connections; what is written already is still delivered.  May be called any number of times."""
+        if self._deadline:
+            self._deadline.cancel()
+        if self._task:
+            self._task.cancel()
+        for transport in (self.client, self.server):
+            if transport and not transport.is_closing():
+                transport.close()
+        self._registry.remove(self)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` while the client's further messages wait.  One at a time."""
+        self._task = asyncio.get_running_loop().create_task(self._run(work), name=f"session {self.number}")
+
+    async def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            # The edge of a session: a defect of ours ends this connection and no other.
+            self.log.exception("session failed")
+            self._task = None
+            self.close()
+            return
+        self._task = None
+        self._pace_reading()
+        self.relay_client()
+
+    # --- from the client ----------------------------------------------------------------------------------
+
+    def client_data(self, data: bytes) -> None:
+        """Bytes from the client."""
+        if self.principal is None:
+            self._startup += data
+            self._read_startup()
+            return
+        self.from_client.feed(data)
+        if self._task is None:
+            self.relay_client()
+        elif self.from_client.waiting > BACKLOG:
+            self._pace_reading()
+
+    def _read_startup(self) -> None:
+        try:
+            packet = read_packet(self._startup)
+        except StartupError as error:
+            self.log.info("connection refused", reason=str(error))
+            self.close()
+            return
+        if packet is None:
+            return
+        rest = self._startup[len(packet.data) :]
+        self._startup = b""
+        if packet.code in (SSL_REQUEST, GSSENC_REQUEST):
+            # Bytes behind the request were sent before our answer: a man in the middle could have put them there.
+            if rest:
+                self.close()
+            elif self.client:
+                self.client.write(b"N")
+        elif packet.code == CANCEL_REQUEST:
+            self.start(self._cancel(packet))
+        else:
+            self.principal = Principal(packet)
+            self.from_client.feed(rest)
+            self.start(self._connect(packet))
+
+    async def _cancel(self, packet: Packet) -> None:
+        await forward_cancel(self.target, packet.data)
+        self.close()
+
+    async def _connect(self, packet: Packet) -> None:
+        try:
+            await self.target.connect(ServerSide(self))
+        except PgError as error:
+            self.log.warning("target unreachable", reason=error.message)
+            if self.client:
+                self.client.write(messages.encode_error(error, "utf-8", "FATAL"))
+            self.close()
+            return
+        assert self.server is not None
+        self.server.write(packet.data)
+
+    def relay_client(self) -> None:
+        """Forward what the client has sent, up to a message that `takes` wants to work on."""
+        reader, exchange, interceptor = self.from_client, self.exchange, self._interceptor
+        span = _Span(self.server)
+        while self._task is None:
+            wants_all = interceptor is not None and interceptor.wants_all
+            frame = reader.next(whole=wants_all)
+            if frame is None:
+                break
+            kind, start, end = frame
+            if interceptor is not None and (kind in STATEMENTS or (wants_all and kind != STREAM)):
+                work = interceptor.takes(kind, reader.data[start:end])
+                if work is not None:
+                    span.flush()
+                    waiting = work()
+                    if waiting is not None:
+                        self.start(waiting)
+                    continue
+            span.add(reader.data, start, end)
+            if kind in PLAIN:
+                exchange.sent(PLAIN[kind])
+        span.flush()
+
+    # --- from the server ----------------------------------------------------------------------------------
+
+    def server_data(self, data: bytes) -> None:
+        """Bytes from the server."""
+        reader, span = self.from_server, _Span(self.client)
+        reader.feed(data)
+        while True:
+            front = self.exchange.front
+            frame = reader.next(whole=front is not None and front.hidden)
+            if frame is None:
+                break
+            changed = None if frame.kind == STREAM else self._reply(reader.data, frame)
+            if changed is None:
+                span.add(reader.data, frame.start, frame.end)
+            elif changed:
+                span.add(changed, 0, len(changed))
+        span.flush()
+        if self._waiters:
+            self._wake()
+
+    def _reply(self, data: bytes, frame: Frame) -> bytes | None:
+        """What the client is to get in place of this message; None for the message itself."""
+        kind, start, end = frame
+        body_start = start + HEADER
+        if kind == ord("S"):
+            name, value = messages.decode_parameter_status(data[body_start:end])
+            self.parameters[name] = value
+            return None
+        if kind in b"RKAN" or not self.established:
+            return self._before_established(kind, data[body_start:end]) if kind != ord("N") else self._notice()
+        entry = self.exchange.received(kind, data[body_start] if kind == ord("Z") else 0)
+        if kind == ord("C"):
+            self.exchange.completed(data[body_start:end])
+        if entry is None or entry is PLAIN.get(entry.kind):
+            return None
+        return self._special_reply(entry, kind, data[start:end])
+
+    def _notice(self) -> bytes | None:
+        front = self.exchange.front
+        return b"" if front is not None and front.hidden else None
+
+    def _before_established(self, kind: int, body: bytes) -> bytes | None:
+        if kind == ord("Z"):
+            self.established = True
+            if self._deadline:
+                self._deadline.cancel()
+            assert self.principal is not None
+            self.exchange.received(kind, body[0])
+            if not self.principal.replication:
+                self._interceptor = self._make_interceptor(self)
+            self.log.debug("session established", principal=repr(self.principal))
+        return None
+
+    def _special_reply(self, entry: Entry, kind: int, message: bytes) -> bytes | None:
+        if entry.hidden or entry.swallow_ready:
+            if kind == ord("E") and entry.error is None:
+                entry.error = message[HEADER:]
+            elif kind == ord("D") and len(entry.rows) < KEPT_ROWS:
+                entry.rows.append(message[HEADER:])
+        if kind == ord("C") and entry.on_tag:
+            entry.on_tag(message[HEADER:])
+        if entry.hidden or (entry.swallow_ready and kind == ord("Z")):
+            return b""
+        assert self._interceptor is not None
+        return self._interceptor.reply(entry, kind, message)
+
+    # --- doors for the interceptor ------------------------------------------------------------------------
+
+    def ask(self, message: bytes, entry: Entry | None) -> None:
+        """Send a message to the server; `entry` says what becomes of its replies (None: it has none)."""
+        if entry is not None:
+            self.exchange.sent(entry)
+        if self.server is not None:
+            self.server.write(message)
+
+    def tell(self, message: bytes) -> None:
+        """Send a message to the client, between two of the server's."""
+        if self.client is not None:
+            self.client.write(message)
+
+    async def settled(self) -> None:
+        """Wait until the server owes nothing."""
+        await self.until(lambda: not self.exchange.owed)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until `condition` holds; it is looked at after each batch of messages from the server."""
+        if condition():
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append((condition, future))
+        # The server must be able to go on even if the client reads nothing, or both would wait for ever.
+        self._pace_reading()
+        await future
+
+    def _wake(self) -> None:
+        pending = []
+        for condition, future in self._waiters:
+            if future.done():
+                continue
+            if condition():
+                future.set_result(None)
+            else:
+                pending.append((condition, future))
+        self._waiters = pending
+
+    # --- back-pressure ------------------------------------------------------------------------------------
+
+    def writable(self, *, client: bool, full: bool) -> None:
+        """The client's or the server's transport has `full` or drained buffers: stop or go on reading the other."""
+        if client:
+            self._client_full = full
+        else:
+            self._server_full = full
+        self._pace_reading()
+
+    def _pace_reading(self) -> None:
+        backlog = self._task is not None and self.from_client.waiting > BACKLOG
+        _set_reading(self.client, not self._server_full and not backlog)
+        _set_reading(self.server, not self._client_full or bool(self._waiters))
+
+
+class _Span:
+    """Gathers neighbouring slices of the same bytes, so that a batch of messages goes out in one write."""
+
+    __slots__ = ("_data", "_end", "_start", "_transport")
+
+    def __init__(self, transport: asyncio.Transport | None) -> None:
+        self._transport = transport
+        self._data = b""
+        self._start = self._end = 0
+
+    def add(self, data: bytes, start: int, end: int) -> None:
+        """Write data[start:end] behind what was added before."""
+        if data is self._data and start == self._end:
+            self._end = end
+            return
+        self.flush()
+        self._data, self._start, self._end = data, start, end
+
+    def flush(self) -> None:
+        """Write what was added."""
+        start, end = self._start, self._end
+        if start < end and self._transport is not None:
+            data = self._data
+            self._transport.write(data if end - start == len(data) else data[start:end])
+        self._start = end
+
+
+class ClientSide(asyncio.Protocol):
+    """The client's connection: passes events to its session."""
+
+    def __init__(self, session: Session, startup_timeout: float) -> None:
+        self._session = session
+        self._startup_timeout = startup_timeout
+        self.data_received = session.client_data  # type: ignore[method-assign]  # one call less for each read
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._session.opened(transport, self._startup_timeout)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._session.close()
+
+    def pause_writing(self) -> None:
+        self._session.writable(client=True, full=True)
+
+    def resume_writing(self) -> None:
+        self._session.writable(client=True, full=False)
+
+
+class ServerSide(asyncio.Protocol):
+    """The connection to the target server: passes events to its session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.data_received = session.server_data  # type: ignore[method-assign]  # as above
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.set_write_buffer_limits(high=WRITE_BUFFER)
+        self._session.server = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._session.close()
+
+    def pause_writing(self) -> None:
+        self._session.writable(client=False, full=True)
+
+    def resume_writing(self) -> None:
+        self._session.writable(client=False, full=False)
+
+
+def _set_reading(transport: asyncio.Transport | None, wanted: bool) -> None:
+    if transport is None or transport.is_closing() or transport.is_reading() == wanted:
+        return
+    if wanted:
+        transport.resume_reading()
+    else:
+        transport.pause_reading()

@@ -1,0 +1,154 @@
+"""What the server still owes, and to whom each of its messages belongs.
+
+A connection's protocol state as a queue: every message sent to the server puts an Entry behind the others, and the
+server's replies take entries off in order (protocol chapter 54.2).  An entry says whether its replies are the
+client's or the proxy's own (hidden), and what is to be changed in them.  Pure: the session reads and writes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from clone_engine.errors import PgError
+
+IDLE, IN_TRANSACTION, FAILED = b"ITE"
+
+# Replies that complete an entry, by the kind of message that asked for them.  Query and Sync end with ReadyForQuery.
+COMPLETES: dict[int, bytes] = {
+    ord("P"): b"1",
+    ord("B"): b"2",
+    ord("C"): b"3",
+    ord("D"): b"Tn",
+    ord("E"): b"CIs",
+    ord("S"): b"Z",
+    ord("Q"): b"Z",
+    ord("F"): b"Z",
+}
+# CopyDone and CopyFail get no reply of their own; their entries mark where the client left COPY mode.
+COPY_ENDS = frozenset(b"cf")
+EXTENDED = frozenset(b"PBCDE")
+KEPT_ROWS = 1
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One message sent to the server.
+
+    `hidden` entries are the proxy's own: their replies do not reach the client.  `position` maps an error position in
+    the text sent to one in the client's text.  `replacement` takes the place of the server's ErrorResponse.
+    """
+
+    kind: int
+    hidden: bool = False
+    position: Callable[[int], int] | None = None
+    replacement: PgError | None = None
+    drop_parameter: bool = False
+    """The ParameterDescription counts a parameter that the client does not know."""
+    extra_parameter: bool = False
+    """So do the server's complaints about the number of parameters."""
+    swallow_ready: bool = False
+    """The ReadyForQuery is not for the client; its other replies are."""
+    on_tag: Callable[[bytes], None] | None = None
+    """Called with the body of each CommandComplete."""
+    rows: list[bytes] = field(default_factory=list)
+    """Bodies of the DataRows of a hidden entry; at most KEPT_ROWS, since a collect pass may yield any number."""
+    error: bytes | None = None
+    """Body of the ErrorResponse to this entry, where it is hidden or `swallow_ready`."""
+
+
+PLAIN: dict[int, Entry] = {kind: Entry(kind) for kind in (*COMPLETES, *COPY_ENDS)}
+"""Entries for messages that are forwarded and whose replies need no look: shared, since they keep nothing."""
+
+
+class Exchange:
+    """The queue of what the server owes, and the transaction status that follows from its replies.
+
+    `status` is the byte of the last ReadyForQuery.  `block` says whether a transaction block is open as far as the
+    replies so far tell, also in the middle of a pipeline.  `skipping` says that the server ignores everything up to
+    the next Sync.
+    """
+
+    def __init__(self) -> None:
+        self.owed: deque[Entry] = deque()
+        self.status = IDLE
+        self.block = False
+        self.skipping = False
+        self._copying_in = False
+
+    def __repr__(self) -> str:
+        return f"<Exchange {chr(self.status)} {len(self.owed)} owed{' skipping' if self.skipping else ''}>"
+
+    @property
+    def front(self) -> Entry | None:
+        """The entry to which the server's next reply belongs."""
+        return self.owed[0] if self.owed else None
+
+    def sent(self, entry: Entry) -> None:
+        """Note that the message of `entry` goes to the server."""
+        kind = entry.kind
+        if self.skipping:
+            if kind != ord("S"):
+                return
+            self.skipping = False
+        if self._copying_in:
+            if kind in COPY_ENDS:
+                self._copying_in = False
+            # Sync and Flush are ignored in COPY-in mode, so that a client may send Sync right behind Execute.
+            return
+        self.owed.append(entry)
+
+    def received(self, kind: int, status: int = IDLE) -> Entry | None:
+        """Note a reply of the server; the entry it belongs to, or None for one that nobody asked for.
+
+        `status` is the byte of a ReadyForQuery.
+        """
+        owed = self.owed
+        while owed and owed[0].kind in COPY_ENDS:
+            owed.popleft()
+        if not owed:
+            if kind == ord("Z"):
+                self.status, self.block = status, status != IDLE
+            return None
+        entry = owed[0]
+        if kind == ord("Z"):
+            self.status, self.block = status, status != IDLE
+            owed.popleft()
+        elif kind == ord("E"):
+            self._failed(entry)
+        elif kind == ord("G"):
+            self._copy_in(entry)
+        elif entry.kind in EXTENDED and kind in COMPLETES[entry.kind]:
+            owed.popleft()
+        return entry
+
+    def completed(self, tag: bytes) -> None:
+        """Note the tag of a CommandComplete, which may open or end a transaction block within a pipeline."""
+        if tag.startswith((b"BEGIN", b"START TRANSACTION")):
+            self.block = True
+        elif tag.startswith((b"COMMIT", b"PREPARE TRANSACTION")) or (
+            # The tag of ROLLBACK TO SAVEPOINT is the same; that one needs a block, which the last status shows.
+            tag.startswith(b"ROLLBACK") and self.status == IDLE
+        ):
+            self.block = False
+
+    def _failed(self, entry: Entry) -> None:
+        self._copying_in = False
+        if entry.kind not in EXTENDED:
+            return
+        owed = self.owed
+        while owed and owed[0].kind != ord("S"):
+            owed.popleft()
+        self.skipping = not owed
+
+    def _copy_in(self, entry: Entry) -> None:
+        """COPY-in has begun: what was sent behind `entry` up to CopyDone or CopyFail is ignored by the server."""
+        behind = list(self.owed)[1:]
+        self.owed.clear()
+        self.owed.append(entry)
+        ends = next((i for i, e in enumerate(behind) if e.kind in COPY_ENDS), None)
+        if ends is None:
+            self._copying_in = True
+        else:
+            self.owed.extend(behind[ends + 1 :])
