@@ -1,0 +1,25 @@
+"""What the tests of the managing side share: both stores, and job processes that are real but clone nothing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from clone_engine.children import JobProcesses, StopLimits
+from clone_engine.store import JobStore, MemoryStore
+from clone_engine.store_sqlite import SqliteStore
+
+STAND_IN = (sys.executable, "-P", str(Path(__file__).with_name("stand_in.py")))
+QUICK = StopLimits(cancel=1.0, terminate=0.5, ended=0.5)
+
+
+@pytest.fixture
+def processes() -> JobProcesses:
+    return JobProcesses({"PATH": "/usr/bin:/bin"}, QUICK, STAND_IN)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> JobStore:
+    return MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "jobs.sqlite")

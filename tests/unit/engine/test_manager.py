@@ -1,0 +1,334 @@
+"""The manager over real processes (a stand-in for the job process) and both stores."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import msgspec
+import pytest
+
+from clone_engine.children import JobProcesses
+from clone_engine.errors import PgError
+from clone_engine.jobs import Job, Status
+from clone_engine.manager import Caller, Manager, ManagerSettings
+from clone_engine.request import CloneRequest, Conninfo
+from clone_engine.store import JobStore
+
+ALICE = Caller("alice", "app")
+BOB = Caller("bob", "app")
+ADMIN = Caller("root", "app", admin=True)
+SOURCE = Conninfo({"host": "db.example.com", "dbname": "shop", "user": "reader"})
+SECRET_SOURCE = Conninfo({**SOURCE.parameters, "password": "S3cret-source"})
+TARGET = Conninfo({"host": "127.0.0.1", "dbname": "app", "user": "alice", "password": "S3cret-target"})
+LIMIT = 20.0
+
+pytestmark = pytest.mark.usefixtures("within_limit")
+
+
+@pytest.fixture
+async def within_limit() -> AsyncIterator[None]:
+    async with asyncio.timeout(60):
+        yield
+
+
+@pytest.fixture
+async def manager(store: JobStore, processes: JobProcesses) -> AsyncIterator[Manager]:
+    manager = Manager(store, ManagerSettings(max_running=2), processes.start, time.time)
+    await manager.start()
+    yield manager
+    await manager.stop()
+
+
+def clone(behaviour: str) -> CloneRequest:
+    return CloneRequest(kind="schema", schema_name=behaviour)
+
+
+async def run(manager: Manager, behaviour: str, caller: Caller = ALICE, source: Conninfo = SOURCE) -> Job:
+    """A job with this behaviour, when it has finished."""
+    job = await manager.submit(caller, clone(behaviour), source, TARGET)
+    return await manager.wait(job.job_id)
+
+
+async def submit(manager: Manager, behaviour: str, caller: Caller = ALICE, source: Conninfo = SOURCE) -> int:
+    return (await manager.submit(caller, clone(behaviour), source, TARGET)).job_id
+
+
+def shown(manager: Manager, job_id: int) -> Job:
+    return next(job for job in manager.visible(ADMIN) if job.job_id == job_id)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(LIMIT):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def until_copying(manager: Manager, *job_ids: int) -> None:
+    await until(lambda: all(shown(manager, job_id).progress.phase == "copying data" for job_id in job_ids))
+
+
+async def refused(call: Awaitable[object], sqlstate: str, message: str) -> PgError:
+    with pytest.raises(PgError) as caught:
+        await call
+    assert (caught.value.sqlstate, caught.value.message) == (sqlstate, message)
+    assert caught.value.hint
+    return caught.value
+
+
+async def test_job_runs_to_its_end(manager: Manager) -> None:
+    job = await manager.submit(ALICE, clone("complete"), SECRET_SOURCE, TARGET)
+    assert (job.job_id, job.status, job.owner, job.database) == (1, "pending", "alice", "app")
+    assert job.source == SOURCE and job.source_had_secret
+    job = await manager.wait(1)
+    assert (job.status, job.error, job.sqlstate) == ("completed", "", "")
+    progress = job.progress
+    assert (progress.phase, progress.pct_complete, progress.current_table) == ("completed", 100.0, "items")
+    assert (progress.tables_completed, progress.tables_total, progress.rows_copied) == (2, 2, 20)
+    assert job.started_at and job.ended_at and job.submitted_at <= job.started_at <= job.ended_at
+    assert [o.object for o in await manager.outcomes(ALICE, 1)] == ["table orders", "table items"]
+
+
+ENDS: list[tuple[str, Status, str, str]] = [
+    ("fail", "failed", "23505", "duplicate key value violates unique constraint"),
+    ("die", "failed", "58000", "job process exited unexpectedly (SIGKILL); go on with pgclone_resume(1)"),
+    ("die_with_orphan", "failed", "58000", "job process exited unexpectedly (SIGKILL); go on with pgclone_resume(1)"),
+    ("leave", "failed", "58000", "job process exited unexpectedly (exit code 3); go on with pgclone_resume(1)"),
+    ("talk_nonsense", "failed", "58000", "job process sent a line that is no message"),
+    ("stop_by_itself", "failed", "58000", "job process was stopped from outside; go on with pgclone_resume(1)"),
+    ("hang_after_end", "completed", "", ""),
+]
+
+
+@pytest.mark.parametrize(("behaviour", "status", "sqlstate", "error"), ENDS)
+async def test_end(manager: Manager, behaviour: str, status: Status, sqlstate: str, error: str) -> None:
+    job = await run(manager, behaviour)
+    assert (job.status, job.sqlstate, job.error) == (status, sqlstate, error)
+    assert job.ended_at is not None
+
+
+async def test_failed_job_keeps_its_phase_and_is_never_at_100_percent(manager: Manager) -> None:
+    job = await run(manager, "fail")
+    assert (job.progress.phase, job.progress.pct_complete, job.progress.rows_copied) == ("copying data", 99.9, 5)
+
+
+async def test_process_that_cannot_be_started(store: JobStore) -> None:
+    missing = JobProcesses({}, command=("/nonexistent/python",))
+    manager = Manager(store, ManagerSettings(), missing.start, time.time)
+    await manager.start()
+    job = await run(manager, "complete")
+    assert (job.status, job.sqlstate) == ("failed", "58000")
+    assert job.error == "job process could not be started: No such file or directory"
+    await manager.stop()
+
+
+async def test_jobs_wait_for_room_first_come_first_served(manager: Manager) -> None:
+    jobs = [await submit(manager, "wait") for _ in range(4)]
+    await until_copying(manager, 1, 2)
+    assert [shown(manager, j).status for j in jobs] == ["running", "running", "pending", "pending"]
+    await manager.cancel(ALICE, 2)
+    await until_copying(manager, 3)
+    assert [shown(manager, j).status for j in jobs] == ["running", "cancelled", "running", "pending"]
+
+
+async def test_progress_is_visible_while_it_runs_and_version_tells_of_it(manager: Manager) -> None:
+    before = manager.version
+    job_id = await submit(manager, "wait")
+    assert manager.version > before
+    before = manager.version
+    await until_copying(manager, job_id)
+    assert manager.version > before
+    assert (shown(manager, job_id).progress.rows_copied, shown(manager, job_id).status) == (10, "running")
+    before = manager.version
+    await manager.cancel(ALICE, job_id)
+    assert manager.version > before
+    before = manager.version
+    manager.visible(ALICE)
+    await manager.wait(job_id)
+    assert manager.version == before
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "error"),
+    [
+        ("wait", ""),
+        (
+            "ignore_cancel",
+            "job process did not stop by itself (SIGTERM); what it was doing may be left half done",
+        ),
+        (
+            "ignore_signals",
+            "job process did not stop by itself (SIGKILL); what it was doing may be left half done",
+        ),
+    ],
+)
+async def test_cancel_of_a_running_job(manager: Manager, behaviour: str, error: str) -> None:
+    job_id = await submit(manager, behaviour)
+    await until_copying(manager, job_id)
+    assert await manager.cancel(ALICE, job_id) == "cancelled"
+    job = shown(manager, job_id)
+    assert (job.status, job.progress.phase, job.error) == ("cancelled", "cancelled", error)
+    assert job.progress.pct_complete < 100
+    assert await manager.cancel(ALICE, job_id) == "cancelled"
+    assert shown(manager, job_id) == job
+
+
+async def test_many_cancels_at_once_and_one_of_another_job(manager: Manager) -> None:
+    first, second = await submit(manager, "wait"), await submit(manager, "wait")
+    await until_copying(manager, first, second)
+    assert set(await asyncio.gather(*(manager.cancel(ALICE, first) for _ in range(100)))) == {"cancelled"}
+    assert (shown(manager, first).status, shown(manager, second).status) == ("cancelled", "running")
+
+
+async def test_cancel_of_a_job_that_is_only_just_submitted(manager: Manager) -> None:
+    job_id = await submit(manager, "wait")
+    assert await manager.cancel(ALICE, job_id) == "cancelled"
+    assert shown(manager, job_id).status == "cancelled"
+
+
+async def test_cancel_of_a_pending_job(manager: Manager) -> None:
+    ids = [await submit(manager, "wait") for _ in range(3)]
+    assert await manager.cancel(ALICE, ids[2]) == "cancelled"
+    job = shown(manager, ids[2])
+    assert (job.status, job.started_at, job.elapsed_ms(time.time())) == ("cancelled", None, 0)
+
+
+@pytest.mark.parametrize("behaviour", ["complete", "fail"])
+async def test_cancel_leaves_a_finished_job_alone(manager: Manager, behaviour: str) -> None:
+    job = await run(manager, behaviour)
+    assert await manager.cancel(ALICE, job.job_id) == "cancelled"
+    assert shown(manager, job.job_id) == job
+
+
+async def test_resume_goes_on_with_the_steps_that_are_done(manager: Manager, store: JobStore) -> None:
+    old_id = await submit(manager, "wait", source=SECRET_SOURCE)
+    await until_copying(manager, old_id)
+    await manager.cancel(ALICE, old_id)
+    old = shown(manager, old_id)
+    new_id = await manager.resume(ALICE, old_id, TARGET)
+    assert new_id == 2
+    await until_copying(manager, new_id)
+    steps = await store.steps(new_id)
+    assert (steps.done, steps.begun) == (("table wait.orders",), ("table wait.items",))
+    new = shown(manager, new_id)
+    assert (new.resumed_from, new.request, new.source, new.source_had_secret) == (old_id, old.request, SOURCE, True)
+    assert shown(manager, old_id) == old
+
+
+async def test_resume_gives_the_process_both_credentials_and_the_steps(
+    store: JobStore, processes: JobProcesses
+) -> None:
+    starts = []
+
+    async def start(line):  # type: ignore[no-untyped-def] # what the real one is given, seen on its way
+        starts.append(line)
+        return await processes.start(line)
+
+    manager = Manager(store, ManagerSettings(default_parallel=3), start, time.time)
+    await manager.start()
+    await submit(manager, "wait", source=SECRET_SOURCE)
+    await until_copying(manager, 1)
+    await manager.cancel(ALICE, 1)
+    await manager.resume(ALICE, 1, TARGET)
+    await until_copying(manager, 2)
+    assert starts[1].source == SECRET_SOURCE and starts[1].target == TARGET and starts[1].parallel == 3
+    assert (starts[0].done, starts[0].begun) == ((), ())
+    assert (starts[1].done, starts[1].begun) == (("table wait.orders",), ("table wait.items",))
+    await manager.stop()
+
+
+async def test_resume_is_refused_for_other_states(manager: Manager) -> None:
+    await run(manager, "complete")
+    error = await refused(manager.resume(ALICE, 1, TARGET), "55000", "pgclone: job 1 is not resumable")
+    assert error.detail == 'Its status is "completed".'
+    await submit(manager, "wait")
+    await until_copying(manager, 2)
+    error = await refused(manager.resume(ALICE, 2, TARGET), "55000", "pgclone: job 2 is not resumable")
+    assert error.detail == 'Its status is "running".'
+
+
+async def test_resume_is_refused_from_another_database(manager: Manager) -> None:
+    await run(manager, "fail")
+    elsewhere = Caller("alice", "other")
+    error = await refused(manager.resume(elsewhere, 1, TARGET), "55000", "pgclone: job 1 is not resumable")
+    assert error.detail == 'It clones into database "app", and this is "other".'
+
+
+async def test_two_resumes_at_once_make_one_job(manager: Manager) -> None:
+    await run(manager, "fail")
+    calls = await asyncio.gather(*(manager.resume(ALICE, 1, TARGET) for _ in range(5)), return_exceptions=True)
+    assert [c for c in calls if isinstance(c, int)] == [2]
+    assert [c.sqlstate for c in calls if isinstance(c, PgError)] == ["55000"] * 4
+
+
+async def test_others_neither_see_nor_control_a_job(manager: Manager) -> None:
+    job_id = await submit(manager, "wait")
+    assert manager.visible(BOB) == []
+    assert [job.job_id for job in manager.visible(ALICE)] == [job_id]
+    for call in (manager.cancel(BOB, job_id), manager.resume(BOB, job_id, TARGET), manager.outcomes(BOB, job_id)):
+        await refused(call, "P0002", f"pgclone: job {job_id} not found")
+    await refused(manager.cancel(BOB, 99), "P0002", "pgclone: job 99 not found")
+    await refused(manager.wait(99), "P0002", "pgclone: job 99 not found")
+    assert await manager.clear(BOB) == 0
+    assert await manager.cancel(ADMIN, job_id) == "cancelled"
+
+
+async def test_clear_forgets_the_finished_jobs_of_the_caller(manager: Manager, store: JobStore) -> None:
+    await run(manager, "complete")
+    await run(manager, "fail")
+    await run(manager, "complete", BOB)
+    running = await submit(manager, "wait")
+    assert await manager.clear(ALICE) == 2
+    assert [job.job_id for job in manager.visible(ADMIN)] == [3, running]
+    assert await manager.clear(ALICE) == 0
+    assert await manager.clear(ADMIN) == 1
+    assert [job.job_id for job in await store.load()] == [running]
+    assert await submit(manager, "complete") == 5
+
+
+async def test_stop_cancels_what_runs_and_says_how_to_go_on(store: JobStore, processes: JobProcesses) -> None:
+    manager = Manager(store, ManagerSettings(max_running=1), processes.start, time.time)
+    await manager.start()
+    await submit(manager, "wait")
+    await submit(manager, "wait", source=SECRET_SOURCE)
+    await until_copying(manager, 1)
+    waiters = [asyncio.create_task(manager.wait(1)), asyncio.create_task(manager.wait(2))]
+    await manager.stop()
+    running, pending = await asyncio.gather(*waiters)
+    assert (running.status, running.sqlstate) == ("failed", "57P01")
+    assert running.error == "interrupted by a shutdown of the proxy; go on with pgclone_resume(1)"
+    assert (pending.status, pending.sqlstate) == ("failed", "57P01")
+    assert "pgclone_resume(2) cannot go on" in pending.error
+    await refused(manager.submit(ALICE, clone("wait"), SOURCE, TARGET), "57P03", "pgclone: the proxy is shutting down")
+    await manager.stop()
+
+
+async def test_jobs_left_by_a_crash_are_failed_at_the_next_start(store: JobStore, processes: JobProcesses) -> None:
+    await store.open()
+    base = Job(0, "alice", "app", clone("wait"), SOURCE)
+    for status in ("pending", "running", "completed"):
+        await store.add(msgspec.structs.replace(base, status=status, started_at=1.0))
+    await store.save((await store.load())[1], begun=["table wait.items"], done=["table wait.orders"])
+    await store.add(msgspec.structs.replace(base, status="running", source_had_secret=True))
+    manager = Manager(store, ManagerSettings(), processes.start, time.time)
+    await manager.start()
+    assert [job.status for job in manager.visible(ALICE)] == ["failed", "failed", "completed", "failed"]
+    assert [job.sqlstate for job in manager.visible(ALICE)] == ["57P02", "57P02", "", "57P02"]
+    assert shown(manager, 2).error == "interrupted by a restart of the proxy; go on with pgclone_resume(2)"
+    assert await manager.resume(ALICE, 2, TARGET) == 5
+    assert (await store.steps(5)).done == ("table wait.orders",)
+    await refused(manager.resume(ALICE, 4, TARGET), "28000", "pgclone: the source password of job 4 is no longer known")
+    await manager.stop()
+
+
+async def test_what_has_been_announced_is_in_the_store(manager: Manager, store: JobStore) -> None:
+    await run(manager, "complete")
+    await run(manager, "fail")
+    assert await store.load() == manager.visible(ADMIN)
+
+
+async def test_repr_is_useful_and_without_secrets(manager: Manager) -> None:
+    await submit(manager, "wait", source=SECRET_SOURCE)
+    assert "1 jobs, 1 running, 0 waiting" in repr(manager)
+    assert "S3cret" not in repr(manager) + repr(vars(manager)) + repr([vars(v) for v in manager._live.values()])
