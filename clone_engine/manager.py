@@ -1,8 +1,8 @@
 """The job manager: accepts clones, runs each in a job process, and is the only writer of job records.
 
-It knows nothing of SQL or of the wire: the proxy tells it who calls, and shows what `visible` returns.  Records live in
-memory and in the store; a change of state is in the store before anyone can see it, mere progress may be a second
-behind.  Credentials are in memory only, from `submit` until the job is completed or cleared.
+The engine's face to the proxy, which tells it who calls and shows what `visible` returns; it knows nothing of SQL or of
+the wire.  Records live in memory and in the store; a change of state is in the store before anyone can see it, mere
+progress may be a second behind.  Credentials are in memory only, from `submit` until the job is completed or cleared.
 
 A record is written by one task at a time, so no locks guard it: until the job starts by whoever submits, cancels or
 stops; from then on by the job's own task (`_run`).
@@ -11,25 +11,37 @@ stops; from then on by the job's own task (`_run`).
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TypeVar
 
 import msgspec
 import structlog
 
-from clone_engine.channel import Advanced, Begun, Done, Ended, FromJob, Reported, Start
-from clone_engine.children import ChildError
+from clone_engine.arguments import build_request
+from clone_engine.children import JobProcesses
 from clone_engine.errors import PgError
-from clone_engine.jobs import FINISHED, RESUMABLE, Job, Outcome, Progress, Status
+from clone_engine.job_store import NO_STEPS, JobStore, Steps, StoreError
+from clone_engine.jobs import FINISHED, RESUMABLE, Job, Outcome, Progress
+from clone_engine.live_job import LiveJob, StartChild
 from clone_engine.request import CloneRequest, Conninfo
-from clone_engine.store import NO_STEPS, JobStore, Steps, StoreError
+from clone_engine.verdicts import (
+    Verdict,
+    check_resumable,
+    final_progress,
+    interrupted,
+    not_found,
+    running_progress,
+    secret_lost,
+    verdict,
+)
+
+__all__ = ["Caller", "Manager", "ManagerSettings", "build_request"]
 
 log = structlog.get_logger()
 T = TypeVar("T")
-
-MAX_PCT_RUNNING = 99.9
-"""100 is for completed jobs: until the last step is committed something may still go wrong."""
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -52,58 +64,28 @@ class ManagerSettings(msgspec.Struct, frozen=True):
     """Seconds between two writes of a job's mere progress to the store."""
 
 
-class Child(Protocol):
-    """A job process as the manager needs it; `children.JobProcess` is the real one and has the contracts."""
-
-    @property
-    def ending(self) -> str: ...
-    async def receive(self) -> list[FromJob]: ...
-    async def stop(self) -> bool: ...
-    async def close(self) -> None: ...
-
-
-StartChild = Callable[[Start], Awaitable[Child]]
-
-
-class _Live:
-    """The part of an unfinished job that ends with it: credentials, its task, and what the store has not got yet."""
-
-    def __init__(self, source: Conninfo, target: Conninfo, steps: Steps) -> None:
-        self.source = source
-        self.target = target
-        self.steps = steps
-        self.task: asyncio.Task[None] | None = None
-        self.asked: Literal["", "cancel", "shutdown"] = ""
-        self.stop_asked = asyncio.Event()
-        self.finished: asyncio.Future[Job] = asyncio.get_running_loop().create_future()
-        self.saved_at = 0.0
-        self.begun: list[str] = []
-        self.done: list[str] = []
-        self.outcomes: list[Outcome] = []
-
-    def __repr__(self) -> str:
-        return f"<_Live {'started' if self.task else 'waiting'}{f', asked to {self.asked}' if self.asked else ''}>"
-
-    def ask_to_stop(self, why: Literal["cancel", "shutdown"]) -> None:
-        """The first reason counts: a job that was cancelled before a shutdown is cancelled."""
-        self.asked = self.asked or why
-        self.stop_asked.set()
-
-
 class Manager:
-    """All jobs of one proxy.  `clock` returns seconds since the epoch."""
+    """All jobs of one proxy.
+
+    `start_child` starts a job process, by default the real one with the environment of this process, stripped.
+    `clock` returns seconds since the epoch.
+    """
 
     def __init__(
-        self, store: JobStore, settings: ManagerSettings, start_child: StartChild, clock: Callable[[], float]
+        self,
+        store: JobStore,
+        settings: ManagerSettings,
+        start_child: StartChild | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.version = 0
         """Grows with every change that `visible` could show."""
         self._store = store
         self._settings = settings
-        self._start_child = start_child
+        self._start_child = start_child or JobProcesses(os.environ).start
         self._clock = clock
         self._jobs: dict[int, Job] = {}  # in order of their ids
-        self._live: dict[int, _Live] = {}
+        self._live: dict[int, LiveJob] = {}
         self._waiting: deque[int] = deque()
         self._sources: dict[int, Conninfo] = {}  # those with secrets, of jobs that may yet be resumed
         self._submitting = asyncio.Lock()  # one at a time: keeps `_jobs` in order and lets one resume of two win
@@ -114,13 +96,18 @@ class Manager:
         return f"<Manager {len(self._jobs)} jobs, {running} running, {len(self._waiting)} waiting, {self._store!r}>"
 
     async def start(self) -> None:
-        """Open the store and read it; jobs that an earlier proxy left unfinished become failed.  StoreError."""
+        """Open the store and read it; jobs that an earlier proxy left unfinished become failed.
+
+        StoreError if the store cannot be used; it is closed then.
+        """
         await self._store.open()
-        self._jobs = {job.job_id: job for job in await self._store.load()}
-        for job in list(self._jobs.values()):
-            if job.status not in FINISHED:
-                text = _interrupted(job, "a restart")
-                await self._change(job.job_id, "failed", ended_at=self._clock(), sqlstate="57P02", error=text)
+        try:
+            self._jobs = {job.job_id: job for job in await self._store.load()}
+            for job in [job for job in self._jobs.values() if job.status not in FINISHED]:
+                await self._change(self._ended(job, interrupted(job, by="a restart")))
+        except BaseException:
+            await self._store.close()
+            raise
         self.version += 1
 
     async def stop(self) -> None:
@@ -130,9 +117,9 @@ class Manager:
         """
         async with self._submitting:
             self._stopping = True
-        for job_id in list(self._waiting):
-            self._waiting.remove(job_id)
-            await self._finish(job_id, "failed", sqlstate="57P01", error=_interrupted(self._jobs[job_id], "a shutdown"))
+        while self._waiting:
+            job_id = self._waiting.popleft()
+            await self._finish(job_id, interrupted(self._jobs[job_id], by="a shutdown"))
         for live in self._live.values():
             live.ask_to_stop("shutdown")
         if tasks := [live.task for live in self._live.values() if live.task]:
@@ -160,11 +147,10 @@ class Manager:
         PgError P0002 if the caller sees no such job.
         """
         self._find(caller, job_id)
-        live = self._live.get(job_id)
         if job_id in self._waiting:
             self._waiting.remove(job_id)
-            await self._finish(job_id, "cancelled")
-        elif live:
+            await self._finish(job_id, Verdict("cancelled"))
+        elif live := self._live.get(job_id):
             live.ask_to_stop("cancel")
             await asyncio.shield(live.finished)
         return "cancelled"
@@ -177,13 +163,13 @@ class Manager:
         """
         async with self._submitting:
             old = self._find(caller, job_id)
-            _check_resumable(caller, old, next((j for j in self._jobs.values() if j.resumed_from == job_id), None))
+            successor = next((job for job in self._jobs.values() if job.resumed_from == job_id), None)
+            check_resumable(old, caller.database, successor)
+            if old.source_had_secret and job_id not in self._sources:
+                raise secret_lost(job_id)
             source = self._sources.get(job_id, old.source)
-            if old.source_had_secret and source.without_secrets() == source:
-                raise _secret_lost(job_id)
-            new = _new_job(caller, old.request, source, self._clock())
-            new = msgspec.structs.replace(new, resumed_from=job_id)
             steps = await _from_store(self._store.steps(job_id))
+            new = _new_job(caller, old.request, source, self._clock(), resumed_from=job_id)
             return (await self._add(new, source, target, steps)).job_id
 
     async def clear(self, caller: Caller) -> int:
@@ -206,13 +192,13 @@ class Manager:
         if live := self._live.get(job_id):
             return await asyncio.shield(live.finished)
         if job_id not in self._jobs:
-            raise _not_found(job_id)
+            raise not_found(job_id)
         return self._jobs[job_id]
 
     def _find(self, caller: Caller, job_id: int) -> Job:
         job = self._jobs.get(job_id)
         if job is None or not _may_control(caller, job):
-            raise _not_found(job_id)
+            raise not_found(job_id)
         return job
 
     # One job, from its acceptance to its end.
@@ -222,7 +208,7 @@ class Manager:
             raise PgError("57P03", "pgclone: the proxy is shutting down", hint="Call again when it is back.")
         job = await _from_store(self._store.add(job, steps))
         self._jobs[job.job_id] = job
-        self._live[job.job_id] = _Live(source, target, steps)
+        self._live[job.job_id] = LiveJob(source, target, steps)
         if job.source_had_secret:
             self._sources[job.job_id] = source
         self._waiting.append(job.job_id)
@@ -240,97 +226,57 @@ class Manager:
             live = self._live[job_id]
             live.task = asyncio.create_task(self._run(job_id, live), name=f"job {job_id}")
 
-    async def _run(self, job_id: int, live: _Live) -> None:
+    async def _run(self, job_id: int, live: LiveJob) -> None:
+        async def take(progress: Progress | None) -> None:
+            await self._take(job_id, live, progress)
+
         try:
-            await self._change(job_id, "running", started_at=self._clock())
-            status, sqlstate, error = await self._converse(job_id, live)
+            await self._change(self._jobs[job_id].to("running", started_at=self._clock()))
+            job = self._jobs[job_id]
+            first_line = live.first_line(job, self._settings.default_parallel)
+            ended, ending = await live.converse(self._start_child, first_line, take)
+            end = verdict(job, live.asked, ended, ending)
         except Exception as failure:  # the edge of a job: whatever it is, the job must end and the others go on
             log.exception("job manager failed", job_id=job_id)
-            status, sqlstate, error = "failed", "XX000", f"internal error of the proxy: {type(failure).__name__}"
-        await self._finish(job_id, status, sqlstate=sqlstate, error=error)
+            end = Verdict("failed", "XX000", f"internal error of the proxy: {type(failure).__name__}")
+        await self._finish(job_id, end)
 
-    async def _converse(self, job_id: int, live: _Live) -> tuple[Status, str, str]:
-        """Start the job process and take what it says until it is gone: the state of the job, SQLSTATE and error."""
-        job = self._jobs[job_id]
-        try:
-            child = await self._start_child(self._first_line(job, live))
-        except ChildError as failure:
-            return "failed", "58000", str(failure)
-        stopper = asyncio.create_task(_stop_when_asked(live, child), name=f"stop of job {job_id}")
-        ended: Ended | None = None
-        try:
-            while ended is None and (messages := await child.receive()):
-                ended = await self._take(job_id, live, messages)
-        except ChildError as failure:
-            ended = Ended("failed", "58000", str(failure))
-        finally:
-            stopper.cancel()
-            await child.close()
-        return _verdict(job, live, ended, child.ending)
-
-    def _first_line(self, job: Job, live: _Live) -> Start:
-        return Start(
-            job_id=job.job_id,
-            request=job.request,
-            source=live.source,
-            target=live.target,
-            parallel=job.request.options.parallel or self._settings.default_parallel,
-            done=live.steps.done,
-            begun=live.steps.begun,
-        )
-
-    async def _take(self, job_id: int, live: _Live, messages: list[FromJob]) -> Ended | None:
-        """Apply messages to the record, and save it if they are worth it.  The Ended among them, if there is one."""
-        ended: Ended | None = None
-        for message in messages:
-            match message:
-                case Advanced(progress):
-                    self._advance(job_id, progress)
-                case Begun(key):
-                    live.begun.append(key)
-                case Done(key):
-                    live.done.append(key)
-                case Reported(outcome):
-                    live.outcomes.append(outcome)
-                case Ended():
-                    ended = message
+    async def _take(self, job_id: int, live: LiveJob, progress: Progress | None) -> None:
+        """Show progress, and save the record if that is due or there is more to save."""
+        if progress:
+            job = self._jobs[job_id]
+            self._jobs[job_id] = msgspec.structs.replace(job, progress=running_progress(progress))
+            self.version += 1
         due = asyncio.get_running_loop().time() - live.saved_at >= self._settings.save_interval
-        if not ended and (due or live.begun or live.done or live.outcomes):
+        if live.unsaved or (progress and due):
             try:
                 await self._save(self._jobs[job_id])
             except StoreError as failure:
                 # The clone itself is well; what is not saved now is saved with the next message.
                 log.error("job store failed", job_id=job_id, error=str(failure))
-        return ended
 
-    def _advance(self, job_id: int, progress: Progress) -> None:
-        pct = min(max(progress.pct_complete, 0.0), MAX_PCT_RUNNING)
-        progress = msgspec.structs.replace(progress, pct_complete=pct)
-        self._jobs[job_id] = msgspec.structs.replace(self._jobs[job_id], progress=progress)
-        self.version += 1
-
-    async def _finish(self, job_id: int, status: Status, *, sqlstate: str = "", error: str = "") -> None:
+    async def _finish(self, job_id: int, end: Verdict) -> None:
         """Bring a job to its final state and let the next one start.  Never fails: a job that is over is over."""
-        changes = {
-            "ended_at": self._clock(),
-            "sqlstate": sqlstate,
-            "error": error,
-            "progress": _final_progress(self._jobs[job_id].progress, status),
-        }
+        job = self._ended(self._jobs[job_id], end)
         try:
-            await self._change(job_id, status, **changes)
+            await self._change(job)
         except StoreError as failure:
             log.error("job store failed, it does not know the end of a job", job_id=job_id, error=str(failure))
-            self._announce(self._jobs[job_id].to(status, **changes))
-        if status not in RESUMABLE:
+            self._announce(job)
+        if job.status not in RESUMABLE:
             self._sources.pop(job_id, None)
-        live = self._live.pop(job_id)
-        live.finished.set_result(self._jobs[job_id])
+        self._live.pop(job_id).finished.set_result(job)
         self._start_waiting()
 
-    async def _change(self, job_id: int, status: Status, **changes: Any) -> None:
-        """Bring a job to another state: in the store first, then for all to see.  StoreError leaves it as it was."""
-        job = self._jobs[job_id].to(status, **changes)
+    def _ended(self, job: Job, end: Verdict) -> Job:
+        progress = final_progress(job.progress, end.status)
+        return job.to(end.status, ended_at=self._clock(), progress=progress, sqlstate=end.sqlstate, error=end.error)
+
+    async def _change(self, job: Job) -> None:
+        """Make `job`, in another state than before, the record: in the store first, then for all to see.
+
+        StoreError leaves the record as it was.
+        """
         await self._save(job)
         self._announce(job)
 
@@ -344,14 +290,10 @@ class Manager:
         if live is None:
             await self._store.save(job)
             return
-        await self._store.save(job, begun=live.begun, done=live.done, outcomes=live.outcomes)
-        live.begun, live.done, live.outcomes = [], [], []
+        new = live.unsaved
+        await self._store.save(job, begun=new.begun, done=new.done, outcomes=new.outcomes)
+        new.clear()
         live.saved_at = asyncio.get_running_loop().time()
-
-
-async def _stop_when_asked(live: _Live, child: Child) -> None:
-    await live.stop_asked.wait()
-    await child.stop()
 
 
 async def _from_store(work: Awaitable[T]) -> T:
@@ -367,7 +309,7 @@ async def _from_store(work: Awaitable[T]) -> T:
         ) from failure
 
 
-def _new_job(caller: Caller, request: CloneRequest, source: Conninfo, now: float) -> Job:
+def _new_job(caller: Caller, request: CloneRequest, source: Conninfo, now: float, resumed_from: int = 0) -> Job:
     public = source.without_secrets()
     return Job(
         job_id=0,  # the store gives it
@@ -377,69 +319,9 @@ def _new_job(caller: Caller, request: CloneRequest, source: Conninfo, now: float
         source=public,
         source_had_secret=public != source,
         submitted_at=now,
+        resumed_from=resumed_from,
     )
 
 
 def _may_control(caller: Caller, job: Job) -> bool:
     return caller.admin or caller.role == job.owner
-
-
-def _final_progress(progress: Progress, status: Status) -> Progress:
-    """Progress as a finished job shows it; a failed one keeps the phase in which it failed."""
-    if status == "completed":
-        return msgspec.structs.replace(progress, phase="completed", pct_complete=100.0)
-    if status == "cancelled":
-        return msgspec.structs.replace(progress, phase="cancelled")
-    return progress
-
-
-def _verdict(job: Job, live: _Live, ended: Ended | None, ending: str) -> tuple[Status, str, str]:
-    """The final state, SQLSTATE and error of a job from its process's last word (None: none) and how that ended."""
-    if ended and ended.status == "completed":
-        return "completed", "", ""
-    if ended and ended.status == "failed":
-        return "failed", ended.sqlstate or "XX000", ended.error or "job failed without a message"
-    if live.asked == "cancel":
-        return "cancelled", "", "" if ended else f"job process did not stop by itself ({ending}); {HALF_DONE}"
-    if live.asked == "shutdown":
-        return "failed", "57P01", _interrupted(job, "a shutdown")
-    what = "was stopped from outside" if ended else f"exited unexpectedly ({ending})"
-    return "failed", "58000", f"job process {what}; go on with pgclone_resume({job.job_id})"
-
-
-HALF_DONE = "what it was doing may be left half done"
-
-
-def _interrupted(job: Job, by: str) -> str:
-    go_on = f"go on with pgclone_resume({job.job_id})"
-    if job.source_had_secret:  # which does not outlive the proxy
-        go_on = f"its source password is lost, so pgclone_resume({job.job_id}) cannot go on; call the function again"
-    return f"interrupted by {by} of the proxy; {go_on}"
-
-
-def _check_resumable(caller: Caller, job: Job, successor: Job | None) -> None:
-    """PgError 55000 if this caller cannot resume the job; `successor` is the job that already went on from it."""
-    if job.status not in RESUMABLE:
-        detail, hint = f'Its status is "{job.status}".', "Only failed and cancelled jobs can be resumed."
-    elif job.database != caller.database:
-        detail = f'It clones into database "{job.database}", and this is "{caller.database}".'
-        hint = f"Connect to that database and call pgclone_resume({job.job_id}) there."
-    elif successor:
-        detail = f'Job {successor.job_id} already went on from it; its status is "{successor.status}".'
-        hint = f"Look at job {successor.job_id} in pgclone_jobs_view."
-    else:
-        return
-    raise PgError("55000", f"pgclone: job {job.job_id} is not resumable", detail=detail, hint=hint)
-
-
-def _secret_lost(job_id: int) -> PgError:
-    return PgError(
-        "28000",
-        f"pgclone: the source password of job {job_id} is no longer known",
-        detail="Passwords are kept in memory only, and the proxy was restarted since.",
-        hint='Call the clone function again with the conninfo; {"conflict": "replace"} redoes tables that exist.',
-    )
-
-
-def _not_found(job_id: int) -> PgError:
-    return PgError("P0002", f"pgclone: job {job_id} not found", hint="pgclone_jobs_view lists your jobs.")

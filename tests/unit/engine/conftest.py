@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from clone_engine.children import JobProcesses, StopLimits
-from clone_engine.store import JobStore, MemoryStore
-from clone_engine.store_sqlite import SqliteStore
+from clone_engine.job_store import JobStore, MemoryStore
+from clone_engine.store import SqliteStore
 
 STAND_IN = (sys.executable, "-P", str(Path(__file__).with_name("stand_in.py")))
 QUICK = StopLimits(cancel=1.0, terminate=0.5, ended=0.5)

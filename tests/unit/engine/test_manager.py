@@ -11,10 +11,10 @@ import pytest
 
 from clone_engine.children import JobProcesses
 from clone_engine.errors import PgError
+from clone_engine.job_store import JobStore
 from clone_engine.jobs import Job, Status
 from clone_engine.manager import Caller, Manager, ManagerSettings
 from clone_engine.request import CloneRequest, Conninfo
-from clone_engine.store import JobStore
 
 ALICE = Caller("alice", "app")
 BOB = Caller("bob", "app")
