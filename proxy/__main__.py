@@ -10,15 +10,18 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 
 import click
 import uvloop
 
+from clone_engine.children import JobProcesses
 from clone_engine.errors import PgError
 from clone_engine.manager import Manager, ManagerSettings
-from clone_engine.store import SqliteStore, StoreError
+from clone_engine.store import StoreError
+from clone_engine.store_sqlite import SqliteStore
 from proxy.auth import Credentials
 from proxy.calls.handlers import Handlers
 from proxy.config import ConfigError, Settings, load
@@ -104,22 +107,16 @@ def _drop_ambient_libpq_settings() -> None:
 
 async def _serve(settings: Settings, target: Target) -> None:
     await _reach(target)
-    store = SqliteStore(Path(settings.jobs.store))
+    limits = ManagerSettings(max_running=settings.jobs.max_running, default_parallel=settings.jobs.default_parallel)
+    manager = Manager(SqliteStore(Path(settings.jobs.store)), limits, JobProcesses(os.environ).start, time.time)
+    server = _server(settings, target, manager)
+    await manager.start()
     try:
-        manager = Manager(
-            store,
-            ManagerSettings(max_running=settings.jobs.max_running, default_parallel=settings.jobs.default_parallel),
-        )
-        await manager.start()
-        server = _server(settings, target, manager)
-        try:
-            await server.start()
-            await _signalled()
-        finally:
-            await server.stop()
-            await manager.stop()
+        await server.start()
+        await _signalled()
     finally:
-        store.close()
+        await server.stop()
+        await manager.stop()
 
 
 def _server(settings: Settings, target: Target, manager: Manager) -> Server:
@@ -133,17 +130,19 @@ def _server(settings: Settings, target: Target, manager: Manager) -> Server:
     return Server(settings.server, target, make_interceptor)
 
 
+class _Probe(asyncio.Protocol):
+    """Closes a connection as soon as it is made."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
 async def _reach(target: Target) -> None:
     """A target that nobody listens at is most likely a wrong setting: better said now than to each client."""
-    probe = asyncio.Protocol()
-    closing: list[asyncio.BaseTransport] = []
-    probe.connection_made = closing.append  # type: ignore[method-assign]
     try:
-        await target.connect(probe)
+        await target.connect(_Probe())
     except PgError as error:
         raise ConfigError(error.message.removeprefix("pgclone: ")) from None
-    for transport in closing:
-        transport.close()
 
 
 async def _signalled() -> None:

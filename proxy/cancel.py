@@ -6,6 +6,7 @@ The client holds the key that the server itself gave out, so nothing is mapped. 
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 from clone_engine.errors import PgError
 from proxy.upstream import Target
@@ -20,7 +21,7 @@ class _Once(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
         self.transport = transport
         transport.write(self._packet)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import structlog
 
@@ -377,7 +377,7 @@ class ClientSide(asyncio.Protocol):
         self.data_received = session.client_data  # type: ignore[method-assign]  # one call less for each read
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
         self._session.opened(transport, self._startup_timeout)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -398,7 +398,7 @@ class ServerSide(asyncio.Protocol):
         self.data_received = session.server_data  # type: ignore[method-assign]  # as above
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
         transport.set_write_buffer_limits(high=WRITE_BUFFER)
         self._session.server = transport
 

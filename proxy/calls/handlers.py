@@ -10,9 +10,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
+from clone_engine.arguments import build_request
 from clone_engine.conninfo import parse_conninfo
 from clone_engine.jobs import jobs_json, progress_json, view_row
-from clone_engine.manager import Caller, Manager, build_request
+from clone_engine.manager import Caller, Manager
 from clone_engine.request import Conninfo, Kind
 from proxy.auth import Credentials
 from proxy.calls.signatures import Call

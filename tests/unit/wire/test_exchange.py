@@ -1,0 +1,86 @@
+"""Exchange: conversations, told as what is sent (>) and what the server says (<), and who it belongs to."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.wire.exchange import FAILED, IDLE, IN_TRANSACTION, PLAIN, Entry, Exchange
+
+# A script is words: >P is a Parse of the client's, >h:Q a hidden Query, <1 a ParseComplete, <Z:I a ReadyForQuery in
+# state I.  Behind each reply stands the kind of the entry that it must belong to, with h: if hidden, or - for none.
+CONVERSATIONS = {
+    "simple query": ">Q <T=Q <C=Q <Z:I=Q",
+    "several results in one query": ">Q <T=Q <C=Q <C=Q <I=Q <Z:I=Q",
+    "extended": ">P >B >D >E >S <1=P <2=B <T=D <C=E <Z:I=S",
+    "describe statement": ">P >D >S <1=P <t=D <T=D <Z:I=S",
+    "no data, suspended, empty": ">D >E >E >S <n=D <s=E <I=E <Z:I=S",
+    "error skips to sync": ">P >B >E >S >Q <1=P <E=B <Z:I=S <C=Q <Z:I=Q",
+    "error before the sync was sent": ">P <E=P >B >E >S <Z:I=S",
+    "error in a query": ">Q <E=Q <Z:E=Q",
+    "pipeline of two": ">P >B >E >S >P >B >E >S <1=P <2=B <C=E <Z:I=S <1=P <2=B <C=E <Z:I=S",
+    "function call": ">F <V=F <Z:I=F",
+    "copy in, simple": ">Q <G=Q >c <C=Q <Z:I=Q",
+    "copy in, extended: the sync behind execute is ignored": ">P >B >E >S <1=P <2=B <G=E >c >S <C=E <Z:I=S",
+    "copy in, extended, sent blindly": ">P >B >E >S >c >S <1=P <2=B <G=E <C=E <Z:I=S",
+    "copy in, client fails it": ">Q <G=Q >f <E=Q <Z:I=Q >Q <C=Q <Z:I=Q",
+    "copy in, server fails it": ">P >B >E >S <1=P <2=B <G=E <E=E >S <Z:I=S",
+    "late CopyDone is ignored": ">c >Q <C=Q <Z:I=Q",
+    "hidden between": ">h:Q >Q <T=h:Q <D=h:Q <C=h:Q <Z:I=h:Q <C=Q <Z:I=Q",
+    "hidden in a pipeline": ">P >h:P >h:B >h:E >h:C >B >E >S <1=P <1=h:P <2=h:B <C=h:E <3=h:C <2=B <C=E <Z:I=S",
+    "hidden error skips the client's too": ">h:P >h:B >B >E >S <E=h:P <Z:I=S",
+    "notices belong to no one": "<N=- >Q <C=Q <Z:I=Q",
+}
+
+
+def play(script: str) -> Exchange:
+    exchange = Exchange()
+    for word in script.split():
+        if word[0] == ">":
+            hidden = word.startswith(">h:")
+            kind = ord(word[-1])
+            exchange.sent(Entry(kind, hidden=True) if hidden else PLAIN[kind])
+            continue
+        said, _, expected = word[1:].partition("=")
+        kind, _, status = said.partition(":")
+        entry = exchange.received(ord(kind), ord(status) if status else 0)
+        shown = "-" if entry is None else ("h:" if entry.hidden else "") + chr(entry.kind)
+        assert shown == expected, f"{word} in {script}"
+    return exchange
+
+
+@pytest.mark.parametrize("name", CONVERSATIONS)
+def test_each_reply_finds_its_owner_and_nothing_stays_owed(name: str) -> None:
+    exchange = play(CONVERSATIONS[name])
+    assert not exchange.owed
+    assert not exchange.skipping
+
+
+def test_while_the_server_skips_nothing_is_owed() -> None:
+    exchange = play(">P <E=P >B >E")
+    assert exchange.skipping
+    assert not exchange.owed
+
+
+@pytest.mark.parametrize(
+    ("script", "status"), [(">Q <Z:T=Q", IN_TRANSACTION), (">Q <E=Q <Z:E=Q", FAILED), (">Q <Z:I=Q", IDLE)]
+)
+def test_status_is_that_of_the_last_ready_for_query(script: str, status: int) -> None:
+    assert play(script).status == status
+
+
+@pytest.mark.parametrize(
+    ("before", "tag", "block"),
+    [
+        (IDLE, b"BEGIN\0", True),
+        (IDLE, b"START TRANSACTION\0", True),
+        (IN_TRANSACTION, b"COMMIT\0", False),
+        (IN_TRANSACTION, b"ROLLBACK\0", True),  # may be ROLLBACK TO SAVEPOINT
+        (IDLE, b"SELECT 1\0", False),
+    ],
+)
+def test_tags_tell_of_blocks_within_a_pipeline(before: int, tag: bytes, block: bool) -> None:
+    exchange = Exchange()
+    exchange.sent(PLAIN[ord("S")])
+    exchange.received(ord("Z"), before)
+    exchange.completed(tag)
+    assert exchange.block is block
