@@ -1,0 +1,71 @@
+"""What `pip install .` installs: all modules, all SQL files, a command that runs; and what the image is made of."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from proxy.embedded import newest
+from proxy.launch import ProxyProcess
+from tests.docs.repository import ROOT, text
+
+SOURCES = ("proxy", "clone_engine", "pyproject.toml", "README.md", "LICENSE")
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the built and installed package, without its dependencies: those are installed here."""
+    tree = tmp_path_factory.mktemp("tree")
+    for name in SOURCES:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, tree / name)
+    place = tmp_path_factory.mktemp("installed")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command = [*pip, "--no-build-isolation", f"--target={place}", str(tree)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return place
+
+
+def test_every_module_and_sql_file_is_installed(installed: Path) -> None:
+    for package in ("proxy", "clone_engine"):
+        for path in (ROOT / package).rglob("*"):
+            if path.suffix in {".py", ".sql"}:
+                assert (installed / path.relative_to(ROOT)).exists(), path
+
+
+def test_the_command_runs_as_installed(installed: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    command = [sys.executable, str(installed / "bin" / "pgclone-proxy")]
+    for arguments, expected in ((["--version"], "pgclone-proxy"), (["--help"], "serve")):
+        done = subprocess.run(
+            [*command, *arguments], capture_output=True, text=True, check=False, cwd=tmp_path, env=environment
+        )
+        assert done.returncode == 0, done.stderr
+        assert expected in done.stdout
+
+
+def test_what_the_image_copies_exists_and_is_let_through() -> None:
+    let_through = set(re.findall(r"^!(\S+)$", text(".dockerignore"), re.MULTILINE))
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", text("Dockerfile"), re.MULTILINE)
+    names = {name for line in copied for name in line.split()}
+    assert names == let_through
+    assert all((ROOT / name).exists() for name in names)
+
+
+def test_the_health_check_of_the_image_is_content_with_a_running_proxy_only(proxy: ProxyProcess) -> None:
+    check = re.search(r"HEALTHCHECK.*?CMD (.+)$", text("Dockerfile"), re.DOTALL | re.MULTILINE)
+    assert check is not None
+    program = newest().program("pg_isready")
+    for port, expected in ((proxy.port, 0), (1, 2)):
+        words = check[1].replace("--port=6432", f"--port={port}").split()
+        assert words[0] == "pg_isready"
+        assert subprocess.run([program, *words[1:]], check=False).returncode == expected

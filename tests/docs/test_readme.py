@@ -1,0 +1,53 @@
+"""The documents say what the code has: functions, view columns, options, make targets, links."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from clone_engine.options import READERS
+from proxy.calls.signatures import FUNCTIONS, VIEW, VIEW_COLUMNS, Signature
+from tests.docs.repository import ROOT, text
+
+README = text("README.md")
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
+
+
+def _declaration(signature: Signature) -> str:
+    arguments = (f"{a.name} {a.type}" + (f" DEFAULT {a.default}" if a.default else "") for a in signature.arguments)
+    return f"{signature.flat}({', '.join(arguments)})"
+
+
+@pytest.mark.parametrize("signature", FUNCTIONS.values(), ids=lambda s: s.name)
+def test_every_function_is_in_the_readme_as_it_is_declared_and_with_an_example(signature: Signature) -> None:
+    assert f"| `{_declaration(signature)}` |" in README
+    examples = "".join(re.findall(r"```sql\n(.*?)```", README, re.DOTALL))
+    assert f"{signature.flat}(" in examples
+
+
+def test_the_view_and_its_columns_are_in_the_readme_in_order() -> None:
+    assert f"pgclone_{VIEW}" in README
+    listed = re.search(r"Columns of the view: (.*?)\.\s", README, re.DOTALL)
+    assert listed is not None
+    assert re.findall(r"`(\w+)`", listed[1]) == [name for name, _ in VIEW_COLUMNS]
+
+
+@pytest.mark.parametrize("option", READERS)
+def test_every_option_has_a_row_in_the_readme(option: str) -> None:
+    assert re.search(rf"^\| `{option}` \|", README, re.MULTILINE)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_and_make_targets_of_the_documents_exist(document: str) -> None:
+    written = text(document)
+    for link in re.findall(r"\]\(([^)#]+)\)", written):
+        assert link.startswith("https://") or (ROOT / link).exists(), link
+    targets = set(re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE))
+    for target in re.findall(r"(?:^ {4}|`)make ([a-z-]+)", written, re.MULTILINE):
+        assert target in targets, target
+
+
+def test_the_readme_test_command_is_what_ci_runs() -> None:
+    assert re.search(r"^make test$", text(".ci/run"), re.MULTILINE)
+    assert re.search(r"^ {4}make test\b", README, re.MULTILINE)

@@ -1,0 +1,46 @@
+"""conf/pgclone-proxy.toml has every setting with its default and a word about it, and nothing else."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import msgspec
+import pytest
+
+from proxy.config import Settings, load
+from tests.docs.repository import ROOT, text
+
+FILE = "conf/pgclone-proxy.toml"
+SETTINGS = [
+    (section.name, field.name)
+    for section in msgspec.structs.fields(Settings)
+    for field in msgspec.structs.fields(section.type)
+]
+
+
+@pytest.mark.parametrize(("section", "key"), SETTINGS)
+def test_a_setting_is_in_the_file_with_its_default(section: str, key: str) -> None:
+    written = tomllib.loads(text(FILE))[section][key]
+    default = msgspec.to_builtins(getattr(getattr(Settings(), section), key))
+    assert written == (list(default) if isinstance(default, tuple) else default)
+
+
+def test_the_file_has_no_other_settings_and_can_be_loaded() -> None:
+    written = tomllib.loads(text(FILE))
+    assert {(section, key) for section, keys in written.items() for key in keys} == set(SETTINGS)
+    assert load(ROOT / FILE, {}) == Settings()
+
+
+def test_every_setting_is_explained_above_it() -> None:
+    lines = text(FILE).splitlines()
+    for number, line in enumerate(lines):
+        if re.match(r"\w+ = ", line):
+            above = lines[number - 1]
+            # Settings that are explained together stand together.
+            assert above.startswith("#") or re.match(r"\w+ = ", above), line
+
+
+@pytest.mark.parametrize(("section", "key"), SETTINGS)
+def test_every_setting_is_in_the_readme(section: str, key: str) -> None:
+    assert f"`{section}.{key}`" in text("README.md")
