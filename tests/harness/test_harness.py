@@ -7,7 +7,8 @@ import re
 import psycopg
 import pytest
 
-from proxy.embedded import Server, installations, private_directory
+from proxy.embedded import Server
+from proxy.installations import installations, private_directory
 from tests.harness.compare import assert_same_schema
 from tests.harness.servers import PASSWORD, Database
 

