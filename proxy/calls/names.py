@@ -1,0 +1,48 @@
+"""Which names are ours: both spellings of every function, and of the view.
+
+Compares the names as the parser folded them.  Finding names in a statement is `occurrences.py`; whether a relation or
+function of the user's own bears one of them only the server knows, so that is asked elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from proxy.calls.signatures import FUNCTIONS, VIEW, Signature
+
+PREFIX = "pgclone_"
+SCHEMA = "pgclone"
+FLAT_SCHEMAS = frozenset({None, "public"})
+"""The schemas in which the flat spelling, pgclone_NAME, is ours; None is a name without a schema."""
+
+
+class Reference(NamedTuple):
+    """One name of ours as it is spelled in a statement, folded."""
+
+    kind: Literal["function", "view"]
+    schema: str | None
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+
+def function(schema: str | None, name: str) -> Signature | None:
+    """The function that this spelling means, or None."""
+    return FUNCTIONS.get(_short(schema, name))
+
+
+def is_view(schema: str | None, name: str) -> bool:
+    """Whether this spelling means the view."""
+    return _short(schema, name) == VIEW
+
+
+def quoted(name: str) -> str:
+    """The name as a quoted identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _short(schema: str | None, name: str) -> str:
+    if schema == SCHEMA:
+        return name
+    return name.removeprefix(PREFIX) if schema in FLAT_SCHEMAS and name.startswith(PREFIX) else ""

@@ -1,0 +1,189 @@
+"""The errors of the proxy for statements of ours that it does not rewrite, and for calls that match no function.
+
+Each names its SQLSTATE, PostgreSQL's own where PostgreSQL would refuse too.  When they apply is `rewrite.py`.
+Positions count characters from 0 here and from 1 in the error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clone_engine.errors import PgError
+from proxy.calls.signatures import Signature
+
+NOT_STORED = "pgclone_jobs_view and pgclone functions cannot be used in a stored definition"
+
+
+def no_such_function(spelled: str, types: Sequence[str], signature: Signature, position: int) -> PgError:
+    """A call whose arguments do not fit."""
+    declared = ", ".join(
+        f"{a.name} {a.type}" + (f" DEFAULT {a.default}" if a.default is not None else "") for a in signature.arguments
+    )
+    return PgError(
+        "42883",
+        f"function {spelled}({', '.join(types)}) does not exist",
+        hint=f"It is declared as {spelled}({declared}).",
+        position=position + 1,
+    )
+
+
+def named_twice(argument: str, position: int) -> PgError:
+    return PgError("42601", f'argument name "{argument}" used more than once', position=position + 1)
+
+
+def positional_after_named(position: int) -> PgError:
+    return PgError("42601", "positional argument cannot follow named argument", position=position + 1)
+
+
+def not_plain_call(what: str, spelled: str, position: int) -> PgError:
+    """DISTINCT, ORDER BY, FILTER, OVER and the like in a call."""
+    return PgError(
+        "42809", f"{what} specified, but {spelled} is neither an aggregate nor a window function", position=position + 1
+    )
+
+
+def variadic(spelled: str, position: int) -> PgError:
+    return PgError("42809", f"VARIADIC specified, but {spelled} is not variadic", position=position + 1)
+
+
+def only_in_from(spelled: str, position: int) -> PgError:
+    return PgError(
+        "0A000",
+        f"{spelled}() is only supported in FROM",
+        hint=f"Write SELECT * FROM {spelled}().",
+        position=position + 1,
+    )
+
+
+def only_alone_in_from(spelled: str, position: int) -> PgError:
+    return PgError(
+        "0A000",
+        f"{spelled}() is only supported in FROM without ROWS FROM and WITH ORDINALITY",
+        hint="Use row_number() OVER () to number rows.",
+        position=position + 1,
+    )
+
+
+def stored_definition(position: int) -> PgError:
+    return PgError(
+        "0A000",
+        NOT_STORED,
+        hint="The proxy answers these names; the server does not know them. Query them directly.",
+        position=position + 1,
+    )
+
+
+def nested_actions(position: int) -> PgError:
+    return PgError(
+        "0A000",
+        "pgclone actions cannot be nested in one another",
+        hint="Run them one after the other, in statements of their own.",
+        position=position + 1,
+    )
+
+
+def action_not_supported(where: str, position: int) -> PgError:
+    """`where`: "in a cursor", "in COPY" …"""
+    return PgError(
+        "0A000",
+        f"pgclone actions are not supported {where}",
+        hint="Call the function in a SELECT.",
+        position=position + 1,
+    )
+
+
+def explain_analyze(position: int = -1) -> PgError:
+    return PgError(
+        "0A000",
+        "EXPLAIN ANALYZE cannot run a pgclone action",
+        hint="EXPLAIN without ANALYZE starts nothing and is allowed.",
+        position=position + 1,
+    )
+
+
+def execute_in_parse() -> PgError:
+    return PgError(
+        "0A000",
+        "EXECUTE of a pgclone action is supported in the simple protocol only",
+        hint="Call the function in a SELECT with parameters, or send the EXECUTE as a simple query.",
+    )
+
+
+def wrong_parameter_count(name: str, expected: int, given: int) -> PgError:
+    return PgError(
+        "42601",
+        f'wrong number of parameters for prepared statement "{name}"',
+        detail=f"Expected {expected} parameters but got {given}.",
+    )
+
+
+def not_writable(view: str, position: int) -> PgError:
+    return PgError(
+        "55000",
+        f'cannot modify view "{view}"',
+        hint="It shows the jobs. To change them, use pgclone_cancel, pgclone_resume or pgclone_clear_jobs.",
+        position=position + 1,
+    )
+
+
+def not_sampled(position: int) -> PgError:
+    return PgError(
+        "42601", "TABLESAMPLE clause can only be applied to tables and materialized views", position=position + 1
+    )
+
+
+def copy_from_view(view: str) -> PgError:
+    return PgError("42809", f'cannot copy from view "{view}"', hint="Try the COPY (SELECT ...) TO variant.")
+
+
+def copy_to_view(view: str) -> PgError:
+    return PgError("42809", f'cannot copy to view "{view}"', hint="The view shows the jobs and cannot be written.")
+
+
+def old_strings() -> PgError:
+    return PgError(
+        "0A000",
+        "pgclone: a backslash in a statement that names pgclone needs standard_conforming_strings = on",
+        hint="SET standard_conforming_strings = on, or pass the value as a parameter.",
+    )
+
+
+def too_many_calls(limit: int) -> PgError:
+    return PgError(
+        "54000",
+        "too many pgclone calls in one statement",
+        detail=f"At most {limit} are allowed. None has been started.",
+        hint="Use LIMIT, or several statements.",
+    )
+
+
+def invalid_log() -> PgError:
+    return PgError(
+        "XX000",
+        "pgclone: the record of calls is not valid",
+        detail="The setting pgclone_proxy.log was changed from outside. Nothing has been started.",
+        hint="Do not set pgclone_proxy settings.",
+    )
+
+
+def unknown_job(job_id: int) -> PgError:
+    return PgError("P0002", f"pgclone: job {job_id} not found", hint="SELECT job_id FROM pgclone_jobs_view lists them.")
+
+
+def changed() -> PgError:
+    return PgError(
+        "40001",
+        "pgclone: the arguments changed between evaluation passes",
+        detail="What was called at first has been done; the jobs are in pgclone_jobs_view.",
+        hint="Look at pgclone_jobs_view before running the statement again.",
+    )
+
+
+def changing_arguments() -> PgError:
+    """Two recordings of one statement that differ."""
+    return PgError(
+        "0A000",
+        "the arguments of the pgclone call change at every evaluation",
+        detail="The results could not be matched to their rows. Nothing has been started.",
+        hint="Store the values in a table first, and call the function on that.",
+    )
