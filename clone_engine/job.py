@@ -1,0 +1,320 @@
+"""One job at work: the snapshot, the plan, the graph of its steps on the copiers, and what is said to the manager.
+
+The order of things is here; the process around it, its pipes and its end are `job_process.py`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Final
+
+import psycopg
+
+from clone_engine import copier_channel as records
+from clone_engine.channel import Advanced, Begun, Done, FromJob, Reported, Start
+from clone_engine.connect import connect_async
+from clone_engine.crew import Crew, Member
+from clone_engine.durable import Announcer
+from clone_engine.errors import PgError
+from clone_engine.jobs import Outcome, Progress
+from clone_engine.keeper import Keeper
+from clone_engine.progress import Account
+from clone_engine.resume import Resumption, on_new_snapshot, resumption, table_key
+from clone_engine.scheduler import Schedule
+from clone_engine.steps import AnyStep, Copy, Plan
+
+Say = Callable[[FromJob], None]
+
+NEWS_INTERVAL: Final = 0.4
+"""Seconds between two Advanced lines: at least two a second, with room for a busy machine."""
+CLEANUP_TIMEOUT: Final = 5.0
+"""Seconds for one statement that undoes a job; behind that it is reported as failed."""
+
+END_BACKENDS = """
+SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+WHERE pid = ANY (%s) AND usename = current_user
+  AND application_name = pg_catalog.current_setting('application_name')"""
+"""For a copier that was killed: its server process would go on until it writes to the connection.  The conditions keep
+it from ending a stranger that was given the same process id."""
+
+
+class JobError(Exception):
+    """The first failure of a job: the error, and the object (`kind name`, or '') at which it came."""
+
+    def __init__(self, error: PgError, object_: str) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.object = object_
+
+
+class Job:
+    """`work` runs it to its end or first failure, `clean_up` undoes what is half done, `close` leaves nothing open."""
+
+    def __init__(self, start: Start, crew: Crew, say: Say) -> None:
+        self._start = start
+        self._crew = crew
+        self._say = say
+        self._progress = Progress()
+        self._plan: Plan | None = None
+        self._work: Resumption | None = None
+        self._schedule = Schedule(())
+        self._account = Account((), ())
+        self._keeper: Keeper | None = None
+        self._target: psycopg.AsyncConnection | None = None
+        self._announcer: Announcer | None = None
+        self._idle = list(crew.members)
+        self._busy: dict[Member, AnyStep] = {}
+        self._begun: set[str] = set()
+        self._redone: set[str] = set()
+        self._parts_done: dict[str, int] = {}
+        self._failures: asyncio.Queue[PgError] = asyncio.Queue()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def __repr__(self) -> str:
+        return f"<Job {self._start.job_id} {self._progress.phase or 'connecting'}, {self._schedule}>"
+
+    async def work(self) -> None:
+        """Clone.  JobError at the first failure; CancelledError leaves things to `clean_up` as well."""
+        self._background(self._tell_progress())
+        try:
+            await self._open()
+            plan = await self._prepare()
+            await self._begin(plan)
+            while not self._schedule.complete:
+                self._hand_out()
+                await self._hear()
+            await self._announcer_().flush()
+        except PgError as error:
+            raise JobError(error, "") from None
+        self._say(Advanced(self._account.ended()))
+
+    async def clean_up(self) -> None:
+        """What the plan says for a job that does not complete; empties tables of which only parts arrived.
+
+        The copiers must have ended, or been told to.  Never raises: what fails is reported.
+        """
+        await self._end_backends([member for member in self._crew.members if member.backends])
+        target = await self._usable_target()
+        if target is None or self._plan is None:
+            return
+        for statement in self._plan.on_failure:
+            await self._undo(target, statement.sql, statement.object)
+        if not self._plan.on_failure:
+            for step in self._half_done():
+                await self._undo(target, step.empty, table_key(step.table))
+            if self._announcer:
+                with suppress(PgError, TimeoutError):
+                    await asyncio.wait_for(self._announcer.flush(), CLEANUP_TIMEOUT)
+
+    async def close(self) -> None:
+        """Close the job's own connections and end its tasks."""
+        for task in self._tasks:
+            task.cancel()
+        for connection in (self._keeper and self._keeper.connection, self._target):
+            if connection:
+                await connection.close()
+
+    # --- beginning -------------------------------------------------------------------------------------------------
+
+    async def _open(self) -> None:
+        """Keeper, target, and the copiers' ears."""
+        consistent = self._start.request.options.consistent
+        self._keeper = await Keeper.open(self._start.source, self._start.job_id, consistent)
+        self._target = await self._connect_target()
+        self._announcer = Announcer(self._target)
+        self._progress = Progress(phase="starting")
+        self._say(Advanced(self._progress))
+        await self._crew.start()
+        for member in self._crew.members:
+            self._crew.tell(member, records.Open(self._keeper.snapshot))
+
+    async def _connect_target(self) -> psycopg.AsyncConnection:
+        target = await connect_async(self._start.target, "target", self._start.job_id)
+        await target.execute("SET synchronous_commit = 'on'")
+        return target
+
+    async def _prepare(self) -> Plan:
+        """The plan, made by the first copier: it can be stopped at any moment, and its pg_dump with it."""
+        maker = self._crew.members[0]
+        self._crew.tell(maker, records.Prepare())
+        while True:
+            member, record = await self._crew.events.get()
+            match record:
+                case records.Prepared(plan):
+                    return plan
+                case records.Failed():
+                    raise _failure(record)
+                case None if member is maker:
+                    raise PgError("58000", "pgclone: the process that plans the clone ended unexpectedly")
+                case None:
+                    self._idle.remove(member)
+
+    async def _begin(self, plan: Plan) -> None:
+        self._plan = plan
+        if self._keeper:
+            await self._keeper.pin(plan.tables)
+            self._background(self._keeper.watch())
+        for object_, reason in plan.notes:
+            self._say(Reported(Outcome(object_, "skipped", message=reason)))
+        for outcome in on_new_snapshot(plan, self._start.done, self._start.request.options.consistent):
+            self._say(Reported(outcome))
+        self._work = resumption(plan, self._start.done, self._start.begun)
+        self._schedule = Schedule(self._work.steps, self._work.done)
+        self._account = Account(self._work.steps, plan.tables, self._work.done)
+        self._background(self._announcer_().run())
+
+    # --- the graph -------------------------------------------------------------------------------------------------
+
+    def _hand_out(self) -> None:
+        """Give steps to idle copiers, those first that have their connections."""
+        while self._idle and (step := self._schedule.start()):
+            member = self._idle.pop(0)
+            self._busy[member] = step
+            self._account.begin(step.key)
+            key = _reported_key(step)
+            if self._work and key not in self._begun | self._work.added:
+                self._begun.add(key)
+                self._say(Begun(key))
+            self._crew.tell(member, records.Work(step, bool(self._work and step.key in self._work.careful)))
+
+    async def _hear(self) -> None:
+        """Wait for one record of a copier, or a failure of the job's own connections, and act on it."""
+        event = asyncio.create_task(self._crew.events.get())
+        failure = asyncio.create_task(self._failures.get())
+        try:
+            await asyncio.wait({event, failure}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            event.cancel()
+            failure.cancel()
+        if failure.done() and not failure.cancelled():
+            raise failure.result()
+        member, record = event.result()
+        match record:
+            case records.Moved(rows, size):
+                self._account.move(self._busy[member].key, rows, size)
+            case records.Finished():
+                self._finished(member, record)
+            case records.Failed():
+                raise _failure(record)
+            case None:
+                await self._died(member)
+
+    def _finished(self, member: Member, record: records.Finished) -> None:
+        step = self._busy.pop(member)
+        self._idle.insert(0, member)
+        self._schedule.finish(step.key)
+        completes = self._account.finish(step.key, record.rows, record.bytes)
+        for outcome in record.outcomes:
+            self._say(Reported(outcome))
+        if isinstance(step, Copy):
+            self._parts_done[step.table] = self._parts_done.get(step.table, 0) + 1
+            if completes:
+                self._done(table_key(step.table), Outcome(table_key(step.table), "done"))
+        elif self._work and step.key not in self._work.added:
+            self._done(step.key, None)
+
+    def _done(self, key: str, outcome: Outcome | None) -> None:
+        def report() -> None:
+            self._say(Done(key))
+            if outcome:
+                self._say(Reported(outcome))
+
+        self._announcer_().hold(report)
+
+    async def _died(self, member: Member) -> None:
+        """A copier was killed.  Its step is done again, once, if it surely was not committed and others are left."""
+        if member not in self._busy:
+            self._idle.remove(member)
+            return
+        step = self._busy.pop(member)
+        if member.committing or step.key in self._redone or not (self._busy or self._idle):
+            raise JobError(_death(member), _object(step))
+        self._redone.add(step.key)
+        await self._end_backends([member])
+        self._account.put_back(step.key)
+        self._schedule.put_back(step.key)
+
+    # --- the end ---------------------------------------------------------------------------------------------------
+
+    def _half_done(self) -> list[Copy]:
+        """One step of each table of which some, but not all, parts may have arrived."""
+        parts = {s.table: s for s in (self._work.steps if self._work else ()) if isinstance(s, Copy)}
+        return [step for table, step in parts.items() if 0 < self._parts_done.get(table, 0) < step.parts]
+
+    async def _undo(self, target: psycopg.AsyncConnection, sql: str, object_: str) -> None:
+        try:
+            await asyncio.wait_for(target.execute(sql.encode()), CLEANUP_TIMEOUT)
+        except psycopg.Error as error:
+            diag = error.diag
+            outcome = Outcome(object_, "failed", diag.sqlstate or "08006", diag.message_primary or str(error))
+            self._say(Reported(outcome))
+        except TimeoutError:
+            self._say(Reported(Outcome(object_, "failed", "57014", "pgclone: could not be undone in time")))
+
+    async def _usable_target(self) -> psycopg.AsyncConnection | None:
+        """The target connection, a new one if it broke; None if there is none to be had, or none was needed yet."""
+        if self._target is not None and self._target.broken:
+            with suppress(psycopg.Error):
+                await self._target.close()
+            self._target = None
+            with suppress(PgError, psycopg.Error, TimeoutError):
+                self._target = await asyncio.wait_for(self._connect_target(), CLEANUP_TIMEOUT)
+        return self._target
+
+    async def _end_backends(self, members: list[Member]) -> None:
+        """Make both servers end what they still do for copiers that could not see to it themselves."""
+        connections = {"source": self._keeper and self._keeper.connection, "target": self._target}
+        for side, connection in connections.items():
+            pids = [pid for member in members for name, pid in member.backends.items() if name == side]
+            if connection and pids:
+                with suppress(psycopg.Error, TimeoutError):
+                    await asyncio.wait_for(connection.execute(END_BACKENDS, (pids,)), CLEANUP_TIMEOUT)
+
+    # --- beside it -------------------------------------------------------------------------------------------------
+
+    async def _tell_progress(self) -> None:
+        while True:
+            await asyncio.sleep(NEWS_INTERVAL)
+            self._say(Advanced(self._account.progress() if self._plan else self._progress))
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run it beside the graph; if it fails, so does the job."""
+
+        async def guarded() -> None:
+            try:
+                await work
+            except PgError as error:
+                self._failures.put_nowait(error)
+
+        self._tasks.append(asyncio.create_task(guarded()))
+
+    def _announcer_(self) -> Announcer:
+        assert self._announcer is not None, "_open() makes it"
+        return self._announcer
+
+
+def _failure(record: records.Failed) -> JobError:
+    error = PgError(record.sqlstate, record.message, detail=record.detail, hint=record.hint)
+    return JobError(error, record.object)
+
+
+def _death(member: Member) -> PgError:
+    detail = "Its step may or may not have been committed." if member.committing else "Its step was not committed."
+    return PgError(
+        "58000",
+        f"pgclone: copier process {member.pid} ended unexpectedly",
+        detail=detail,
+        hint="It may have been killed for want of memory. Resume the job.",
+    )
+
+
+def _reported_key(step: AnyStep) -> str:
+    return table_key(step.table) if isinstance(step, Copy) else step.key
+
+
+def _object(step: AnyStep) -> str:
+    if isinstance(step, Copy):
+        return table_key(step.table)
+    return next((statement.object for statement in step.statements if statement.object), "")

@@ -1,0 +1,137 @@
+"""The process of one job: `python -m clone_engine.job_process`.
+
+It reads a Start line on standard input, forks its copiers, does the job, and says on standard output how that goes
+(`channel.py`).  A Cancel line, the end of standard input (the manager has gone) or SIGTERM cancels the job.  Nothing
+comes from its arguments or environment; standard error gets what is wrong with the process itself, without secrets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from clone_engine.channel import Cancel, Ended, FromJob, Reported, Start, decode_to_job, encode
+from clone_engine.connect import forget_environment
+from clone_engine.copier import Planner, serve
+from clone_engine.crew import Crew, Forked, fork_crew
+from clone_engine.errors import PgError
+from clone_engine.job import Job, JobError
+from clone_engine.jobs import Outcome
+
+LONGEST_LINE: Final = 1 << 26
+"""Bytes of a Start line: it lists the done steps of an earlier job."""
+MANAGER_PIPE, JOB_PIPE = 0, 1
+
+
+def main(planner: Planner) -> int:
+    """Do the job that standard input describes; 0 if it has ended one way or other, 2 if there is no job to do."""
+    forget_environment()
+    line, rest = _first_line()
+    try:
+        start = decode_to_job(line)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        start = None
+    if not isinstance(start, Start):
+        log("standard input does not begin with a Start line")
+        return 2
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the manager decides
+    forked = fork_crew(max(1, start.parallel), partial(serve, start=start, planner=planner))
+    asyncio.run(JobProcess(start, forked).run(rest))
+    return 0
+
+
+class JobProcess:
+    """The pipes of a job process, and the one end that its job comes to."""
+
+    def __init__(self, start: Start, forked: list[Forked]) -> None:
+        self._start = start
+        self._crew = Crew(forked)
+        self._job = Job(start, self._crew, self._say)
+        self._working: asyncio.Task[None] | None = None
+
+    async def run(self, rest: bytes) -> None:
+        """From the first word to Ended; `rest` is what came behind the Start line."""
+        self._working = asyncio.create_task(self._job.work())
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._cancel)
+        listening = asyncio.create_task(self._listen(rest))
+        ended = await self._end()
+        await self._crew.stop(signalled=ended.status != "completed")
+        if ended.status != "completed":
+            await self._job.clean_up()
+        await self._job.close()
+        listening.cancel()
+        self._say(ended)
+
+    async def _end(self) -> Ended:
+        """How the job ended.  The broad catch is the edge of the job: our own bug is a failed job, with its kind."""
+        assert self._working is not None, "run() makes it"
+        try:
+            await self._working
+        except asyncio.CancelledError:
+            return Ended("cancelled")
+        except JobError as failed:
+            return self._failed(failed.error, failed.object)
+        except Exception as error:
+            log("internal error", job_id=self._start.job_id, kind=type(error).__name__)
+            return self._failed(PgError("XX000", f"pgclone: internal error ({type(error).__name__})"), "")
+        return Ended("completed")
+
+    def _failed(self, error: PgError, object_: str) -> Ended:
+        if object_:
+            self._say(Reported(Outcome(object_, "failed", error.sqlstate, error.message)))
+        return Ended("failed", error.sqlstate, error_text(error, object_))
+
+    async def _listen(self, rest: bytes) -> None:
+        """Wait for a Cancel line or the end of standard input, and cancel."""
+        reader = asyncio.StreamReader()
+        reader.feed_data(rest)
+        loop = asyncio.get_running_loop()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(MANAGER_PIPE, "rb"))
+        while line := await reader.readline():
+            with suppress(msgspec.DecodeError, msgspec.ValidationError):
+                if isinstance(decode_to_job(line), Cancel):
+                    break
+        self._cancel()
+
+    def _cancel(self) -> None:
+        if self._working:
+            self._working.cancel()
+
+    def _say(self, message: FromJob) -> None:
+        """One line to the manager.  If it has gone, so goes the job."""
+        data = memoryview(encode(message))
+        try:
+            while data:
+                data = data[os.write(JOB_PIPE, data) :]
+        except BrokenPipeError:
+            self._cancel()
+
+
+def error_text(error: PgError, object_: str) -> str:
+    """The one text that a failed job keeps: where, the server's words, their detail and hint."""
+    text = f"{object_}: {error.message}" if object_ else error.message
+    if error.detail:
+        text += f"\nDETAIL:  {error.detail}"
+    return text + (f"\nHINT:  {error.hint}" if error.hint else "")
+
+
+def log(event: str, **fields: object) -> None:
+    """A sentence and its fields, as one JSON line on standard error."""
+    print(json.dumps({"event": event, **fields}), file=sys.stderr, flush=True)
+
+
+def _first_line() -> tuple[bytes, bytes]:
+    """The first line of standard input, and what was read behind it.  Unbuffered, as the event loop reads on."""
+    data = b""
+    while b"\n" not in data and len(data) < LONGEST_LINE and (more := os.read(MANAGER_PIPE, 1 << 16)):
+        data += more
+    line, _, rest = data.partition(b"\n")
+    return line, rest

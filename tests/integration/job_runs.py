@@ -1,0 +1,274 @@
+"""A job process as a test drives it: started with a Start line, listened to, cancelled, killed.
+
+And the hand-made plan that most of those tests run: three tables, one of them large and in parts.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from clone_engine.channel import Begun, Cancel, Done, Ended, FromJob, Reported, Start, decode_from_job, encode
+from clone_engine.jobs import Progress
+from clone_engine.request import CloneRequest, Conninfo, Options
+from clone_engine.steps import AnyStep, Copy, Plan, Run, Statement
+from tests.harness.servers import Database
+from tests.harness.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+JOB_ID = 41
+BIG_ROWS = 320_000
+M = TypeVar("M")
+
+
+class JobRun:
+    """One job process, and all that it has said so far in `said`."""
+
+    def __init__(self, process: subprocess.Popen[bytes], errors: Path) -> None:
+        self.process = process
+        self.said: list[FromJob] = []
+        self._errors = errors
+        self._reader = threading.Thread(target=self._listen, daemon=True)
+        self._reader.start()
+
+    def _listen(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.said.append(decode_from_job(line))
+
+    def all(self, kind: type[M]) -> list[M]:
+        """What it has said of one kind."""
+        return [message for message in list(self.said) if isinstance(message, kind)]
+
+    def wait(self, seconds: float = 60) -> Ended:
+        """Its Ended line, behind which nothing may come, and exit code 0."""
+        assert self.process.wait(seconds) == 0, self.errors()
+        self._reader.join(5)
+        ended = self.said[-1]
+        assert isinstance(ended, Ended)
+        return ended
+
+    def cancel(self) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(encode(Cancel()))
+        self.process.stdin.flush()
+
+    def hang_up(self) -> None:
+        """What the process sees when the manager dies."""
+        assert self.process.stdin
+        self.process.stdin.close()
+
+    def errors(self) -> str:
+        """What it wrote to standard error."""
+        return self._errors.read_text()
+
+    def copiers(self) -> list[int]:
+        """Process ids of its children."""
+        tasks = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in tasks.read_text().split()]
+
+    def outcomes(self) -> dict[str, tuple[str, str]]:
+        return {m.outcome.object: (m.outcome.result, m.outcome.sqlstate) for m in self.all(Reported)}
+
+    def done(self) -> tuple[str, ...]:
+        return tuple(m.key for m in self.all(Done))
+
+    def begun(self) -> tuple[str, ...]:
+        return tuple(m.key for m in self.all(Begun))
+
+
+class Clone:
+    """Runs plans from one database to another, and tells who is still there behind them."""
+
+    def __init__(self, source: Database, target: Database, directory: Path) -> None:
+        self.source = source
+        self.target = target
+        self._directory = directory
+        self._runs: list[JobRun] = []
+
+    def run(
+        self,
+        plan: Plan,
+        parallel: int = 1,
+        *,
+        before_planning: tuple[str, ...] = (),
+        consistent: bool = True,
+        **start: Any,
+    ) -> JobRun:
+        """A started job process."""
+        file = self._directory / "plan.json"
+        file.write_bytes(msgspec.json.encode(plan))
+        parameters = {
+            "job_id": JOB_ID,
+            "request": CloneRequest("schema", "shop", options=Options(consistent=consistent)),
+            "source": as_conninfo(self.source),
+            "target": as_conninfo(self.target),
+            "parallel": parallel,
+        }
+        errors = self._directory / f"stderr{len(self._runs)}"
+        with errors.open("wb") as stderr:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.integration.hand_planned", file, *before_planning],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                cwd=ROOT,
+                env={name: value for name, value in os.environ.items() if name in {"PATH", "LANG"}},
+            )
+        assert process.stdin
+        process.stdin.write(encode(Start(**(parameters | start))))
+        process.stdin.flush()
+        self._runs.append(JobRun(process, errors))
+        return self._runs[-1]
+
+    def backends(self, state: str = "%") -> list[tuple[str, int]]:
+        """(side, pid) of the job's server processes."""
+        query = f"SELECT pid FROM pg_stat_activity WHERE application_name = 'pgclone: job {JOB_ID}' AND datname = "
+        return [
+            (side, pid)
+            for side, database in (("source", self.source), ("target", self.target))
+            for (pid,) in database.rows(f"{query} '{database.name}' AND state LIKE '{state}'")
+        ]
+
+    def assert_gone(self, seconds: float = 3) -> None:
+        """No server process of the job is left, nor will be in a moment (backends exit behind their connection)."""
+        wait_until(lambda: not self.backends(), seconds, "the job's backends to be gone")
+
+    def close(self) -> None:
+        for run in self._runs:
+            with suppress(OSError):
+                run.process.kill()
+            run.process.wait()
+            for pipe in (run.process.stdin, run.process.stdout):
+                with suppress(OSError):
+                    assert pipe
+                    pipe.close()
+
+
+@contextmanager
+def cloning(source: Database, target: Database, directory: Path) -> Iterator[Clone]:
+    """A Clone whose processes are ended at the end."""
+    clone = Clone(source, target, directory)
+    try:
+        yield clone
+    finally:
+        clone.close()
+
+
+def as_conninfo(database: Database, **more: str) -> Conninfo:
+    given = conninfo_to_dict(database.conninfo(**more))
+    return Conninfo({k: str(v) for k, v in given.items() if v is not None})
+
+
+SHOP = f"""
+CREATE SCHEMA shop;
+CREATE TABLE shop.customers (id int PRIMARY KEY, name text);
+CREATE TABLE shop.orders (id int, customer int, note text);
+CREATE TABLE shop.nothing (a int);
+INSERT INTO shop.customers SELECT i, 'customer ' || i FROM generate_series(1, 1000) i;
+INSERT INTO shop.orders SELECT i, 1 + i % 1000, repeat('x', i % 150) || E'\\t\\n\\\\' FROM generate_series(1, {BIG_ROWS}) i;
+ANALYZE;
+"""
+TARGET_TABLES = (
+    "CREATE SCHEMA shop",
+    "CREATE TABLE shop.customers (id int, name text)",
+    "CREATE TABLE shop.orders (id int, customer int, note text)",
+    "CREATE TABLE shop.nothing (a int)",
+)
+CONTENTS = "SELECT count(*), sum(hashtext(t::text)::bigint) FROM shop.{} t"
+
+
+def statements(*sql: str, tolerated: bool = False) -> tuple[Statement, ...]:
+    """Statements whose object is their first three words."""
+    return tuple(Statement(s, " ".join(s.split()[:3]), tolerated) for s in sql)
+
+
+def run(key: str, *sql: str, after: tuple[str, ...] = (), **more: Any) -> Run:
+    return Run(key=key, phase=more.pop("phase", "creating indexes"), after=after, statements=statements(*sql), **more)
+
+
+def copy(
+    table: str,
+    where: str = "",
+    *,
+    key: str = "",
+    parts: int = 1,
+    after: tuple[str, ...] = ("definitions",),
+    **more: Any,
+) -> Copy:
+    """The Copy step of a table of the schema, or of the part of it that `where` selects."""
+    rows = {"orders": BIG_ROWS, "customers": 1000}.get(table, 0)
+    return Copy(
+        key=key or f"table shop.{table}",
+        phase="copying data",
+        after=after,
+        weight=rows * 100,
+        table=f"shop.{table}",
+        display_name=table,
+        parts=parts,
+        copy_out=more.pop(
+            "copy_out", f"COPY (SELECT * FROM shop.{table}{' WHERE ' + where if where else ''}) TO STDOUT"
+        ),
+        copy_in=more.pop("copy_in", f"COPY shop.{table} FROM STDIN"),
+        empty=f"TRUNCATE shop.{table}",
+        estimated_rows=rows // parts,
+        estimated_bytes=rows * 100 // parts,
+        **more,
+    )
+
+
+def orders_in_parts(database: Database, parts: int) -> list[Copy]:
+    """The big table by ctid ranges."""
+    pages = database.value("SELECT relpages FROM pg_class WHERE oid = 'shop.orders'::regclass")
+    cuts = [pages * i // parts for i in range(parts)]
+    ranges = [f"ctid >= '({low},0)' AND ctid < '({high},0)'" for low, high in zip(cuts, cuts[1:], strict=False)]
+    ranges.append(f"ctid >= '({cuts[-1]},0)'")
+    return [
+        copy("orders", where, key=f"part {i}/{parts} of shop.orders", parts=parts) for i, where in enumerate(ranges, 1)
+    ]
+
+
+def plan(*steps: AnyStep, on_failure: tuple[Statement, ...] = ()) -> Plan:
+    tables = tuple(dict.fromkeys(step.table for step in steps if isinstance(step, Copy)))
+    return Plan(steps=steps, tables=tables, on_failure=on_failure)
+
+
+def whole_plan(source: Database, parts: int) -> Plan:
+    """Tables, data, two indexes and a foreign key."""
+    orders = orders_in_parts(source, parts)
+    loaded = tuple(step.key for step in orders)
+    return plan(
+        run("definitions", *TARGET_TABLES, phase="creating table"),
+        copy("customers"),
+        *orders,
+        copy("nothing"),
+        run("pk", "ALTER TABLE shop.customers ADD PRIMARY KEY (id)", after=("table shop.customers",)),
+        run("index", "CREATE INDEX orders_id ON shop.orders (id)", after=loaded),
+        run(
+            "fk",
+            "ALTER TABLE shop.orders ADD FOREIGN KEY (customer) REFERENCES shop.customers",
+            after=("pk", *loaded),
+            holds=("shop.orders", "shop.customers"),
+            phase="creating constraints",
+        ),
+    )
+
+
+def connect(database: Database) -> psycopg.Connection[tuple[Any, ...]]:
+    return database.connect()
+
+
+def last_progress(messages: list[Any]) -> Progress:
+    progress = messages[-1].progress
+    assert isinstance(progress, Progress)
+    return progress
