@@ -60,6 +60,10 @@ def _decode(text: str) -> dict[str, Any]:
         _refuse("options are not valid JSON: number out of range", EXAMPLE)
     if not isinstance(value, dict):
         _refuse(f"options must be a JSON object, not {JSON_TYPES[type(value)]}", EXAMPLE)
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, from an escape
+        _refuse("options hold a character that no text can hold", "Write characters as they are, without \\u escapes.")
     return value
 
 

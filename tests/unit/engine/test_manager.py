@@ -15,6 +15,7 @@ from clone_engine.job_store import JobStore
 from clone_engine.jobs import Job, Status
 from clone_engine.manager import Caller, Manager, ManagerSettings
 from clone_engine.request import CloneRequest, Conninfo
+from tests.harness.waiting import wait_until_async
 
 ALICE = Caller("alice", "app")
 BOB = Caller("bob", "app")
@@ -60,9 +61,10 @@ def shown(manager: Manager, job_id: int) -> Job:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(LIMIT):
-        while not condition():
-            await asyncio.sleep(0.01)
+    async def check() -> bool:
+        return condition()
+
+    await wait_until_async(check, LIMIT)
 
 
 async def until_copying(manager: Manager, *job_ids: int) -> None:

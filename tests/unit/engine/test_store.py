@@ -1,0 +1,187 @@
+"""What every job store does, asked of both, and what only the one in a file must."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from clone_engine.job_store import JobStore, Steps, StoreError
+from clone_engine.jobs import Job, Outcome, Progress
+from clone_engine.request import CloneRequest, Conninfo, Options
+from clone_engine.store import SqliteStore
+
+REQUEST = CloneRequest("table", "s\n'é", "t", "x", False, Options(columns=("a", "b"), where="a > 1", parallel=3))
+JOB = Job(
+    job_id=0,
+    owner='al"ice',
+    database="app",
+    request=REQUEST,
+    source=Conninfo({"host": "h", "user": "u"}),
+    source_had_secret=True,
+    submitted_at=1_700_000_000.123456,
+)
+
+
+def all_bytes(directory: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in directory.iterdir())
+
+
+def hold(path: Path) -> subprocess.Popen[str]:
+    """A process that has the store open until it is killed."""
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout and holder.stdout.readline() == "open\n"
+    return holder
+
+
+async def test_job_is_kept_as_it_is(store: JobStore) -> None:
+    await store.open()
+    assert await store.load() == []
+    job = await store.add(JOB)
+    assert job == msgspec.structs.replace(JOB, job_id=1)
+    assert await store.load() == [job]
+    progress = Progress("copying data", "t", 2, 1, 10, 2**40, 12.5)
+    job = job.to("running", started_at=1_700_000_001.5, progress=progress)
+    await store.save(job)
+    assert await store.load() == [job]
+    job = job.to("failed", ended_at=1_700_000_002.5, sqlstate="57014", error="why\nnot")
+    await store.save(job)
+    assert await store.load() == [job]
+    await store.close()
+    await store.close()
+
+
+async def test_ids_grow_and_are_never_used_again(store: JobStore) -> None:
+    await store.open()
+    assert [(await store.add(JOB)).job_id for _ in range(3)] == [1, 2, 3]
+    await store.remove([2, 3])
+    assert (await store.add(JOB)).job_id == 4
+    assert [job.job_id for job in await store.load()] == [1, 4]
+    await store.close()
+
+
+async def test_steps_are_begun_then_done(store: JobStore) -> None:
+    await store.open()
+    job = await store.add(JOB, Steps(done=("a",), begun=("b",)))
+    assert await store.steps(1) == Steps(("a",), ("b",))
+    await store.save(job, begun=["c", "d"])
+    await store.save(job, begun=["e"], done=["b", "c", "e"])
+    assert await store.steps(1) == Steps(("a", "b", "c", "e"), ("d",))
+    await store.save(job, begun=["a"], done=["d", "d"])
+    assert await store.steps(1) == Steps(("a", "b", "c", "d", "e"), ())
+    assert await store.steps(2) == Steps()
+    await store.close()
+
+
+async def test_outcomes_keep_their_order(store: JobStore) -> None:
+    await store.open()
+    first, second = await store.add(JOB), await store.add(JOB)
+    failed = Outcome("index i", "failed", "42501", "permission denied")
+    await store.save(first, outcomes=[Outcome("table t", "done")])
+    await store.save(second, outcomes=[Outcome("table u", "skipped")])
+    await store.save(first, outcomes=[failed, failed])
+    assert await store.outcomes(1) == [Outcome("table t", "done"), failed, failed]
+    await store.remove([1])
+    assert (await store.outcomes(1), await store.steps(1)) == ([], Steps())
+    assert await store.outcomes(2) == [Outcome("table u", "skipped")]
+    await store.close()
+
+
+async def test_job_that_is_not_there_cannot_be_saved(store: JobStore) -> None:
+    await store.open()
+    with pytest.raises(StoreError, match="no job 7"):
+        await store.save(msgspec.structs.replace(JOB, job_id=7), done=["a"])
+    assert (await store.load(), await store.steps(7)) == ([], Steps())
+    await store.close()
+
+
+async def test_secrets_are_left_out_even_if_given(store: JobStore, tmp_path: Path) -> None:
+    await store.open()
+    job = await store.add(msgspec.structs.replace(JOB, source=Conninfo({"host": "h", "password": "CANARY"})))
+    await store.save(msgspec.structs.replace(job, source=Conninfo({"host": "h", "password": "CANARY"})))
+    assert (await store.load())[0].source == Conninfo({"host": "h"})
+    assert b"CANARY" not in all_bytes(tmp_path)
+    await store.close()
+
+
+async def test_file_outlives_the_store_and_so_do_its_ids(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "jobs.sqlite"
+    store = SqliteStore(path)
+    await store.open()
+    job = await store.add(JOB, Steps(done=("a",)))
+    await store.add(JOB)
+    await store.remove([2])
+    await store.close()
+    assert path.stat().st_mode & 0o777 == 0o600
+    store = SqliteStore(path)
+    await store.open()
+    assert (await store.load(), await store.steps(1)) == ([job], Steps(("a",)))
+    assert (await store.add(JOB)).job_id == 3
+    await store.close()
+
+
+HOLDER = """
+import asyncio, sys
+from pathlib import Path
+from clone_engine.store import SqliteStore
+async def hold():
+    await SqliteStore(Path(sys.argv[1])).open()
+    print("open", flush=True)
+    await asyncio.Event().wait()
+asyncio.run(hold())
+"""
+
+
+async def test_second_process_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.sqlite"
+    with hold(path) as holder:
+        store = SqliteStore(path)
+        with pytest.raises(StoreError) as caught:
+            await store.open()
+        assert str(caught.value) == f"job store {path} is in use by another process ({holder.pid})"
+        assert "closed" in repr(store)
+        holder.kill()
+    await store.open()
+    assert await store.load() == []
+    await store.close()
+
+
+async def test_second_store_in_one_process_is_refused_too(tmp_path: Path) -> None:
+    first, second = SqliteStore(tmp_path / "j"), SqliteStore(tmp_path / "j")
+    await first.open()
+    with pytest.raises(StoreError, match="in use"):
+        await second.open()
+    await first.close()
+    await second.open()
+    await second.close()
+
+
+async def test_unusable_files(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("this is no database, however long it may be" * 100)
+    with pytest.raises(StoreError, match="text: file is not a database"):
+        await SqliteStore(tmp_path / "text").open()
+    with pytest.raises(StoreError, match=r"job store .*: Not a directory|File exists"):
+        await SqliteStore(tmp_path / "text" / "jobs").open()
+    with sqlite3.connect(tmp_path / "newer") as newer:
+        newer.execute("PRAGMA user_version = 99")
+    newer.close()
+    with pytest.raises(StoreError, match="newer has schema version 99; this program knows 1"):
+        await SqliteStore(tmp_path / "newer").open()
+
+
+async def test_reader_with_a_long_transaction_does_not_hold_up_the_store(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "jobs")
+    await store.open()
+    await store.add(JOB)
+    reader = sqlite3.connect(tmp_path / "jobs", isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM job").fetchone() == (1,)
+    await store.add(JOB)
+    assert reader.execute("SELECT count(*) FROM job").fetchone() == (1,)
+    reader.close()
+    assert len(await store.load()) == 2
+    await store.close()
