@@ -19,9 +19,9 @@ import uvloop
 
 from clone_engine.children import JobProcesses
 from clone_engine.errors import PgError
+from clone_engine.job_store import StoreError
 from clone_engine.manager import Manager, ManagerSettings
-from clone_engine.store import StoreError
-from clone_engine.store_sqlite import SqliteStore
+from clone_engine.store import SqliteStore
 from proxy.auth import Credentials
 from proxy.calls.handlers import Handlers
 from proxy.config import ConfigError, Settings, load

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from clone_engine.errors import PgError
-from proxy.calls.recording import CLEAR_COLLECT, READ_LOG, parse_log
+from proxy.calls import refusals
+from proxy.calls.recording import CLEAR_COLLECT, READ_LOG, parse_log, same_calls
 from proxy.calls.rewrite import Rewritten
 from proxy.calls.signatures import Call
 from proxy.interception.context import Commands
@@ -51,11 +52,8 @@ async def _pass(commands: Commands, record: Record, rewritten: Rewritten) -> lis
 
 
 def _check_same(first: Sequence[Call], second: Sequence[Call], rewritten: Rewritten) -> None:
+    """A result is found by its arguments, but by its order where the call's own text is volatile."""
     harmless = {site.index for site in rewritten.sites if site.harmless}
-    keys = [sorted(call.key for call in calls if call.site in harmless) for calls in (first, second)]
-    if len(first) != len(second) or keys[0] != keys[1]:
-        raise PgError(
-            "0A000",
-            "the arguments of the pgclone call change at every evaluation",
-            hint="Compute them first, for example into a temporary table, and call pgclone on its rows.",
-        )
+    by_arguments = [[call for call in calls if call.site in harmless] for calls in (first, second)]
+    if len(first) != len(second) or not same_calls(*by_arguments):
+        raise refusals.changing_arguments()

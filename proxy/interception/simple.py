@@ -115,10 +115,8 @@ class _Script:
             if self._failed:
                 break
             await self._open_block(statement)
-            if statement.control in ("BEGIN", "START TRANSACTION") and self._hidden_block:
-                # PostgreSQL turns its implicit block into this one.
-                self._hidden_block = False
-                self._session.tell(messages.message(b"C", b"BEGIN\0"))
+            if statement.control == "BEGIN" and self._hidden_block:
+                await self._take_over(statement)
             elif statement.kind == "action":
                 await self._action(statement)
             else:
@@ -131,6 +129,17 @@ class _Script:
         if len(self._statements) > 1 and self._status == IDLE and not statement.control:
             await self._simple.command("BEGIN")
             self._hidden_block = True
+
+    async def _take_over(self, statement: Rewritten) -> None:
+        """A BEGIN inside the hidden block makes it the client's, as PostgreSQL does with its implicit one."""
+        self._hidden_block = False
+        try:
+            if statement.modes:
+                await self._simple.command(f"SET TRANSACTION {statement.modes}")
+        except ServerError as error:
+            self._tell_error(error.entry)
+        else:
+            self._session.tell(messages.message(b"C", b"BEGIN\0"))
 
     async def _end_block(self) -> None:
         if self._status == IDLE:
