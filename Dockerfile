@@ -21,7 +21,9 @@ RUN apt-get update \
  && sh /usr/share/postgresql-common/pgdg/apt.*.sh -y \
  && apt-get install -y --no-install-recommends postgresql-client-${PG_MAJOR} \
  && rm -rf /var/lib/apt/lists/*
-RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/pgclone-proxy --create-home pgclone-proxy
+RUN groupadd --gid 10001 pgclone-proxy \
+ && useradd --uid 10001 --gid 10001 --no-log-init --shell /usr/sbin/nologin \
+    --home-dir /var/lib/pgclone-proxy --create-home pgclone-proxy
 COPY --from=build /opt/pgclone-proxy /opt/pgclone-proxy
 COPY conf/pgclone-proxy.toml /etc/pgclone-proxy/pgclone-proxy.toml
 

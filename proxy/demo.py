@@ -75,10 +75,11 @@ def run_demo(keep: bool = False) -> int:
     try:
         with sample(console, _port(USUAL_PORT) if keep else 0) as running:
             agreed = _clone_and_check(console, running)
-            if not agreed or not keep:
-                _say_how_to_go_on(console)
-                return 0 if agreed else 1
-            return serve_sample(console, running)
+            if agreed and keep:
+                return serve_sample(console, running)
+        if agreed:
+            _say_how_to_go_on(console)
+        return 0 if agreed else 1
     except KeyboardInterrupt:
         console.print("Stopped; nothing is left behind.")
         return 130
@@ -251,5 +252,5 @@ def _print_command(console: Console, command: str) -> None:
 
 
 def _say_how_to_go_on(console: Console) -> None:
-    console.print("\nTo try it yourself: `make run` keeps such a set-up serving; then, in another terminal:")
+    console.print("\nTo go on yourself, `make run` keeps such a set-up serving; in another terminal then:")
     _print_command(console, f'{_psql()} "host=127.0.0.1 port={USUAL_PORT} dbname={PLAYGROUND} user={SUPERUSER}"')
