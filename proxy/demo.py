@@ -129,7 +129,13 @@ def sample(console: Console, port: int = 0) -> Iterator[Sample]:
         place.mkdir()
         proxy = running.enter_context(ProxyProcess(place, target.conninfo(), port=port))
         console.print(f"The proxy listens on port {proxy.port}; a client knows nothing else.")
-        yield Sample(source, target, proxy)
+        try:
+            yield Sample(source, target, proxy)
+        except psycopg.OperationalError:
+            console.print(f"The proxy's log ends so:\n{escape(proxy.log()[-2000:])}")
+            raise
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the clean-up short
 
 
 def has_target(config: str) -> bool:
