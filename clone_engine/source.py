@@ -1,0 +1,200 @@
+"""What exists on the source, read from its catalogues at the job's snapshot.
+
+Facts that pg_dump's text does not hold: sizes, columns to copy, sequence values, which materialized views hold rows.
+The definitions themselves come from `dump.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import sql
+
+from clone_engine.errors import PgError
+from clone_engine.names import Name
+from clone_engine.queries import rows
+from clone_engine.request import CloneRequest
+from clone_engine.server_error import from_psycopg
+
+KINDS = {
+    "v": "a view",
+    "m": "a materialized view",
+    "S": "a sequence",
+    "i": "an index",
+    "I": "a partitioned index",
+    "c": "a composite type",
+    "t": "a TOAST table",
+}
+SEQUENCES_PER_QUERY = 500
+"""Each is one scan in a UNION ALL; a larger number only makes a longer statement to plan."""
+
+
+class Column(NamedTuple):
+    """A column that is not dropped.  A generated one is computed by the target and never copied."""
+
+    name: str
+    generated: bool
+
+
+class Table(NamedTuple):
+    """A table of the clone.  `bytes` holds TOAST too, `pages` only the main fork; both 0 for relkind p and f."""
+
+    name: Name
+    relkind: str
+    """r table · p partitioned table · f foreign table."""
+    bytes: int
+    pages: int
+    rows: int
+    """The planner's estimate; 0 if the table was never analysed."""
+    access_method: str
+    parent: Name | None
+    """The partitioned table that this is a partition of."""
+    columns: tuple[Column, ...]
+
+
+class Sequence(NamedTuple):
+    """A sequence, the table column that owns it, and where it stands."""
+
+    name: Name
+    table: Name | None
+    column: str
+    last_value: int
+    is_called: bool
+
+
+class Matview(NamedTuple):
+    """A materialized view; `reads` are the others of its schema that it reads, however indirectly."""
+
+    name: Name
+    populated: bool
+    reads: frozenset[Name]
+
+
+class Source(NamedTuple):
+    """Everything the plan needs to know of the source beside its DDL."""
+
+    version: int
+    """As server_version_num: 150004."""
+    tables: dict[Name, Table]
+    sequences: tuple[Sequence, ...]
+    matviews: dict[Name, Matview]
+    extensions: tuple[str, ...]
+
+
+def read_source(connection: psycopg.Connection[Any], request: CloneRequest) -> Source:
+    """The facts for `request`, in the connection's present transaction.
+
+    PgError 3F000 without the schema, 42P01 without the table, 42809 if that is no table, 42703 if a column of
+    options.columns is missing, or what the server says.
+    """
+    _check_named(connection, request)
+    schema, table = request.schema_name, request.table_name
+    found = [_table(row) for row in rows(connection, "tables", [schema, table])]
+    tables = {t.name: t for t in found}
+    _check_columns(tables, request)
+    schemas = sorted({name.schema for name in tables} | {schema})
+    whole = request.kind == "schema"
+    wanted = [
+        row
+        for row in rows(connection, "sequences", [schemas])
+        if (whole and row.schema == schema) or (row.table_name and Name(row.table_schema, row.table_name) in tables)
+    ]
+    return Source(
+        version=connection.info.server_version,
+        tables=tables,
+        sequences=_with_values(connection, wanted),
+        matviews=_matviews(connection, schema) if whole else {},
+        extensions=tuple(row.name for row in rows(connection, "extensions", [schema])) if whole else (),
+    )
+
+
+def _check_named(connection: psycopg.Connection[Any], request: CloneRequest) -> None:
+    schema, table = request.schema_name, request.table_name
+    found = rows(connection, "named_object", [schema, table])[0]
+    if not found.schema_exists:
+        raise PgError(
+            "3F000",
+            f'pgclone: schema "{schema}" does not exist on the source',
+            hint="Names are case-sensitive here: give them as the catalogue holds them, without double quotes.",
+        )
+    if request.kind == "schema":
+        return
+    if found.relkind is None:
+        raise PgError(
+            "42P01",
+            f'pgclone: table "{schema}"."{table}" does not exist on the source',
+            hint="Names are case-sensitive here: give them as the catalogue holds them, without double quotes.",
+        )
+    if found.relkind not in "rpf":
+        raise PgError(
+            "42809",
+            f'pgclone: "{schema}"."{table}" is not a table',
+            detail=f"On the source it is {KINDS.get(found.relkind, 'something else')}.",
+            hint="Clone its schema instead, which brings every kind of object.",
+        )
+
+
+def _check_columns(tables: dict[Name, Table], request: CloneRequest) -> None:
+    if not request.options.columns:
+        return
+    table = tables[Name(request.schema_name, request.table_name)]
+    names = [column.name for column in table.columns]
+    missing = [name for name in request.options.columns if name not in names]
+    if missing:
+        listed = ", ".join(f'"{name}"' for name in missing)
+        raise PgError(
+            "42703",
+            f"pgclone: {listed} of option columns: no such column in the source table {table.name}",
+            hint="The table has the columns " + ", ".join(f'"{name}"' for name in names) + ".",
+        )
+
+
+def _table(row: Any) -> Table:
+    return Table(
+        name=Name(row.schema, row.name),
+        relkind=row.relkind,
+        bytes=row.bytes,
+        pages=row.pages,
+        rows=row.rows,
+        access_method=row.access_method,
+        parent=Name(row.parent_schema, row.parent_name) if row.parent_name else None,
+        columns=tuple(Column(c["name"], c["generated"]) for c in row.columns),
+    )
+
+
+def _matviews(connection: psycopg.Connection[Any], schema: str) -> dict[Name, Matview]:
+    return {
+        Name(schema, row.name): Matview(
+            Name(schema, row.name), row.populated, frozenset(Name(schema, read) for read in row.reads)
+        )
+        for row in rows(connection, "matviews", [schema])
+    }
+
+
+def _with_values(connection: psycopg.Connection[Any], found: list[Any]) -> tuple[Sequence, ...]:
+    """The sequences with their present values.
+
+    Values are not versioned: they may be later than the snapshot, never earlier, so no id is given twice.
+    """
+    values: dict[int, tuple[int, bool]] = {}
+    for start in range(0, len(found), SEQUENCES_PER_QUERY):
+        query = sql.SQL(" UNION ALL ").join(
+            sql.SQL("SELECT {}, last_value, is_called FROM {}").format(
+                sql.Literal(number), sql.Identifier(row.schema, row.name)
+            )
+            for number, row in enumerate(found[start : start + SEQUENCES_PER_QUERY], start)
+        )
+        try:
+            values |= {number: (last, called) for number, last, called in connection.execute(query)}
+        except psycopg.Error as error:
+            raise from_psycopg(error) from error
+    return tuple(
+        Sequence(
+            Name(row.schema, row.name),
+            Name(row.table_schema, row.table_name) if row.table_name else None,
+            row.column_name or "",
+            *values[number],
+        )
+        for number, row in enumerate(found)
+    )

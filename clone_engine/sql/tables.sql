@@ -1,0 +1,42 @@
+-- The tables to clone, with their size at this moment and their columns.
+-- $1 schema, $2 table or '' for all of the schema.  psql: \bind sales '' \g
+-- Tables that belong to an extension are left to it.  Partitions of one wanted table come with it, wherever they are.
+WITH RECURSIVE wanted AS (
+    SELECT c.oid
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = $1::text
+      AND ($2::text = '' OR c.relname = $2::text)
+      AND c.relkind IN ('r', 'p', 'f')
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
+                      WHERE e.classid = 'pg_catalog.pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
+    UNION
+    SELECT c.oid
+    FROM wanted w
+    JOIN pg_catalog.pg_inherits i ON i.inhparent = w.oid
+    JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+    WHERE c.relispartition AND $2::text <> ''
+)
+SELECT n.nspname AS schema,
+       c.relname AS name,
+       c.relkind::text AS relkind,
+       CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END AS bytes,
+       CASE WHEN c.relkind = 'r'
+            THEN pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::bigint
+            ELSE 0 END AS pages,
+       greatest(c.reltuples, 0)::bigint AS rows,
+       coalesce(a.amname, '') AS access_method,
+       CASE WHEN c.relispartition THEN pn.nspname END AS parent_schema,
+       CASE WHEN c.relispartition THEN p.relname END AS parent_name,
+       (SELECT coalesce(json_agg(json_build_object('name', t.attname, 'generated', t.attgenerated <> '')
+                                 ORDER BY t.attnum), '[]')
+        FROM pg_catalog.pg_attribute t
+        WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped) AS columns
+FROM wanted w
+JOIN pg_catalog.pg_class c ON c.oid = w.oid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam
+LEFT JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid AND c.relispartition
+LEFT JOIN pg_catalog.pg_class p ON p.oid = i.inhparent
+LEFT JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
+ORDER BY n.nspname, c.relname;

@@ -1,0 +1,155 @@
+"""What the target already has under the names that a clone would make.
+
+Facts only, read once before anything is made; what they mean for the clone is `conflict.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import psycopg
+
+from clone_engine.ddl import Ddl, Identity, name_of, strings
+from clone_engine.names import Name, quote_ident
+from clone_engine.queries import rows
+
+ROUTINES = {"function", "procedure", "aggregate"}
+
+
+class Present(NamedTuple):
+    """One relation of the target (or statistics object, relkind X) and the table it belongs to or is part of."""
+
+    relkind: str
+    table: Name | None
+
+
+class Routine(NamedTuple):
+    """A routine of the target that depends on relations of the clone: how DROP names it."""
+
+    identity: Identity
+    drop: str
+
+
+class Existing(NamedTuple):
+    """What is there.  The defaults are an empty target."""
+
+    schemas: frozenset[str] = frozenset()
+    tablespaces: frozenset[str] = frozenset()
+    relations: Mapping[Name, Present] = {}
+    statistics: Mapping[Name, Present] = {}
+    objects: frozenset[Identity] = frozenset()
+    """Types, routines of the dump, collations, … by the identities of the dump's statements."""
+    routine_names: frozenset[Name] = frozenset()
+
+    def belongings(self, table: Name) -> list[tuple[Name, str]]:
+        """Indexes, owned sequences and statistics of a table, each with its relkind."""
+        both = (*self.relations.items(), *self.statistics.items())
+        return [(name, p.relkind) for name, p in both if p.table == table and p.relkind in {"i", "I", "S", "X"}]
+
+
+def schemas_named(ddls: Iterable[Ddl]) -> set[str]:
+    """The schemas in which statements make something or expect a referenced table or a trigger function."""
+    found: set[str] = set()
+    for ddl in ddls:
+        if ddl.kind in {"foreign key", "trigger"}:
+            found.add((referenced(ddl) or trigger_function(ddl)).schema)
+        if ddl.relation:
+            found.add(ddl.relation.schema)
+        elif ddl.kind == "schema" or len(ddl.identity) > 2:
+            found.add(ddl.identity[1])
+    return found
+
+
+def referenced(ddl: Ddl) -> Name | None:
+    """The table that a foreign key refers to."""
+    return name_of(ddl.node.cmds[0].def_.pktable) if ddl.kind == "foreign key" else None
+
+
+def trigger_function(ddl: Ddl) -> Name:
+    """The function that a trigger calls; its schema is '' for those of pg_catalog."""
+    *schema, name = strings(ddl.node.funcname)
+    return Name(schema[0] if schema else "", name)
+
+
+def read_target(connection: psycopg.Connection[Any], ddls: Iterable[Ddl], schemas: Iterable[str]) -> Existing:
+    """What the target has in `schemas`, and which of the dump's objects.  PgError with the server's words."""
+    listed = sorted(schemas)
+    places = rows(connection, "target_places")
+    found = [
+        (row.relkind, Name(row.schema, row.name), Name(row.table_schema, row.table_name) if row.table_name else None)
+        for row in rows(connection, "target_relations", [listed])
+    ]
+    objects = rows(connection, "target_objects", [listed])
+    routines = frozenset(Name(o.schema, o.name) for o in objects if o.kind == "routine")
+    operators = frozenset(Name(o.schema, o.name) for o in objects if o.kind == "operator")
+    plain = {(o.kind, o.schema, o.name, *([o.method] if o.method else [])) for o in objects}
+    return Existing(
+        schemas=frozenset(p.name for p in places if p.kind == "schema"),
+        tablespaces=frozenset(p.name for p in places if p.kind == "tablespace"),
+        relations={name: Present(kind, table) for kind, name, table in found if kind != "X"},
+        statistics={name: Present(kind, table) for kind, name, table in found if kind == "X"},
+        objects=frozenset(plain) | _overloaded(connection, ddls, routines | operators),
+        routine_names=routines,
+    )
+
+
+def _overloaded(connection: psycopg.Connection[Any], ddls: Iterable[Ddl], names: frozenset[Name]) -> set[Identity]:
+    """Those routines and operators of the dump that the target has with the very same input types."""
+    found: set[Identity] = set()
+    for ddl in ddls:
+        if ddl.identity[0] in {"routine", "operator"} and ddl.kind in {*ROUTINES, "operator"}:
+            *name, types = ddl.identity[1:]
+            if Name(*name) in names and _resolves(connection, ddl.identity[0], Name(*name), types):
+                found.add(ddl.identity)
+    return found
+
+
+RESOLVE = {
+    "routine": "SELECT pg_catalog.to_regprocedure(%s) IS NOT NULL",
+    "operator": "SELECT pg_catalog.to_regoperator(%s) IS NOT NULL",
+}
+
+
+def _resolves(connection: psycopg.Connection[Any], kind: str, name: Name, types: str) -> bool:
+    """Whether the server knows this signature; one whose types it does not know does not exist."""
+    # An operator's symbol is not quoted in regoperator's syntax.
+    text = name.sql if kind == "routine" else f"{quote_ident(name.schema)}.{name.name}"
+    try:
+        with connection.transaction():
+            found = connection.execute(RESOLVE[kind], [f"{text}({types})"]).fetchone()
+    except psycopg.Error as error:
+        if error.sqlstate and error.sqlstate.startswith("42"):
+            return False
+        raise
+    return bool(found and found[0])
+
+
+DROP = {"p": "PROCEDURE", "a": "AGGREGATE"}
+
+
+def dependent_routines(
+    connection: psycopg.Connection[Any], relations: Iterable[Name], ddls: Iterable[Ddl]
+) -> tuple[Routine, ...]:
+    """Routines of the target that depend on `relations` and that the clone makes anew."""
+    wanted = list(relations)
+    found = rows(connection, "dependent_routines", [[n.schema for n in wanted], [n.name for n in wanted]])
+    by_oid = {row.oid: row for row in found}
+    made: list[Routine] = []
+    for ddl in ddls:
+        if ddl.kind in ROUTINES and by_oid:
+            *name, types = ddl.identity[1:]
+            oid = _oid(connection, f"{Name(*name).sql}({types})")
+            if row := by_oid.get(oid):
+                kind = DROP.get(row.prokind, "FUNCTION")
+                made.append(Routine(ddl.identity, f"DROP {kind} {Name(row.schema, row.name).sql}({row.arguments})"))
+    return tuple(made)
+
+
+def _oid(connection: psycopg.Connection[Any], signature: str) -> int:
+    try:
+        with connection.transaction():
+            found = connection.execute("SELECT pg_catalog.to_regprocedure(%s)::oid::bigint", [signature]).fetchone()
+    except psycopg.Error:
+        return 0
+    return int(found[0] or 0) if found else 0
