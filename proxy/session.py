@@ -251,8 +251,8 @@ class Session:
         if kind in b"RKAN" or not self.established:
             return self._before_established(kind, data[body_start:end]) if kind != ord("N") else self._notice()
         entry = self.exchange.received(kind, data[body_start] if kind == ord("Z") else 0)
-        if kind == ord("C"):
-            self.exchange.completed(data[body_start:end])
+        if kind == ord("C") and entry is not None:
+            self.exchange.completed(entry, data[body_start:end])
         if entry is None or entry is PLAIN.get(entry.kind):
             return None
         return self._special_reply(entry, kind, data[start:end])

@@ -18,9 +18,9 @@ def ownership_query(names: Sequence[Reference]) -> str:
     return "SELECT " + ", ".join(_resolves(name) for name in names)
 
 
-def others(names: Sequence[Reference], row: Sequence[bytes | None]) -> frozenset[Reference]:
+def others(names: Sequence[Reference], row: Sequence[str | None]) -> frozenset[Reference]:
     """The references that the row of `ownership_query` marks as somebody else's."""
-    return frozenset(name for name, value in zip(names, row, strict=True) if value == b"t")
+    return frozenset(name for name, value in zip(names, row, strict=True) if value == "t")
 
 
 def _resolves(name: Reference) -> str:

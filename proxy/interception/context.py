@@ -15,7 +15,7 @@ from proxy.calls.rewrite import Reference, Rewritten, references, rewrite
 from proxy.calls.signatures import Call
 from proxy.session import Session
 from proxy.wire import messages
-from proxy.wire.encodings import codec_of
+from proxy.wire.encodings import codec_of, decode
 from proxy.wire.exchange import FAILED, Entry
 
 
@@ -30,8 +30,8 @@ class ServerError(Exception):
 class Commands(Protocol):
     """Running statements on the client's own server connection, hidden from the client."""
 
-    async def command(self, sql: str) -> list[bytes | None]:
-        """Run one statement; the columns of its first row, or [].  ServerError if the server refuses it."""
+    async def command(self, sql: str) -> list[str | None]:
+        """Run one statement; the columns of its first row as text, or [].  ServerError if the server refuses it."""
 
 
 class Context:
@@ -66,6 +66,11 @@ class Context:
             extended=extended,
             old_strings=self.session.parameters.get("standard_conforming_strings") == "off",
         )
+
+    def columns(self, entry: Entry) -> list[str | None]:
+        """The columns of the first row of a hidden entry, as text; [] if it has none."""
+        row = messages.decode_row(entry.rows[0]) if entry.rows else []
+        return [None if column is None else decode(column, self.codec).text for column in row]
 
     def names_ours(self, sql: str) -> bool:
         """The second step of the filter."""

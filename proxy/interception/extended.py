@@ -260,11 +260,11 @@ class ExtendedQueries:
 
     # --- hidden messages ----------------------------------------------------------------------------------
 
-    async def command(self, sql: str) -> list[bytes | None]:
+    async def command(self, sql: str) -> list[str | None]:
         """Run one statement within the pipeline; the columns of its first row, or [].  ServerError if refused."""
-        return await self._hidden(sql.encode(), (), Bind(b"", b"", (), (), b"\0\0"))
+        return self._context.columns(await self._hidden(sql.encode(), (), Bind(b"", b"", (), (), b"\0\0")))
 
-    async def _hidden(self, sql: bytes, types: tuple[int, ...], bind: Bind, ours: Ours | None = None) -> list[Any]:
+    async def _hidden(self, sql: bytes, types: tuple[int, ...], bind: Bind, ours: Ours | None = None) -> Entry:
         name = next(self._names)
         execute = _entry("E", ours)
         await self._hidden_messages(
@@ -276,7 +276,7 @@ class ExtendedQueries:
                 (messages.close(b"S", name), Entry(ord("C"))),
             )
         )
-        return messages.decode_row(execute.rows[0]) if execute.rows else []
+        return execute
 
     async def _hidden_messages(self, asked: tuple[tuple[bytes, Entry], ...]) -> None:
         for message, entry in asked:

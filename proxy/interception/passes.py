@@ -6,7 +6,7 @@ back.  An error here is the client's, and nothing has been started.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 from clone_engine.errors import PgError
 from proxy.calls import refusals
@@ -34,7 +34,8 @@ async def collect(commands: Commands, record: Record, rewritten: Rewritten) -> l
     if len(calls) > 1:
         # Results are handed back by arguments: with several calls these must be the same in every pass.
         again = await _pass(commands, record, rewritten)
-        _check_same(calls, again, rewritten)
+        if not same_calls(calls, again, rewritten.sites):
+            raise refusals.changing_arguments()
     await commands.command(RELEASE)
     return calls
 
@@ -42,18 +43,10 @@ async def collect(commands: Commands, record: Record, rewritten: Rewritten) -> l
 async def _pass(commands: Commands, record: Record, rewritten: Rewritten) -> list[Call]:
     await commands.command(CLEAR_COLLECT)
     await record()
-    recorded, read_only = [(column or b"").decode() for column in await commands.command(READ_LOG)]
+    recorded, read_only = await commands.command(READ_LOG)
     await commands.command(ROLLBACK_TO)
-    calls = parse_log(recorded, rewritten.sites)
+    calls = parse_log(recorded or "", rewritten.sites)
     if calls and read_only == "on":
         name = calls[0].signature.flat
         raise PgError("25006", f"cannot execute {name}() in a read-only transaction")
     return calls
-
-
-def _check_same(first: Sequence[Call], second: Sequence[Call], rewritten: Rewritten) -> None:
-    """A result is found by its arguments, but by its order where the call's own text is volatile."""
-    harmless = {site.index for site in rewritten.sites if site.harmless}
-    by_arguments = [[call for call in calls if call.site in harmless] for calls in (first, second)]
-    if len(first) != len(second) or not same_calls(*by_arguments):
-        raise refusals.changing_arguments()

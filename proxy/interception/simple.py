@@ -18,7 +18,6 @@ from proxy.interception.replies import REJECT, client_error, rejected
 from proxy.wire import messages
 from proxy.wire.encodings import Text, decode
 from proxy.wire.exchange import FAILED, IDLE, Entry
-from proxy.wire.messages import decode_row
 
 
 class SimpleQueries:
@@ -30,10 +29,9 @@ class SimpleQueries:
 
     # --- hidden commands (context.Commands) ---------------------------------------------------------------
 
-    async def command(self, sql: str) -> list[bytes | None]:
+    async def command(self, sql: str) -> list[str | None]:
         """Run one statement as a hidden Query; the columns of its first row, or [].  ServerError if refused."""
-        entry = await self.hidden(sql.encode())
-        return decode_row(entry.rows[0]) if entry.rows else []
+        return self._context.columns(await self.hidden(sql.encode()))
 
     async def hidden(self, sql: bytes, position: Callable[[int], int] | None = None) -> Entry:
         """Run a hidden Query; its entry, all replies noted.  ServerError if the server refuses it."""

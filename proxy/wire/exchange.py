@@ -123,8 +123,10 @@ class Exchange:
             owed.popleft()
         return entry
 
-    def completed(self, tag: bytes) -> None:
+    def completed(self, entry: Entry, tag: bytes) -> None:
         """Note the tag of a CommandComplete, which may open or end a transaction block within a pipeline."""
+        if entry.hidden and tag.startswith(b"ROLLBACK"):
+            return  # the proxy's own: always to a savepoint here, else the next ReadyForQuery tells
         if tag.startswith((b"BEGIN", b"START TRANSACTION")):
             self.block = True
         elif tag.startswith((b"COMMIT", b"PREPARE TRANSACTION")) or (

@@ -82,5 +82,12 @@ def test_tags_tell_of_blocks_within_a_pipeline(before: int, tag: bytes, block: b
     exchange = Exchange()
     exchange.sent(PLAIN[ord("S")])
     exchange.received(ord("Z"), before)
-    exchange.completed(tag)
+    exchange.completed(PLAIN[ord("E")], tag)
     assert exchange.block is block
+
+
+def test_a_hidden_rollback_to_a_savepoint_leaves_the_block_open() -> None:
+    exchange = Exchange()
+    exchange.completed(PLAIN[ord("E")], b"BEGIN\0")
+    exchange.completed(Entry(ord("E"), hidden=True), b"ROLLBACK\0")
+    assert exchange.block

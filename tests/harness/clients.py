@@ -1,0 +1,142 @@
+"""The three clients that every statement of the product is tried with: psql, psycopg 3 and asyncpg.
+
+Each gives rows as text, so that one test reads the same for all of them, and each uses the protocol in its own way:
+psql simple queries, psycopg simple or prepared statements, asyncpg Parse, Describe and binary results.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import asyncpg
+import psycopg
+
+from proxy.embedded import SUPERUSER
+from proxy.launch import ProxyProcess
+from tests.harness.servers import Database
+
+Rows = list[tuple[str | None, ...]]
+
+
+class SqlError(Exception):
+    """The server's error as a client got it."""
+
+    def __init__(self, sqlstate: str, message: str, hint: str) -> None:
+        super().__init__(f"{sqlstate} {message}")
+        self.sqlstate = sqlstate
+        self.message = message
+        self.hint = hint
+
+
+class SqlClient(Protocol):
+    """One connection through the proxy."""
+
+    def rows(self, sql: str, *values: Any) -> Rows:
+        """The rows of one statement as text; `values` for its $1, $2….  SqlError if the server refuses it."""
+
+    def close(self) -> None:
+        """Disconnect."""
+
+
+class Psql:
+    """The psql of the newest installation, one process a statement; values are written into the text."""
+
+    def __init__(self, proxy: ProxyProcess, database: Database, user: str = SUPERUSER) -> None:
+        self._database = database
+        self._conninfo = proxy.conninfo(database.name, user=user)
+
+    def rows(self, sql: str, *values: Any) -> Rows:
+        for number, value in reversed(list(enumerate(values, 1))):
+            sql = sql.replace(f"${number}", _literal(value))
+        verbose = "\\set VERBOSITY verbose\n\\set SHOW_CONTEXT never\n"
+        done = self._database.program(
+            "psql",
+            "-XAtq",
+            "-F",
+            "\x1f",
+            "-R",
+            "\x1e",
+            "-P",
+            "null=\\N",
+            "-d",
+            self._conninfo,
+            stdin=f"{verbose}{sql};",
+        )
+        if "ERROR:" in done.stderr:
+            raise _psql_error(done.stderr)
+        assert done.returncode == 0, done.stderr
+        text = done.stdout.removesuffix("\n").removesuffix("\x1e")
+        return [tuple(None if c == "\\N" else c for c in r.split("\x1f")) for r in text.split("\x1e")] if text else []
+
+    def close(self) -> None:
+        pass
+
+
+def _literal(value: Any) -> str:
+    return "NULL" if value is None else "'" + str(value).replace("'", "''") + "'"
+
+
+def _psql_error(stderr: str) -> SqlError:
+    first = next(line for line in stderr.splitlines() if "ERROR:" in line).partition("ERROR:")[2].strip()
+    sqlstate, _, message = first.partition(": ")
+    hint = next((line.removeprefix("HINT:").strip() for line in stderr.splitlines() if line.startswith("HINT:")), "")
+    return SqlError(sqlstate, message, hint)
+
+
+class Psycopg:
+    """psycopg 3; statements without values go by simple query unless `prepare`."""
+
+    def __init__(self, proxy: ProxyProcess, database: Database, user: str = SUPERUSER, prepare: bool = False) -> None:
+        self._connection = psycopg.connect(
+            proxy.conninfo(database.name, user=user), autocommit=True, cursor_factory=psycopg.RawCursor
+        )
+        self._prepare = prepare
+
+    def rows(self, sql: str, *values: Any) -> Rows:
+        try:
+            cursor = self._connection.execute(sql.encode(), values or None, prepare=self._prepare or None)
+            found = cursor.fetchall() if cursor.description else []
+        except psycopg.Error as error:
+            diagnosis = error.diag
+            raise SqlError(
+                error.sqlstate or "", diagnosis.message_primary or str(error), diagnosis.message_hint or ""
+            ) from None
+        return [tuple(None if c is None else str(c) for c in row) for row in found]
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class Asyncpg:
+    """asyncpg: always prepared, always binary."""
+
+    def __init__(self, proxy: ProxyProcess, database: Database, user: str = SUPERUSER) -> None:
+        self._runner = asyncio.Runner()
+        self._connection: asyncpg.Connection[Any] = self._runner.run(
+            asyncpg.connect(host="127.0.0.1", port=proxy.port, user=user, database=database.name)
+        )
+
+    def rows(self, sql: str, *values: Any) -> Rows:
+        try:
+            found = self._runner.run(self._connection.fetch(sql, *values))
+        except asyncpg.PostgresError as error:
+            raise SqlError(error.sqlstate or "", error.message, getattr(error, "hint", None) or "") from None
+        return [tuple(None if c is None else str(c) for c in row) for row in found]
+
+    def close(self) -> None:
+        self._runner.run(self._connection.close())
+        self._runner.close()
+
+
+def _prepared(proxy: ProxyProcess, database: Database) -> Psycopg:
+    return Psycopg(proxy, database, prepare=True)
+
+
+CLIENTS: dict[str, Callable[[ProxyProcess, Database], SqlClient]] = {
+    "psql": Psql,
+    "psycopg": Psycopg,
+    "psycopg prepared": _prepared,
+    "asyncpg": Asyncpg,
+}
