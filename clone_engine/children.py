@@ -15,6 +15,7 @@ from asyncio.subprocess import SubprocessStreamProtocol
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import structlog
@@ -214,8 +215,8 @@ class _Pipes(SubprocessStreamProtocol):
         self._pid = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.SubprocessTransport)
-        self._pid = transport.get_pid()
+        # uvloop's transport is one by behaviour, not by class.
+        self._pid = cast(asyncio.SubprocessTransport, transport).get_pid()
         super().connection_made(transport)
 
     def process_exited(self) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import msgspec
 import pytest
+import uvloop
 
 from clone_engine.children import JobProcesses
 from clone_engine.errors import PgError
@@ -15,6 +17,7 @@ from clone_engine.job_store import JobStore
 from clone_engine.jobs import Job, Status
 from clone_engine.manager import Caller, Manager, ManagerSettings
 from clone_engine.request import CloneRequest, Conninfo
+from clone_engine.store import SqliteStore
 from tests.harness.waiting import wait_until_async
 
 ALICE = Caller("alice", "app")
@@ -334,3 +337,21 @@ async def test_repr_is_useful_and_without_secrets(manager: Manager) -> None:
     await submit(manager, "wait", source=SECRET_SOURCE)
     assert "1 jobs, 1 running, 0 waiting" in repr(manager)
     assert "S3cret" not in repr(manager) + repr(vars(manager)) + repr([vars(v) for v in manager._live.values()])
+
+
+def test_whole_life_of_jobs_on_the_loop_of_the_proxy(processes: JobProcesses, tmp_path: Path) -> None:
+    async def live() -> list[Status]:
+        manager = Manager(SqliteStore(tmp_path / "jobs"), ManagerSettings(), processes.start)
+        await manager.start()
+        await run(manager, "complete")
+        await run(manager, "die")
+        await submit(manager, "ignore_signals")
+        await until_copying(manager, 3)
+        await manager.cancel(ALICE, 3)
+        await submit(manager, "wait")
+        await until_copying(manager, 4)
+        await manager.stop()
+        return [job.status for job in manager.visible(ALICE)]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(live()) == ["completed", "failed", "cancelled", "failed"]

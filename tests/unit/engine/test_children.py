@@ -1,0 +1,129 @@
+"""Job processes (a stand-in for the real one): what they are given, and that none is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from clone_engine.channel import Begun, Ended, Reported, Start
+from clone_engine.children import JobProcess, JobProcesses, job_environment
+from clone_engine.request import CloneRequest, Conninfo
+from tests.harness.waiting import wait_until
+
+
+def first_line(behaviour: str) -> Start:
+    request = CloneRequest(kind="schema", schema_name=behaviour)
+    return Start(7, request, Conninfo({"host": "source"}), Conninfo({"host": "target"}), parallel=1)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+async def all_messages(child: JobProcess) -> list[object]:
+    messages: list[object] = []
+    while batch := await child.receive():
+        messages.extend(batch)
+    return messages
+
+
+def open_files(pid: int) -> list[str]:
+    return [str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()]
+
+
+async def test_messages_in_order_then_nothing(processes: JobProcesses) -> None:
+    child = await processes.start(first_line("complete"))
+    messages = await all_messages(child)
+    assert [type(m).__name__ for m in messages] == [*["Begun", "Advanced", "Done", "Reported"] * 2, "Ended"]
+    assert await child.receive() == []
+    await child.close()
+    assert child.ending == "exit code 0"
+    assert repr(child) == f"<JobProcess of job 7, pid {child.pid}, exit code 0>"
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "asking_was_enough", "ending"),
+    [("wait", True, "exit code 0"), ("ignore_cancel", False, "SIGTERM"), ("ignore_signals", False, "SIGKILL")],
+)
+async def test_each_rung_of_stopping(
+    processes: JobProcesses, behaviour: str, asking_was_enough: bool, ending: str
+) -> None:
+    child = await processes.start(first_line(behaviour))
+    assert await child.receive()
+    started = time.monotonic()
+    assert await child.stop() is asking_was_enough
+    assert time.monotonic() - started < 5
+    assert child.ending == ending and not alive(child.pid)
+    await child.close()
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_copiers_of_a_killed_process_are_killed_too(
+    processes: JobProcesses, new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """They hold its pipes, so that waiting for the end of file alone would take as long as they live."""
+
+    async def run() -> int:
+        child = await processes.start(first_line("die_with_orphan"))
+        (begun,) = await asyncio.wait_for(all_messages(child), 10)
+        await child.close()
+        assert child.ending == "SIGKILL" and isinstance(begun, Begun)
+        return int(begun.key.removeprefix("pid "))
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        orphan = runner.run(run())
+    wait_until(lambda: not alive(orphan))
+
+
+async def test_close_ends_a_process_that_does_not(processes: JobProcesses) -> None:
+    child = await processes.start(first_line("hang_after_end"))
+    assert await child.receive() == [Ended("completed")]
+    await child.close()
+    assert child.ending == "SIGTERM" and not alive(child.pid)
+
+
+async def test_process_has_a_session_of_its_own_and_no_file_of_ours(processes: JobProcesses, tmp_path: Path) -> None:
+    with (tmp_path / "ours").open("w"):
+        child = await processes.start(first_line("wait"))
+        await child.receive()
+        files = open_files(child.pid)
+        assert len(files) == 3 and str(tmp_path / "ours") not in files
+        assert os.getsid(child.pid) == child.pid != os.getsid(0)
+        await child.stop()
+        await child.close()
+
+
+def test_environment_is_made_from_a_list() -> None:
+    environment = job_environment(
+        {
+            "PATH": "/bin",
+            "LC_ALL": "C.UTF-8",
+            "TZ": "UTC",
+            "HOME": "/home/proxy",
+            "PYTHONPATH": "/a:/b",
+            "PGPASSWORD": "x",
+            "PGSERVICE": "x",
+            "PGCLONE_PROXY_SERVER_TARGET": "x",
+            "DATABASE_URL": "x",
+            "AWS_SECRET_ACCESS_KEY": "x",
+        }
+    )
+    assert environment.keys() == {"PATH", "LC_ALL", "TZ", "HOME", "PYTHONPATH", "PYTHONUSERBASE", "PYTHONUNBUFFERED"}
+    assert environment["HOME"] == "/nonexistent"
+    assert environment["PYTHONPATH"].endswith(":/a:/b")
+
+
+async def test_number_of_copiers_arrives(processes: JobProcesses) -> None:
+    child = await processes.start(first_line("show_environment"))
+    outcomes = {m.outcome.object: m.outcome.message for m in await all_messages(child) if isinstance(m, Reported)}
+    await child.close()
+    assert outcomes["parallel"] == "1"
