@@ -7,10 +7,12 @@ knows nothing but the proxy's port.  Servers are embedded.py, the proxy process 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shlex
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from importlib.resources import files
@@ -70,6 +72,8 @@ class JobState(NamedTuple):
 def run_demo(keep: bool = False) -> int:
     """Run it and say what happens on stdout; the exit code: 0 both sides agree, 1 they do not or something failed,
     130 interrupted.  With `keep` the set-up serves on after the check until Ctrl-C, which is no failure then."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8 has no such bars
     console = Console(highlight=False)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated demo cleans up as well
     try:

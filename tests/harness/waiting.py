@@ -11,7 +11,7 @@ T = TypeVar("T")
 PAUSE = 0.02
 
 
-def wait_until(condition: Callable[[], T], seconds: float = 10.0, what: str = "the condition") -> T:
+def wait_until(condition: Callable[[], T | None], seconds: float = 10.0, what: str = "the condition") -> T:
     """The first true value of `condition`.  AssertionError after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -21,7 +21,7 @@ def wait_until(condition: Callable[[], T], seconds: float = 10.0, what: str = "t
 
 
 async def wait_until_async(
-    condition: Callable[[], Awaitable[T]], seconds: float = 10.0, what: str = "the condition"
+    condition: Callable[[], Awaitable[T | None]], seconds: float = 10.0, what: str = "the condition"
 ) -> T:
     """As wait_until, for a coroutine function."""
     deadline = time.monotonic() + seconds
