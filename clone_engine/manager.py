@@ -11,7 +11,6 @@ stops; from then on by the job's own task (`_run`).
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -20,8 +19,6 @@ from typing import TypeVar
 import msgspec
 import structlog
 
-from clone_engine.arguments import build_request
-from clone_engine.children import JobProcesses
 from clone_engine.errors import PgError
 from clone_engine.job_store import NO_STEPS, JobStore, Steps, StoreError
 from clone_engine.jobs import FINISHED, RESUMABLE, Job, Outcome, Progress
@@ -37,8 +34,6 @@ from clone_engine.verdicts import (
     secret_lost,
     verdict,
 )
-
-__all__ = ["Caller", "Manager", "ManagerSettings", "build_request"]
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -65,24 +60,20 @@ class ManagerSettings(msgspec.Struct, frozen=True):
 
 
 class Manager:
-    """All jobs of one proxy.
-
-    `start_child` starts a job process, by default the real one with the environment of this process, stripped.
-    `clock` returns seconds since the epoch.
-    """
+    """All jobs of one proxy.  `start_child` starts a job process; `clock` returns seconds since the epoch."""
 
     def __init__(
         self,
         store: JobStore,
         settings: ManagerSettings,
-        start_child: StartChild | None = None,
+        start_child: StartChild,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.version = 0
         """Grows with every change that `visible` could show."""
         self._store = store
         self._settings = settings
-        self._start_child = start_child or JobProcesses(os.environ).start
+        self._start_child = start_child
         self._clock = clock
         self._jobs: dict[int, Job] = {}  # in order of their ids
         self._live: dict[int, LiveJob] = {}

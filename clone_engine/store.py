@@ -22,8 +22,6 @@ from clone_engine.job_store import NO_STEPS, Steps, StoreError
 from clone_engine.jobs import Job, Outcome, Progress
 from clone_engine.request import CloneRequest, Conninfo
 
-__all__ = ["SqliteStore", "StoreError"]
-
 T = TypeVar("T")
 
 SCHEMA_VERSION = 1
