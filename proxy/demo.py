@@ -163,7 +163,7 @@ def _clone_and_check(console: Console, running: Sample) -> bool:
         console.print(f"Job {row[0]}:")
         ended = _watch(console, client, row[0])
     if ended.status != "completed":
-        console.print(f"The job has {ended.status}: {escape(ended.error)}", style="red")
+        console.print(f"The job has {ended.status}: {escape(ended.error)}", style="red", soft_wrap=True)
         return False
     console.print("Comparing both sides: definitions, every row, every sequence …")
     pg_dump = running.source.installation.program("pg_dump")
