@@ -1,0 +1,233 @@
+"""The manager with real job processes between real servers: run, fail, cancel, die, resume, restart."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from clone_engine.arguments import build_request
+from clone_engine.children import JobProcesses
+from clone_engine.jobs import Job
+from clone_engine.manager import Caller, Manager, ManagerSettings
+from clone_engine.request import CloneRequest, Conninfo
+from clone_engine.store import SqliteStore
+from tests.harness.servers import Database
+from tests.harness.waiting import wait_until, wait_until_async
+
+CALLER = Caller("postgres", "app")
+SHOP = """
+CREATE SCHEMA shop;
+CREATE TABLE shop.control (delay float8);
+INSERT INTO shop.control VALUES (0);
+CREATE TABLE shop.customers (id int PRIMARY KEY, name text NOT NULL);
+INSERT INTO shop.customers SELECT i, 'customer ' || i FROM generate_series(1, 1000) i;
+CREATE TABLE shop.orders (id int PRIMARY KEY, customer int NOT NULL REFERENCES shop.customers, note text);
+INSERT INTO shop.orders SELECT i, 1 + i % 1000, 'note ' || i FROM generate_series(1, 20000) i;
+CREATE INDEX orders_customer ON shop.orders (customer);
+"""
+CONTENTS = "SELECT count(*), sum(hashtext(t::text)::bigint) FROM shop.{} t"
+SLOW = {
+    "schema_name": "shop",
+    "table_name": "customers",
+    # As slow as the row in `control` says when the job starts.
+    "options": '{"where": "pg_sleep((SELECT delay FROM shop.control)) IS NOT NULL"}',
+}
+
+
+@pytest.fixture
+def source(source_database: Database) -> Database:
+    source_database.execute(SHOP)
+    return source_database
+
+
+@pytest.fixture
+async def manager(tmp_path: Path) -> AsyncIterator[Manager]:
+    started = new_manager(tmp_path)
+    await started.start()
+    yield started
+    await started.stop()
+
+
+def new_manager(directory: Path) -> Manager:
+    store = SqliteStore(directory / "jobs.sqlite")
+    return Manager(store, ManagerSettings(), JobProcesses(os.environ).start, time.time)
+
+
+def conninfo(database: Database) -> Conninfo:
+    return Conninfo({k: str(v) for k, v in conninfo_to_dict(database.conninfo()).items() if v is not None})
+
+
+def job_of(manager: Manager, job_id: int) -> Job:
+    return next(job for job in manager.visible(CALLER) if job.job_id == job_id)
+
+
+async def until(condition: Callable[[], bool], what: str) -> None:
+    async def check() -> bool:
+        return condition()
+
+    await wait_until_async(check, 30, what)
+
+
+async def run(manager: Manager, request: CloneRequest, source: Conninfo, target: Conninfo) -> Job:
+    job = await manager.submit(CALLER, request, source, target)
+    return await asyncio.wait_for(manager.wait(job.job_id), 60)
+
+
+async def start_slow(manager: Manager, source: Database, target: Database) -> int:
+    """A job in the middle of its table, which would take minutes."""
+    source.execute("UPDATE shop.control SET delay = 0.2")
+    target.execute("CREATE SCHEMA IF NOT EXISTS shop")
+    request = build_request("table", SLOW)
+    job_id = (await manager.submit(CALLER, request, conninfo(source), conninfo(target))).job_id
+    await until(lambda: is_copying(source), "the copy to run on the source")
+    return job_id
+
+
+def is_copying(source: Database) -> bool:
+    return bool(source.rows("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE 'COPY%'"))
+
+
+def backends(*databases: Database) -> list[tuple[object, ...]]:
+    """Server processes of jobs."""
+    query = "SELECT pid, query FROM pg_stat_activity WHERE application_name LIKE 'pgclone%' AND datname = '{}'"
+    return [row for database in databases for row in database.rows(query.format(database.name))]
+
+
+def assert_equal(source: Database, target: Database, *tables: str) -> None:
+    for table in tables:
+        assert target.rows(CONTENTS.format(table)) == source.rows(CONTENTS.format(table))
+
+
+async def assert_resume_completes(manager: Manager, job_id: int, source: Database, target: Database) -> None:
+    source.execute("UPDATE shop.control SET delay = 0")
+    new_id = await manager.resume(CALLER, job_id, conninfo(target))
+    job = await asyncio.wait_for(manager.wait(new_id), 60)
+    assert (job.status, job.error, job.resumed_from) == ("completed", "", job_id)
+    assert_equal(source, target, "customers")
+
+
+@pytest.mark.parametrize("parallel", [1, 4])
+async def test_schema_is_cloned(manager: Manager, source: Database, target_database: Database, parallel: int) -> None:
+    request = build_request("schema", {"schema_name": "shop", "options": f'{{"parallel": {parallel}}}'})
+    job = await run(manager, request, conninfo(source), conninfo(target_database))
+    assert (job.status, job.error) == ("completed", "")
+    assert (job.progress.pct_complete, job.progress.phase) == (100.0, "completed")
+    assert (job.progress.tables_total, job.progress.tables_completed, job.progress.rows_copied) == (3, 3, 21001)
+    assert_equal(source, target_database, "control", "customers", "orders")
+    done = {o.object for o in await manager.outcomes(CALLER, job.job_id) if o.result == "done"}
+    assert {"table shop.control", "table shop.customers", "table shop.orders"} <= done
+
+
+async def test_failures_keep_the_words_of_the_server(
+    manager: Manager, source: Database, target_database: Database
+) -> None:
+    target = conninfo(target_database)
+    missing = await run(manager, build_request("schema", {"schema_name": "no such"}), conninfo(source), target)
+    assert (missing.status, missing.sqlstate) == ("failed", "3F000") and "no such" in missing.error
+    shop = build_request("schema", {"schema_name": "shop"})
+    unreachable = await run(manager, shop, Conninfo({"host": "127.0.0.1", "port": "1", "user": "x"}), target)
+    assert unreachable.status == "failed" and unreachable.sqlstate.startswith("08") and "refused" in unreachable.error
+    role = await run(manager, shop, Conninfo(conninfo(source).parameters | {"user": "nobody"}), target)
+    assert (role.status, role.sqlstate) == ("failed", "28000") and 'role "nobody" does not exist' in role.error
+
+
+async def test_cancel_stops_inside_a_table_and_resume_goes_on(
+    manager: Manager, source: Database, target_database: Database
+) -> None:
+    job_id = await start_slow(manager, source, target_database)
+    started = time.monotonic()
+    assert await manager.cancel(CALLER, job_id) == "cancelled"
+    assert time.monotonic() - started < 3
+    job = job_of(manager, job_id)
+    assert (job.status, job.error, job.progress.phase) == ("cancelled", "", "cancelled")
+    await until(lambda: not backends(source, target_database), "the servers to be left")
+    await assert_resume_completes(manager, job_id, source, target_database)
+
+
+async def test_killed_job_process_fails_its_job_and_leaves_nobody_behind(
+    manager: Manager, source: Database, target_database: Database
+) -> None:
+    job_id = await start_slow(manager, source, target_database)
+    (pid,) = children_of(os.getpid(), "clone_engine.job_process")
+    os.kill(pid, signal.SIGKILL)
+    job = await asyncio.wait_for(manager.wait(job_id), 10)
+    assert (job.status, job.sqlstate) == ("failed", "58000")
+    assert job.error == f"job process exited unexpectedly (SIGKILL); go on with pgclone_resume({job_id})"
+    source.execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+    await until(lambda: not backends(source, target_database), "the servers to be left")
+    await assert_resume_completes(manager, job_id, source, target_database)
+
+
+async def test_stop_of_the_proxy_ends_its_jobs(tmp_path: Path, source: Database, target_database: Database) -> None:
+    first = new_manager(tmp_path)
+    await first.start()
+    job_id = await start_slow(first, source, target_database)
+    await first.stop()
+    assert children_of(os.getpid(), "clone_engine.job_process") == []
+    await until(lambda: not backends(source, target_database), "the servers to be left")
+    second = new_manager(tmp_path)
+    await second.start()
+    job = job_of(second, job_id)
+    assert (job.status, job.sqlstate) == ("failed", "57P01")
+    assert job.error == f"interrupted by a shutdown of the proxy; go on with pgclone_resume({job_id})"
+    await assert_resume_completes(second, job_id, source, target_database)
+    await second.stop()
+
+
+PROXY = """
+import asyncio, sys
+from pathlib import Path
+from tests.integration.test_manager import CALLER, SLOW, build_request, conninfo_to_dict, new_manager, Conninfo
+async def serve(directory, source, target):
+    manager = new_manager(Path(directory))
+    await manager.start()
+    source, target = Conninfo(conninfo_to_dict(source)), Conninfo(conninfo_to_dict(target))
+    await manager.submit(CALLER, build_request("table", SLOW), source, target)
+    await asyncio.Event().wait()
+asyncio.run(serve(*sys.argv[1:]))
+"""
+
+
+async def test_killed_proxy_takes_its_jobs_along_and_the_next_one_says_so(
+    tmp_path: Path, source: Database, target_database: Database
+) -> None:
+    source.execute("UPDATE shop.control SET delay = 0.2")
+    target_database.execute("CREATE SCHEMA shop")
+    await asyncio.to_thread(kill_proxy, tmp_path, source, target_database)
+    manager = new_manager(tmp_path)
+    await manager.start()
+    job = job_of(manager, 1)
+    assert (job.status, job.sqlstate) == ("failed", "57P02")
+    assert job.error == "interrupted by a restart of the proxy; go on with pgclone_resume(1)"
+    await assert_resume_completes(manager, 1, source, target_database)
+    await manager.stop()
+
+
+def kill_proxy(directory: Path, source: Database, target: Database) -> None:
+    """Run a proxy's manager with a job in a process of its own, and kill it while the job copies."""
+    arguments = [str(directory), source.conninfo(), target.conninfo()]
+    proxy = subprocess.Popen([sys.executable, "-c", PROXY, *arguments], cwd=Path(__file__).parents[2])
+    try:
+        wait_until(lambda: is_copying(source), 30, "the copy to run on the source")
+        (job_process,) = children_of(proxy.pid, "clone_engine.job_process")
+    finally:
+        proxy.kill()
+        proxy.wait()
+    wait_until(lambda: not Path(f"/proc/{job_process}").exists(), 15, "the job process to end")
+    wait_until(lambda: not backends(source, target), 15, "the servers to be left")
+
+
+def children_of(pid: int, command: str) -> list[int]:
+    """Process ids of the children whose command line holds `command`."""
+    files = Path(f"/proc/{pid}/task").glob("*/children")
+    children = [int(child) for file in files for child in file.read_text().split()]
+    return [child for child in children if command in Path(f"/proc/{child}/cmdline").read_text()]
