@@ -1,0 +1,121 @@
+"""The command line as a new user meets it: one clear line and exit code 2 for what cannot be used."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from proxy.embedded import Server, free_port
+from proxy.launch import ProxyProcess, clean_environment
+from tests.harness.proxies import Proxies
+
+
+def run(*arguments: str, directory: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "proxy", *arguments],
+        cwd=directory, env=clean_environment(environment), capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+BAD = {
+    "unknown key": ('[server]\nlisten_prt = 1\n', "listen_prt"),
+    "unknown section": ("[sever]\n", "sever"),
+    "wrong type": ('[server]\nlisten_port = "many"\n', "server.listen_port"),
+    "out of range": ("[jobs]\ndefault_parallel = 0\n", "jobs.default_parallel"),
+    "not TOML": ("[server\n", "not valid TOML"),
+    "no target": ("", "no target server"),
+    "bad target": ('[server]\ntarget = "host=h password=canary port"\n', "server.target"),
+    "nobody listens at the target": ('[server]\ntarget = "host=127.0.0.1 port=1"\n', "127.0.0.1:1"),
+    "several hosts": ('[server]\ntarget = "host=a,b"\n', "several hosts"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_cannot_be_used_is_one_line_and_exit_code_2(short_tmp: Path, name: str) -> None:
+    text, words = BAD[name]
+    (short_tmp / "c.toml").write_text(text)
+    done = run("serve", "-c", "c.toml", directory=short_tmp)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert words in done.stderr
+    assert "canary" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_missing_file_is_named(short_tmp: Path) -> None:
+    done = run("serve", "-c", "nosuch.toml", directory=short_tmp)
+    assert (done.returncode, "nosuch.toml" in done.stderr) == (2, True)
+
+
+def test_a_port_in_use_is_named(short_tmp: Path, proxy: ProxyProcess, server: Server) -> None:
+    done = run(
+        "serve",
+        directory=short_tmp,
+        DATABASE_URL=f"postgresql://127.0.0.1:{server.port}/postgres",
+        PGCLONE_PROXY_SERVER_LISTEN_PORT=str(proxy.port),
+    )
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert str(proxy.port) in done.stderr
+
+
+def test_a_unix_socket_in_use_is_named_and_left_alone(short_tmp: Path, proxies: Proxies, server: Server) -> None:
+    running = proxies.start(server.conninfo())
+    done = run(
+        "serve",
+        directory=short_tmp,
+        DATABASE_URL=f"postgresql://127.0.0.1:{server.port}/postgres",
+        PGCLONE_PROXY_SERVER_LISTEN_PORT=str(running.port),
+        PGCLONE_PROXY_SERVER_LISTEN_HOST="127.0.0.2",
+        PGCLONE_PROXY_SERVER_UNIX_SOCKET_DIR=str(running.directory),
+    )
+    assert done.returncode == 2
+    assert ".s.PGSQL." in done.stderr
+
+
+def test_a_socket_left_by_a_killed_proxy_is_taken_over(proxies: Proxies, server: Server) -> None:
+    proxy = proxies.start(server.conninfo())
+    proxy.kill()
+    assert list(proxy.directory.glob(".s.PGSQL.*"))
+    proxy.start()
+    assert proxy.stop() == 0
+    assert not list(proxy.directory.glob(".s.PGSQL.*"))
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_with_exit_code_0(proxies: Proxies, server: Server, how: signal.Signals) -> None:
+    assert proxies.start(server.conninfo()).stop(how) == 0
+
+
+def test_a_second_proxy_on_the_same_store_is_refused(short_tmp: Path, proxies: Proxies, server: Server) -> None:
+    running = proxies.start(server.conninfo())
+    done = run(
+        "serve",
+        directory=short_tmp,
+        DATABASE_URL=f"postgresql://127.0.0.1:{server.port}/postgres",
+        PGCLONE_PROXY_SERVER_LISTEN_PORT=str(free_port()),
+        PGCLONE_PROXY_SERVER_UNIX_SOCKET_DIR=str(short_tmp),
+        PGCLONE_PROXY_JOBS_STORE=str(running.directory / "jobs.sqlite"),
+    )
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_check_config_names_the_target_without_its_password(short_tmp: Path) -> None:
+    done = run("check-config", directory=short_tmp, DATABASE_URL="postgresql://u:canary@db.example:6000/x")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "db.example:6000" in done.stdout
+    assert "canary" not in done.stdout
+
+
+def test_the_environment_goes_before_the_file(short_tmp: Path) -> None:
+    (short_tmp / "c.toml").write_text('[server]\ntarget = "host=file.example"\n')
+    done = run("check-config", "-c", "c.toml", directory=short_tmp, PGCLONE_PROXY_SERVER_TARGET="host=env.example")
+    assert "env.example" in done.stdout
+    unknown = run("check-config", "-c", "c.toml", directory=short_tmp, PGCLONE_PROXY_SERVER_TRAGET="x")
+    assert unknown.returncode == 2
+    assert "PGCLONE_PROXY_SERVER_TRAGET" in unknown.stderr
