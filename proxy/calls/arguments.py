@@ -6,16 +6,14 @@ Checks names, number and, for constants, kinds; a call that does not fit raises 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pglast import ast
 
-from clone_engine.errors import PgError
 from proxy.calls import refusals
 from proxy.calls.occurrences import Call
-from proxy.calls.signatures import Argument, Signature
+from proxy.calls.signatures import Argument
 from proxy.calls.tokens import OPEN, Tokens
 
 # fmt: off
@@ -73,38 +71,62 @@ def bind(call: Call, tokens: Tokens, void_parameters: frozenset[int]) -> Bound:
 
     Raises PgError: 42883, 42601 or 42809 at the call or the argument.
     """
-    node, signature = call.node, call.signature
     _refuse_decorations(call)
-    opening = tokens.following(tokens.at(node.location), OPEN)
-    closing = tokens.closing(opening)
-    bounds = [opening, *tokens.commas(opening), closing]
-    written = [
-        (value, before + 1, after - 1)
-        for value, before, after in zip(node.args or (), bounds, bounds[1:], strict=False)
-        if not (isinstance(value, ast.ParamRef) and value.number in void_parameters)
-    ]
-    given: list[Given] = []
-    for position, (value, first, last) in enumerate(written):
-        named = isinstance(value, ast.NamedArgExpr)
-        if not named and position and isinstance(written[position - 1][0], ast.NamedArgExpr):
-            raise refusals.positional_after_named(tokens.start(first))
-        argument = _declared(signature, value.name if named else position)
-        if not argument or not _fits(value.arg if named else value, argument):
-            raise no_match(call, [each[0] for each in written])
-        if any(g.argument is argument for g in given):
-            raise refusals.named_twice(argument.name, tokens.start(first))
-        given.append(Given(argument, tokens.identifier_end(first) + 2 if named else first, last))
-    left_out = tuple(a for a in signature.arguments if all(g.argument is not a for g in given))
-    if any(a.default is None for a in left_out):
-        raise no_match(call, [each[0] for each in written])
-    return Bound(opening, closing, tuple(given), left_out)
+    opening = tokens.following(tokens.at(call.node.location), OPEN)
+    written = _written(call.node.args or (), tokens, opening, void_parameters)
+    _check_names(written, tokens)
+    given = tuple(_matched(call, each, position) for position, each in enumerate(written))
+    names = [each.argument.name for each in given if each]
+    left_out = tuple(argument for argument in call.signature.arguments if argument.name not in names)
+    matched = tuple(each for each in given if each)
+    if len(matched) < len(given) or len(set(names)) < len(names) or any(a.default is None for a in left_out):
+        raise refusals.no_such_function(
+            str(call.reference), [_shown(each) for each in written], call.signature, call.node.location
+        )
+    return Bound(opening, tokens.closing(opening), matched, left_out)
 
 
-def no_match(call: Call, arguments: Sequence[Any]) -> PgError:
-    """The error for arguments that no declaration takes, with their types as far as the text shows them."""
-    return refusals.no_such_function(
-        str(call.reference), [_shown(value) for value in arguments], call.signature, call.node.location
-    )
+class _Written(NamedTuple):
+    """An argument as it is written."""
+
+    value: Any
+    name: str | None
+    start: int
+    """Its first token, be it its name; `first` that of its value, `last` the last one."""
+    first: int
+    last: int
+
+
+def _written(values: tuple[Any, ...], tokens: Tokens, opening: int, void: frozenset[int]) -> list[_Written]:
+    bounds = [opening, *tokens.commas(opening), tokens.closing(opening)]
+    found = []
+    for value, before, after in zip(values, bounds, bounds[1:], strict=False):
+        if isinstance(value, ast.NamedArgExpr):
+            first = tokens.identifier_end(before + 1) + 2
+            found.append(_Written(value.arg, value.name, before + 1, first, after - 1))
+        elif not (isinstance(value, ast.ParamRef) and value.number in void):
+            found.append(_Written(value, None, before + 1, before + 1, after - 1))
+    return found
+
+
+def _check_names(written: list[_Written], tokens: Tokens) -> None:
+    names: set[str] = set()
+    for each in written:
+        if each.name is None and names:
+            raise refusals.positional_after_named(tokens.start(each.start))
+        if each.name in names:
+            raise refusals.named_twice(each.name, tokens.start(each.start))
+        names |= {each.name} if each.name else set()
+
+
+def _matched(call: Call, written: _Written, position: int) -> Given | None:
+    """The argument that this is for, None if there is none or it could not take the value."""
+    declared = call.signature.arguments
+    if written.name is None:
+        found = declared[position] if position < len(declared) else None
+    else:
+        found = next((argument for argument in declared if argument.name == written.name), None)
+    return Given(found, written.first, written.last) if found and _fits(written.value, found) else None
 
 
 def is_harmless(call: Call) -> bool:
@@ -129,12 +151,6 @@ def _changes(node: Any) -> bool:
     return isinstance(node, ast.SQLValueFunction)
 
 
-def _declared(signature: Signature, which: str | int) -> Argument | None:
-    if isinstance(which, int):
-        return signature.arguments[which] if which < len(signature.arguments) else None
-    return next((a for a in signature.arguments if a.name == which), None)
-
-
 def _fits(value: Any, argument: Argument) -> bool:
     """Whether PostgreSQL would take this constant without a cast; other expressions it judges itself."""
     if not isinstance(value, ast.A_Const) or value.isnull:
@@ -142,33 +158,34 @@ def _fits(value: Any, argument: Argument) -> bool:
     return _CONSTANTS[type(value.val)] in ("unknown", argument.type)
 
 
-def _shown(value: Any) -> str:
+def _shown(written: _Written) -> str:
     """An argument's type, as far as its text shows it."""
-    if isinstance(value, ast.NamedArgExpr):
-        return f"{value.name} => {_shown(value.arg)}"
+    value, shown = written.value, "unknown"
     if isinstance(value, ast.TypeCast):
         type_name: Any = value.typeName
-        return str(_TYPE_NAMES.get(type_name.names[-1].sval, type_name.names[-1].sval))
-    if isinstance(value, ast.A_Const) and not value.isnull:
-        return _CONSTANTS[type(value.val)]
-    return "unknown"
+        shown = str(_TYPE_NAMES.get(type_name.names[-1].sval, type_name.names[-1].sval))
+    elif isinstance(value, ast.A_Const) and not value.isnull:
+        shown = _CONSTANTS[type(value.val)]
+    return f"{written.name} => {shown}" if written.name else shown
 
 
 _TYPE_NAMES = {"int4": "integer", "int8": "bigint", "int2": "smallint", "bool": "boolean", "float8": "double precision"}
 
 
 def _refuse_decorations(call: Call) -> None:
+    """What only aggregates and window functions take."""
     node, spelled, position = call.node, str(call.reference), call.node.location
     decorations = {
+        f"{spelled}(*)": node.agg_star and not call.signature.arguments,
         "DISTINCT": node.agg_distinct,
         "WITHIN GROUP": node.agg_within_group,
         "ORDER BY": node.agg_order,
         "FILTER": node.agg_filter,
-        "OVER": node.over,
-        "(*)": node.agg_star,
     }
     for what, present in decorations.items():
         if present:
-            raise refusals.not_plain_call(what, spelled, position)
+            raise refusals.not_aggregate(what, spelled, position)
+    if node.over:
+        raise refusals.not_window(spelled, position)
     if node.func_variadic:
         raise refusals.variadic(spelled, position)

@@ -55,9 +55,9 @@ class Around(NamedTuple):
     after: str
 
 
-def member(key: str, *, of: str = DATA) -> str:
-    """One member of a jsonb object."""
-    return f"{of} OPERATOR(pg_catalog.->) '{key}'"
+def member(key: str) -> str:
+    """One member of the snapshot."""
+    return f"{DATA} OPERATOR(pg_catalog.->) '{key}'"
 
 
 def snapshot_rows(section: str) -> str:
@@ -78,21 +78,24 @@ def scalar_in_from(around: Around) -> Around:
     return Around(f"pg_catalog.unnest(ARRAY[{around.before}", around.between, f"{around.after}])")
 
 
-def read(signature: Signature) -> Around:
-    """A look-up in the snapshot; with one argument, by that argument, and an unknown one is an error."""
+def read(signature: Signature, *, beside_action: bool) -> Around:
+    """A look-up in the snapshot; with one argument, by that argument, and an unknown one is an error.
+
+    `beside_action`: the statement has actions too; while they are recorded the argument may be a stand-in of theirs,
+    and what is unknown gives NULL.
+    """
     if not signature.arguments:
         return Around("(", (), f"{DATA} OPERATOR(pg_catalog.->>) '{signature.section}')")
     (argument,) = signature.arguments
-    marked = (
-        f"pg_catalog.set_config('pgclone_proxy.k', '{UNKNOWN_JOB}' OPERATOR(pg_catalog.||)"
-        f" pg_catalog.translate({_KEY}, '-', 'm'), true)"
-    )
+    marker = f"'{UNKNOWN_JOB}' OPERATOR(pg_catalog.||) pg_catalog.translate({_KEY}, '-', 'm')"
+    unknown = f"(pg_catalog.set_config('pgclone_proxy.k', {marker}, true)::pg_catalog.jsonb)::pg_catalog.text"
+    if beside_action:
+        unknown = f"CASE WHEN ({member('r')}) IS NOT NULL THEN {unknown} END"
     return Around(
         "(CASE WHEN pg_catalog.set_config('pgclone_proxy.k', ((",
         (),
         f")::{TYPES[argument.type]})::pg_catalog.text, true) OPERATOR(pg_catalog.=) '' THEN NULL ELSE coalesce("
-        f"{member(signature.section)} OPERATOR(pg_catalog.->>) {_KEY}, ({marked}::pg_catalog.jsonb)::pg_catalog.text"
-        ") END)",
+        f"{member(signature.section)} OPERATOR(pg_catalog.->>) {_KEY}, {unknown}) END)",
     )
 
 

@@ -35,10 +35,16 @@ def positional_after_named(position: int) -> PgError:
     return PgError("42601", "positional argument cannot follow named argument", position=position + 1)
 
 
-def not_plain_call(what: str, spelled: str, position: int) -> PgError:
-    """DISTINCT, ORDER BY, FILTER, OVER and the like in a call."""
+def not_aggregate(what: str, spelled: str, position: int) -> PgError:
+    """DISTINCT, ORDER BY, FILTER and the like in a call."""
+    return PgError("42809", f"{what} specified, but {spelled} is not an aggregate function", position=position + 1)
+
+
+def not_window(spelled: str, position: int) -> PgError:
     return PgError(
-        "42809", f"{what} specified, but {spelled} is neither an aggregate nor a window function", position=position + 1
+        "42809",
+        f"OVER specified, but {spelled} is not a window function nor an aggregate function",
+        position=position + 1,
     )
 
 

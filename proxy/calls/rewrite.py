@@ -272,7 +272,8 @@ class _Statement:
     def _column(self, column: Any) -> None:
         """schema.view.column: the view has become a subquery, which has no schema."""
         first = self.tokens.at(column.location)
-        self._replace(first, self.tokens.identifier_end(first) + 1, "", column.location)
+        view = self.tokens.identifier_end(first) + 2
+        self._replace(first, self.tokens.identifier_end(view), quoted(column.fields[1].sval), column.location)
 
     def _item(self, item: Item) -> None:
         last = self.tokens.item_end(self.tokens.at(item.node.location))
@@ -288,7 +289,7 @@ class _Statement:
             text = expressions.snapshot_rows(call.signature.section)
             self._replace(first, bound.closing, text + alias, anchor)
             return
-        around = expressions.read(call.signature) if call.signature.role == "read" else self._action(call, bound)
+        around = self._action(call, bound) if call.signature.role == "action" else self._read(call)
         if call.source:
             around = expressions.scalar_in_from(around)
         self._replace(first, bound.opening, around.before, anchor)
@@ -304,6 +305,10 @@ class _Statement:
             previous = given.last
         if bound.closing > previous + 1:
             self._replace(previous + 1, bound.closing - 1, "", anchor)
+
+    def _read(self, call: Call) -> expressions.Around:
+        beside_action = any(other.signature.role == "action" for other in self.found.calls)
+        return expressions.read(call.signature, beside_action=beside_action)
 
     def _action(self, call: Call, bound: Bound) -> expressions.Around:
         site = self._site(call, bound)
