@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import MutableMapping
-from typing import Literal
+from contextlib import suppress
+from typing import Final, Literal
 
 import psycopg
 from psycopg import pq
 
 from clone_engine.request import Conninfo
 from clone_engine.server_error import from_login, from_psycopg
+
+CANCEL_TIMEOUT: Final = 0.4
+"""Seconds for a cancel request to one server; a job answers to a cancel within a second."""
 
 Side = Literal["source", "target"]
 
@@ -131,6 +135,12 @@ def connect(conninfo: Conninfo, side: Side, job_id: int) -> psycopg.Connection:
 def prepare_session(connection: psycopg.Connection, side: Side) -> None:
     """Give the session the settings of its side, whatever was set in it before.  It must be outside a transaction."""
     connection.execute(settings_sql(side, connection.info.server_version))
+
+
+def cancel(connection: psycopg.Connection) -> None:
+    """Ask the server to end what it does for this connection.  Takes CANCEL_TIMEOUT at most, and never raises."""
+    with suppress(psycopg.Error):
+        connection.cancel_safe(timeout=CANCEL_TIMEOUT)
 
 
 async def connect_async(conninfo: Conninfo, side: Side, job_id: int) -> psycopg.AsyncConnection:

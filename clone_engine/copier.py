@@ -19,7 +19,7 @@ import psycopg
 
 from clone_engine import copier_channel as records
 from clone_engine.channel import Start
-from clone_engine.connect import Side, connect, prepare_session
+from clone_engine.connect import Side, cancel, connect, prepare_session
 from clone_engine.errors import PgError
 from clone_engine.jobs import Outcome
 from clone_engine.relay import relay
@@ -34,8 +34,6 @@ Planner = Callable[
 
 NEWS_INTERVAL: Final = 0.25
 """Seconds between two Moved records.  Users look a few times a second at most."""
-CANCEL_TIMEOUT: Final = 0.4
-"""Seconds for a cancel request to one server; the job process waits less than a second for all."""
 CHILD_TIMEOUT: Final = 0.3
 """Seconds that pg_dump gets to cancel its own query before it is killed."""
 LAST_RESORT: Final = 3
@@ -108,8 +106,7 @@ class Copier:
     def cancel(self) -> None:
         """Ask both servers to end what they do for this copier."""
         for connection in self._connections.values():
-            with suppress(psycopg.Error):
-                connection.cancel_safe(timeout=CANCEL_TIMEOUT)
+            cancel(connection)
 
     def close(self) -> None:
         """Close both connections; what was not committed is gone."""

@@ -45,7 +45,7 @@ def end_of_rows(data: Buffer, start: int, end: int) -> int:
     """
     at = start
     while at + HEADER <= end and data[at] == ROW:
-        behind = at + 1 + LENGTH(data, at + 1)[0]
+        behind = at + 1 + int(LENGTH(data, at + 1)[0])
         if behind + HEADER > end:
             return behind
         later = _last_row(data, behind, end)

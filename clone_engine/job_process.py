@@ -28,6 +28,8 @@ from clone_engine.jobs import Outcome
 
 LONGEST_LINE: Final = 1 << 26
 """Bytes of a Start line: it lists the done steps of an earlier job."""
+LONGEST_TEXT: Final = 2000
+"""Characters kept of a message: servers quote values of any size, and the text is stored and shown in views."""
 MANAGER_PIPE, JOB_PIPE = 0, 1
 
 
@@ -86,7 +88,7 @@ class JobProcess:
 
     def _failed(self, error: PgError, object_: str) -> Ended:
         if object_:
-            self._say(Reported(Outcome(object_, "failed", error.sqlstate, error.message)))
+            self._say(Reported(Outcome(object_, "failed", error.sqlstate, _shortened(error.message))))
         return Ended("failed", error.sqlstate, error_text(error, object_))
 
     async def _listen(self, rest: bytes) -> None:
@@ -117,10 +119,14 @@ class JobProcess:
 
 def error_text(error: PgError, object_: str) -> str:
     """The one text that a failed job keeps: where, the server's words, their detail and hint."""
-    text = f"{object_}: {error.message}" if object_ else error.message
+    text = f"{object_}: {_shortened(error.message)}" if object_ else _shortened(error.message)
     if error.detail:
-        text += f"\nDETAIL:  {error.detail}"
-    return text + (f"\nHINT:  {error.hint}" if error.hint else "")
+        text += f"\nDETAIL:  {_shortened(error.detail)}"
+    return text + (f"\nHINT:  {_shortened(error.hint)}" if error.hint else "")
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
 
 
 def log(event: str, **fields: object) -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import psycopg
 
 from clone_engine import relay_libpq, relay_raw
+from clone_engine.connect import cancel
 from clone_engine.copy_stream import Moved
 from clone_engine.errors import PgError
 
@@ -25,14 +26,20 @@ class Copied(NamedTuple):
 def relay(source: psycopg.Connection, target: psycopg.Connection, copy_out: str, copy_in: str, moved: Moved) -> Copied:
     """Run `copy_out` on the source and `copy_in` on the target and move all rows; both in text format.
 
-    Both connections must be idle.  CopyDone is sent only when the source has said that it sent everything.
-    PgError with the server's own words if either fails (08006 if a connection breaks, XX001 if the two servers
-    count different rows).  Then the target's transaction cannot commit, and the source may be in the middle of
-    COPY: close it.
+    Both connections must be idle, and are so afterwards.  CopyDone is sent only when the source has said that it sent
+    everything.  PgError with the server's own words if either fails (08006 if a connection breaks, XX001 if the two
+    servers count different rows): then both connections are closed, for a COPY cannot be left in the middle, and
+    what the servers do for them is cancelled; so nothing is committed.
     """
     encrypted = any(c.pgconn.ssl_in_use or c.pgconn.used_gssapi for c in (source, target))
     way = relay_libpq.relay if encrypted else relay_raw.relay
-    sent, stored, size = way(source, target, copy_out, copy_in, moved)
-    if sent != stored:
-        raise PgError("XX001", f"pgclone: the source sent {sent} rows, but the target stored {stored}")
+    try:
+        sent, stored, size = way(source, target, copy_out, copy_in, moved)
+        if sent != stored:
+            raise PgError("XX001", f"pgclone: the source sent {sent} rows, but the target stored {stored}")
+    except PgError:
+        for connection in (source, target):
+            cancel(connection)
+            connection.close()
+        raise
     return Copied(sent, size)

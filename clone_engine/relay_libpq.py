@@ -89,8 +89,9 @@ def _put(target: psycopg.Connection, data: bytes, rows: int, moved: Moved) -> in
     poll = select.poll()
     poll.register(target.pgconn.socket, select.POLLIN)
     try:
+        # A server that takes rows says nothing unless it fails; libpq itself would notice only at the end of the COPY.
         if poll.poll(0):
-            target.pgconn.consume_input()  # if it is an error, libpq now refuses the data
+            target.wait(generators.copy_end(target.pgconn, b"a message came in the middle of COPY"))
         target.wait(generators.copy_to(target.pgconn, data))
     except psycopg.Error as error:
         raise _TargetError(_reason(target, error)) from None
@@ -99,12 +100,12 @@ def _put(target: psycopg.Connection, data: bytes, rows: int, moved: Moved) -> in
 
 def _reason(target: psycopg.Connection, refused: psycopg.Error) -> psycopg.Error:
     """The server's error behind libpq's refusal to send; the refusal itself if there is none."""
-    try:
-        for result in target.wait(generators.fetch_many(target.pgconn)):
+    if refused.sqlstate is not None:
+        return refused
+    with suppress(psycopg.Error):
+        while result := target.pgconn.get_result():
             if result.status == pq.ExecStatus.FATAL_ERROR:
                 return psycopg.errors.error_from_result(result)
-    except psycopg.Error as error:
-        return error
     return refused
 
 

@@ -1,6 +1,7 @@
 """The relay of COPY frames from socket to socket, past libpq: large reads, whole chunks sent on as they came.
 
-Works on two plain connections that are idle in libpq's eyes, and leaves them so if it returns.  A Python loop over rows
+Works on two plain connections that are idle in libpq's eyes, and leaves them so if it returns.  If it raises, they are
+good for nothing but closing.  A Python loop over rows
 would cost ten times the processor time; so only the last frame of each chunk is looked at (`copy_stream.py`).
 """
 
@@ -46,6 +47,8 @@ class Wire:
         self.side = side
         self.socket = plain
         self.pending = b""
+        self.owed = 0
+        """Bytes of the frame that was begun: until they are sent, nothing else can be said to this server."""
         self._readable = select.poll()
         self._readable.register(plain, select.POLLIN)
 
@@ -171,7 +174,10 @@ class _TargetError(Exception):
 
 
 def _give_up(into: Wire, reason: PgError) -> None:
-    """CopyFail, and the target's answer to it; nothing if it is gone as well, for then nothing can commit."""
+    """CopyFail, and the target's answer to it.  Nothing where that cannot be said: then its connection is closed in the
+    middle of COPY, with the same effect."""
+    if into.owed:
+        return
     text = f"the source failed: {reason.message}"[:1000].encode() + b"\0"
     try:
         into.send(b"f" + pack("!I", len(text) + 4) + text)
@@ -204,7 +210,7 @@ def _stream(out: Wire, into: Wire, buffer: bytearray, moved: Moved) -> int:
         whole = min(edge, have)
         if whole:
             moved(estimated_rows(buffer, 0, whole), whole)
-            _send(into, view[:whole])
+            _send(into, view[:whole], edge - whole)
             total += whole
         rest = have - whole
         if rest >= HEADER:
@@ -217,9 +223,10 @@ def _stream(out: Wire, into: Wire, buffer: bytearray, moved: Moved) -> int:
         have = rest + out.receive_into(view[rest:])
 
 
-def _send(into: Wire, rows: memoryview) -> None:
+def _send(into: Wire, rows: memoryview, owed: int) -> None:
     try:
         into.check()
         into.send(rows)
+        into.owed = owed
     except PgError as error:
         raise _TargetError(error) from None

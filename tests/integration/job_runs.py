@@ -11,15 +11,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from clone_engine.channel import Begun, Cancel, Done, Ended, FromJob, Reported, Start, decode_from_job, encode
-from clone_engine.jobs import Progress
 from clone_engine.request import CloneRequest, Conninfo, Options
 from clone_engine.steps import AnyStep, Copy, Plan, Run, Statement
 from tests.harness.servers import Database
@@ -176,7 +175,8 @@ CREATE TABLE shop.customers (id int PRIMARY KEY, name text);
 CREATE TABLE shop.orders (id int, customer int, note text);
 CREATE TABLE shop.nothing (a int);
 INSERT INTO shop.customers SELECT i, 'customer ' || i FROM generate_series(1, 1000) i;
-INSERT INTO shop.orders SELECT i, 1 + i % 1000, repeat('x', i % 150) || E'\\t\\n\\\\' FROM generate_series(1, {BIG_ROWS}) i;
+INSERT INTO shop.orders
+  SELECT i, 1 + i % 1000, repeat('x', i % 150) || E'\\t\\n\\\\' FROM generate_series(1, {BIG_ROWS}) i;
 ANALYZE;
 """
 TARGET_TABLES = (
@@ -231,7 +231,7 @@ def orders_in_parts(database: Database, parts: int) -> list[Copy]:
     """The big table by ctid ranges."""
     pages = database.value("SELECT relpages FROM pg_class WHERE oid = 'shop.orders'::regclass")
     cuts = [pages * i // parts for i in range(parts)]
-    ranges = [f"ctid >= '({low},0)' AND ctid < '({high},0)'" for low, high in zip(cuts, cuts[1:], strict=False)]
+    ranges = [f"ctid >= '({low},0)' AND ctid < '({high},0)'" for low, high in pairwise(cuts)]
     ranges.append(f"ctid >= '({cuts[-1]},0)'")
     return [
         copy("orders", where, key=f"part {i}/{parts} of shop.orders", parts=parts) for i, where in enumerate(ranges, 1)
@@ -262,13 +262,3 @@ def whole_plan(source: Database, parts: int) -> Plan:
             phase="creating constraints",
         ),
     )
-
-
-def connect(database: Database) -> psycopg.Connection[tuple[Any, ...]]:
-    return database.connect()
-
-
-def last_progress(messages: list[Any]) -> Progress:
-    progress = messages[-1].progress
-    assert isinstance(progress, Progress)
-    return progress

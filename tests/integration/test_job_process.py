@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def test_a_plan_is_carried_out(clone: Clone, parallel: int) -> None:
     assert last.rows_copied == BIG_ROWS + 1000
     size = clone.source.value("SELECT sum(length(t::text)) FROM shop.orders t")
     assert 0.5 * size < last.bytes_copied < 2 * size
-    for before, after in zip(seen, seen[1:], strict=False):
+    for before, after in pairwise(seen):
         assert before.pct_complete <= after.pct_complete
         assert before.tables_completed <= after.tables_completed
     assert job.errors() == ""
