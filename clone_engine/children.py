@@ -62,13 +62,16 @@ class StopLimits(msgspec.Struct, frozen=True):
     """After its Ended line."""
 
 
+DEFAULT_LIMITS = StopLimits()
+
+
 class JobProcesses:
     """Starts job processes."""
 
     def __init__(
         self,
         environment: Mapping[str, str],
-        limits: StopLimits = StopLimits(),  # noqa: B008 - frozen
+        limits: StopLimits = DEFAULT_LIMITS,
         command: tuple[str, ...] = (sys.executable, "-P", "-m", "clone_engine.job_process"),
     ) -> None:
         self._environment = job_environment(environment)

@@ -128,10 +128,7 @@ def view_row(job: Job, now: float) -> dict[str, Any]:
 
 def timestamp(seconds: float | None) -> str | None:
     """`seconds` since the epoch as ISO 8601 with microseconds in UTC; None stays None."""
-    if seconds is None:
-        return None
-    from_epoch = EPOCH + timedelta(seconds=seconds)
-    return from_epoch.isoformat()
+    return None if seconds is None else (EPOCH + timedelta(seconds=seconds)).isoformat(timespec="microseconds")
 
 
 def progress_json(job: Job, now: float) -> str:

@@ -227,6 +227,9 @@ class Manager:
             first_line = live.first_line(job, self._settings.default_parallel)
             ended, ending = await live.converse(self._start_child, first_line, take)
             end = verdict(job, live.asked, ended, ending)
+        except StoreError as failure:
+            log.error("job store failed", job_id=job_id, error=str(failure))
+            end = Verdict("failed", "58030", "the proxy's job store failed; the proxy's log has the reason")
         except Exception as failure:  # the edge of a job: whatever it is, the job must end and the others go on
             log.exception("job manager failed", job_id=job_id)
             end = Verdict("failed", "XX000", f"internal error of the proxy: {type(failure).__name__}")

@@ -62,6 +62,14 @@ def wait(start: Start) -> None:
     say(Ended("cancelled"))
 
 
+def chatter(start: Start) -> None:
+    """Much progress in many small writes."""
+    for number in range(200):
+        say(Advanced(Progress("copying data", "orders", 1, 0, number, number, number / 4)))
+        time.sleep(0.001)
+    say(Ended("completed"))
+
+
 def fail(start: Start) -> None:
     say(Advanced(Progress("copying data", "orders", 2, 0, 5, 50, 100.0)))
     say(Ended("failed", "23505", "duplicate key value violates unique constraint"))
@@ -121,6 +129,7 @@ BEHAVIOURS: dict[str, Callable[[Start], None]] = {
     for f in (
         complete,
         wait,
+        chatter,
         fail,
         die,
         leave,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,8 +13,8 @@ import uvloop
 
 from clone_engine.children import JobProcesses
 from clone_engine.errors import PgError
-from clone_engine.job_store import JobStore
-from clone_engine.jobs import Job, Status
+from clone_engine.job_store import NO_STEPS, JobStore, MemoryStore, Steps, StoreError
+from clone_engine.jobs import Job, Outcome, Status
 from clone_engine.manager import Caller, Manager, ManagerSettings
 from clone_engine.request import CloneRequest, Conninfo
 from clone_engine.store import SqliteStore
@@ -355,3 +355,79 @@ def test_whole_life_of_jobs_on_the_loop_of_the_proxy(processes: JobProcesses, tm
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(live()) == ["completed", "failed", "cancelled", "failed"]
+
+
+class UnreliableStore(MemoryStore):
+    """Fails while it is told to, as a full disk does, and counts what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.full = False
+        self.saves = 0
+
+    async def add(self, job: Job, steps: Steps = NO_STEPS) -> Job:
+        self._check()
+        return await super().add(job, steps)
+
+    async def save(
+        self, job: Job, *, begun: Sequence[str] = (), done: Sequence[str] = (), outcomes: Sequence[Outcome] = ()
+    ) -> None:
+        self._check()
+        self.saves += 1
+        await super().save(job, begun=begun, done=done, outcomes=outcomes)
+
+    def _check(self) -> None:
+        if self.full:
+            raise StoreError("database or disk is full")
+
+
+async def test_progress_is_saved_now_and_then_and_shown_at_once(processes: JobProcesses) -> None:
+    store = UnreliableStore()
+    manager = Manager(store, ManagerSettings(), processes.start)
+    await manager.start()
+    before = manager.version
+    job = await run(manager, "chatter")
+    assert job.progress.rows_copied == 199
+    assert manager.version - before > 10
+    assert store.saves <= 4  # running, at most once a second, completed
+    await manager.stop()
+
+
+async def test_full_store_refuses_new_jobs_and_spares_those_that_run(processes: JobProcesses) -> None:
+    store = UnreliableStore()
+    manager = Manager(store, ManagerSettings(max_running=1), processes.start)
+    await manager.start()
+    running, pending = await submit(manager, "wait"), await submit(manager, "complete")
+    await until_copying(manager, running)
+    store.full = True
+    for call in (
+        manager.submit(ALICE, clone("complete"), SOURCE, TARGET),
+        manager.submit(BOB, clone("x"), SOURCE, TARGET),
+    ):
+        await refused(call, "58030", "pgclone: the proxy's job store failed")
+    await manager.cancel(ALICE, running)
+    assert shown(manager, running).status == "cancelled"
+    failed = await manager.wait(pending)
+    assert (failed.status, failed.sqlstate, failed.error) == (
+        "failed",
+        "58030",
+        "job store failed: database or disk is full",
+    )
+    store.full = False
+    assert (await run(manager, "complete")).status == "completed"
+    await manager.stop()
+
+
+async def test_steps_that_the_store_could_not_take_are_saved_later(processes: JobProcesses) -> None:
+    store = UnreliableStore()
+    manager = Manager(store, ManagerSettings(), processes.start)
+    await manager.start()
+    job_id = await submit(manager, "wait")
+    await until(lambda: shown(manager, job_id).status == "running")
+    store.full = True
+    await until_copying(manager, job_id)
+    assert await store.steps(job_id) in (Steps(), Steps((), ("table wait.orders",)))
+    store.full = False
+    await manager.cancel(ALICE, job_id)
+    assert await store.steps(job_id) == Steps(("table wait.orders",), ("table wait.items",))
+    await manager.stop()

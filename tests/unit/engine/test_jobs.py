@@ -1,0 +1,118 @@
+"""Job records: which state may follow which, and the texts that SQL users see."""
+
+from __future__ import annotations
+
+import json
+from typing import get_args
+
+import pytest
+
+from clone_engine.jobs import (
+    FINISHED,
+    RESUMABLE,
+    TRANSITIONS,
+    Job,
+    Progress,
+    Status,
+    elapsed_text,
+    jobs_json,
+    progress_bar,
+    progress_json,
+    timestamp,
+    view_row,
+)
+from clone_engine.request import CloneRequest, Conninfo
+from proxy.calls.signatures import VIEW_COLUMNS
+
+PENDING = Job(1, "alice", "app", CloneRequest("schema", "sales"), Conninfo({}), submitted_at=1000.0)
+RUNNING = PENDING.to(
+    "running",
+    started_at=1001.5,
+    progress=Progress("copying data", "orders", 12, 5, 450_000, 2**33, 60.0),
+)
+FAILED = RUNNING.to("failed", ended_at=1010.0, error='duplicate key "x"', sqlstate="23505")
+
+
+def test_states() -> None:
+    assert TRANSITIONS.keys() == set(get_args(Status))
+    assert {"completed", "failed", "cancelled"} == FINISHED
+    assert RESUMABLE < FINISHED
+
+
+@pytest.mark.parametrize("before", get_args(Status))
+@pytest.mark.parametrize("after", get_args(Status))
+def test_only_the_table_decides_what_follows(before: Status, after: Status) -> None:
+    job = Job(1, "alice", "app", PENDING.request, PENDING.source, status=before)
+    if after in TRANSITIONS[before]:
+        assert job.to(after).status == after
+    else:
+        with pytest.raises(ValueError, match=f"job 1: {before} cannot become {after}"):
+            job.to(after)
+
+
+@pytest.mark.parametrize(
+    ("pct", "bar"),
+    [
+        (0.0, "[░░░░░░░░░░░░░░░░░░░░] 0.0% | 7 rows | 00:00:03 elapsed"),
+        (4.9, "[░░░░░░░░░░░░░░░░░░░░] 4.9% | 7 rows | 00:00:03 elapsed"),
+        (5.0, "[█░░░░░░░░░░░░░░░░░░░] 5.0% | 7 rows | 00:00:03 elapsed"),
+        (50.0, "[██████████░░░░░░░░░░] 50.0% | 7 rows | 00:00:03 elapsed"),
+        (60.0, "[████████████░░░░░░░░] 60.0% | 7 rows | 00:00:03 elapsed"),
+        (99.9, "[███████████████████░] 99.9% | 7 rows | 00:00:03 elapsed"),
+        (100.0, "[████████████████████] 100.0% | 7 rows | 00:00:03 elapsed"),
+    ],
+)
+def test_bar(pct: float, bar: str) -> None:
+    assert progress_bar(pct, 7, "00:00:03") == bar
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [(0, "00:00:00"), (999, "00:00:00"), (1000, "00:00:01"), (510_000, "00:08:30"), (360_000_000, "100:00:00")],
+)
+def test_elapsed_text(milliseconds: int, text: str) -> None:
+    assert elapsed_text(milliseconds) == text
+
+
+def test_elapsed_time() -> None:
+    assert PENDING.elapsed_ms(2000.0) == 0
+    assert RUNNING.elapsed_ms(1010.0) == 8500
+    assert RUNNING.elapsed_ms(900.0) == 0  # the clock was set back
+    assert FAILED.elapsed_ms(5000.0) == 8500
+
+
+def test_timestamp() -> None:
+    assert timestamp(None) is None
+    assert timestamp(0.0) == "1970-01-01T00:00:00.000000+00:00"
+    assert timestamp(1_700_000_000.25) == "2023-11-14T22:13:20.250000+00:00"
+
+
+def test_row_of_the_view() -> None:
+    row = view_row(RUNNING, 1010.0)
+    assert list(row) == [name for name, _ in VIEW_COLUMNS]
+    assert list(row.values()) == [
+        1, "running", "schema", "sales", "", "copying data", "orders", 12, 5, 450_000, 2**33, 8500,
+        "1970-01-01T00:16:41.500000+00:00", None, None, 60.0,
+        "[████████████░░░░░░░░] 60.0% | 450000 rows | 00:00:08 elapsed", "00:00:08",
+    ]  # fmt: skip
+    row = view_row(FAILED, 5000.0)
+    assert (row["end_time"], row["error_message"]) == ("1970-01-01T00:16:50.000000+00:00", 'duplicate key "x"')
+    row = view_row(PENDING, 5000.0)
+    assert (row["start_time"], row["elapsed_ms"], row["pct_complete"], row["current_phase"]) == (None, 0, 0.0, "")
+
+
+def test_progress_text() -> None:
+    common = '"tables_completed": 5, "tables_total": 12, "rows_copied": 450000, "current_table": "orders"'
+    assert progress_json(RUNNING, 1010.0) == (
+        f'{{"job_id": 1, "status": "running", "phase": "copying data", {common}, "elapsed_ms": 8500}}'
+    )
+    failed = f'{common}, "error": "duplicate key \\"x\\"", "elapsed_ms": 8500}}'
+    assert progress_json(FAILED, 0).endswith(failed)
+    assert "elapsed_ms" not in json.loads(progress_json(PENDING, 0))
+
+
+def test_jobs_text() -> None:
+    assert jobs_json([]) == "[]"
+    one = '{"job_id": 1, "status": "pending", "schema": "sales", "table": "", "phase": "", '
+    one += '"tables_completed": 0, "tables_total": 0}'
+    assert jobs_json([PENDING, PENDING]) == f"[{one},{one}]"
