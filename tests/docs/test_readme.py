@@ -51,3 +51,23 @@ def test_links_and_make_targets_of_the_documents_exist(document: str) -> None:
 def test_the_readme_test_command_is_what_ci_runs() -> None:
     assert re.search(r"^make test$", text(".ci/run"), re.MULTILINE)
     assert re.search(r"^ {4}make test\b", README, re.MULTILINE)
+
+
+MODULES = sorted(
+    path.relative_to(ROOT).with_suffix("").as_posix()
+    for package in ("proxy", "clone_engine")
+    for path in (ROOT / package).rglob("*.py")
+    if path.stem != "__init__"
+)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_is_in_the_map_of_the_architecture(module: str) -> None:
+    tables = "\n".join(line for line in text("ARCHITECTURE.md").splitlines() if line.startswith("| `"))
+    assert f"`{module.rpartition('/')[2]}`" in tables
+
+
+def test_the_map_of_the_architecture_names_no_module_that_is_gone() -> None:
+    tables = text("ARCHITECTURE.md").split("## Processes")[0]
+    named = {name for row in re.findall(r"^\| (`.*)", tables, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    assert named <= {module.rpartition("/")[2] for module in MODULES}
