@@ -224,7 +224,9 @@ def _result(source: SchemaState, target: SchemaState) -> Table:
     ]
     for name, content in source.tables.items():
         other = target.tables.get(name)
-        rows.append((f"table {name}", f"{content.rows} rows", f"{other.rows} rows" if other else "—", content == other))
+        rows.append(
+            (f"rows of {name}", f"{content.rows} rows", f"{other.rows} rows" if other else "—", content == other)
+        )
     for name, position in source.sequences.items():
         there = target.sequences.get(name)
         rows.append((f"sequence {name}", str(position[0]), str(there[0]) if there else "—", position == there))
@@ -262,5 +264,5 @@ def _print_command(console: Console, command: str) -> None:
 
 
 def _say_how_to_go_on(console: Console) -> None:
-    console.print("\nTo go on yourself, `make run` keeps such a set-up serving; in another terminal then:")
+    console.print("\nTo go on yourself: `make run` keeps such a set-up serving; then:")
     _print_command(console, f'{_psql()} "host=127.0.0.1 port={USUAL_PORT} dbname={PLAYGROUND} user={SUPERUSER}"')
