@@ -167,11 +167,11 @@ class Manager:
         """Forget the finished jobs that the caller may control; their number."""
         finished = [job.job_id for job in self.visible(caller) if job.status in FINISHED]
         await _from_store(self._store.remove(finished))
-        for job_id in finished:
-            self._jobs.pop(job_id, None)
+        cleared = [job_id for job_id in finished if self._jobs.pop(job_id, None)]  # not by another call meanwhile
+        for job_id in cleared:
             self._sources.pop(job_id, None)
         self.version += 1
-        return len(finished)
+        return len(cleared)
 
     async def outcomes(self, caller: Caller, job_id: int) -> list[Outcome]:
         """What became of each object of a job.  PgError P0002 if the caller sees no such job."""

@@ -70,6 +70,19 @@ def chatter(start: Start) -> None:
     say(Ended("completed"))
 
 
+def flood(start: Start) -> None:
+    """A line without an end."""
+    while True:
+        sys.stdout.write("x" * 1_000_000)
+
+
+def complain_much(start: Start) -> None:
+    """The same on stderr, and then all is well."""
+    for _ in range(6):
+        sys.stderr.write("x" * 1_000_000)
+    say(Ended("completed"))
+
+
 def fail(start: Start) -> None:
     say(Advanced(Progress("copying data", "orders", 2, 0, 5, 50, 100.0)))
     say(Ended("failed", "23505", "duplicate key value violates unique constraint"))
@@ -130,6 +143,8 @@ BEHAVIOURS: dict[str, Callable[[Start], None]] = {
         complete,
         wait,
         chatter,
+        flood,
+        complain_much,
         fail,
         die,
         leave,
