@@ -9,9 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import structlog
 from psycopg.conninfo import conninfo_to_dict
 
 from clone_engine.arguments import build_request
@@ -20,7 +22,8 @@ from clone_engine.jobs import Job
 from clone_engine.manager import Caller, Manager, ManagerSettings
 from clone_engine.request import CloneRequest, Conninfo
 from clone_engine.store import SqliteStore
-from tests.harness.servers import Database
+from proxy.embedded import Server
+from tests.harness.servers import PASSWORD, Database, fresh_database
 from tests.harness.waiting import wait_until, wait_until_async
 
 CALLER = Caller("postgres", "app")
@@ -183,6 +186,49 @@ async def test_stop_of_the_proxy_ends_its_jobs(tmp_path: Path, source: Database,
     await second.stop()
 
 
+async def test_password_of_the_source_is_seen_nowhere(
+    tmp_path: Path, scram_server: Server, target_database: Database
+) -> None:
+    """Neither in the arguments or the environment of any process of the job, pg_dump included, nor in store or logs."""
+    seen: set[str] = set()
+    with fresh_database(scram_server) as source, structlog.testing.capture_logs() as logs:
+        source.execute(SHOP)
+        manager = new_manager(tmp_path)
+        await manager.start()
+        watching = asyncio.create_task(watch_descendants(seen))
+        request = build_request("schema", {"schema_name": "shop"})
+        job = await run(manager, request, conninfo(source), conninfo(target_database))
+        watching.cancel()
+        assert (job.status, job.error, job.source_had_secret) == ("completed", "", True)
+        assert_equal(source, target_database, "customers", "orders")
+        outcomes = await manager.outcomes(CALLER, job.job_id)
+        await manager.stop()
+    seen |= {repr(logs), repr(job), repr(outcomes), repr(manager), all_text(tmp_path)}
+    assert any("pg_dump" in text for text in seen) and any("clone_engine.job_process" in text for text in seen)
+    assert [text for text in seen if PASSWORD in text] == []
+
+
+async def watch_descendants(seen: set[str]) -> None:
+    """Collect the arguments and environments of all processes below this one, until cancelled."""
+    while True:
+        parents = [os.getpid()]
+        while parents:
+            parents = [child for pid in parents for child in children_of(pid)]
+            seen.update(arguments_and_environment(pid) for pid in parents)
+        await asyncio.sleep(0.002)
+
+
+def arguments_and_environment(pid: int) -> str:
+    try:
+        return "".join(Path(f"/proc/{pid}/{name}").read_bytes().decode("latin-1") for name in ("cmdline", "environ"))
+    except OSError:  # it has just ended, or is the server's
+        return ""
+
+
+def all_text(directory: Path) -> str:
+    return "".join(file.read_bytes().decode("latin-1") for file in directory.iterdir())
+
+
 PROXY = """
 import asyncio, sys
 from pathlib import Path
@@ -226,8 +272,13 @@ def kill_proxy(directory: Path, source: Database, target: Database) -> None:
     wait_until(lambda: not backends(source, target), 15, "the servers to be left")
 
 
-def children_of(pid: int, command: str) -> list[int]:
+def children_of(pid: int, command: str = "") -> list[int]:
     """Process ids of the children whose command line holds `command`."""
-    files = Path(f"/proc/{pid}/task").glob("*/children")
-    children = [int(child) for file in files for child in file.read_text().split()]
-    return [child for child in children if command in Path(f"/proc/{child}/cmdline").read_text()]
+    found = []
+    with suppress(OSError):
+        files = [file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/children")]
+        for child in " ".join(files).split():
+            with suppress(OSError):
+                if command in Path(f"/proc/{child}/cmdline").read_text():
+                    found.append(int(child))
+    return found
