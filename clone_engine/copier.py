@@ -141,7 +141,7 @@ class Copier:
                 self._start.request,
                 self._start.parallel,
                 self._start.job_id,
-                self._start.done,
+                (*self._start.done, *self._start.begun),  # what was begun may have been committed
             )
         self._settled = False
         return plan

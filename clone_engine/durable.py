@@ -7,10 +7,11 @@ makes all earlier ones durable (WAL is written in order); one of those stands be
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import psycopg
 
+from clone_engine.channel import FromJob
 from clone_engine.server_error import from_psycopg
 
 BARRIER = "SELECT pg_catalog.txid_current()"
@@ -23,14 +24,16 @@ class Announcer:
     Its connection must have synchronous_commit on.
     """
 
-    def __init__(self, target: psycopg.AsyncConnection) -> None:
+    def __init__(self, target: psycopg.AsyncConnection, say: Callable[[FromJob], None]) -> None:
         self._target = target
-        self._held: list[Callable[[], None]] = []
+        self._say = say
+        self._held: list[FromJob] = []
         self._news = asyncio.Event()
+        self._flushing = asyncio.Lock()
 
-    def hold(self, report: Callable[[], None]) -> None:
-        """Have `report` called when everything that is committed now is durable."""
-        self._held.append(report)
+    def hold(self, messages: Iterable[FromJob]) -> None:
+        """Say these when everything that is committed now is durable."""
+        self._held += messages
         self._news.set()
 
     async def run(self) -> None:
@@ -40,15 +43,18 @@ class Announcer:
             await self.flush()
 
     async def flush(self) -> None:
-        """Call all held reports, behind one commit.  PgError if the target fails; they stay held then."""
-        self._news.clear()
-        if not self._held:
-            return
-        ready = len(self._held)
-        try:
-            await self._target.execute(BARRIER)
-        except psycopg.Error as error:
-            raise from_psycopg(error) from None
-        reports, self._held = self._held[:ready], self._held[ready:]
-        for report in reports:
-            report()
+        """Say what is held, behind one commit.  PgError if the target fails; it stays held then."""
+        async with self._flushing:
+            self._news.clear()
+            messages, self._held = self._held, []
+            if not messages:
+                return
+            try:
+                await self._target.execute(BARRIER)
+            except BaseException as error:
+                self._held = messages + self._held
+                if isinstance(error, psycopg.Error):
+                    raise from_psycopg(error) from None
+                raise
+            for message in messages:
+                self._say(message)

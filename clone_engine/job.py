@@ -69,6 +69,7 @@ class Job:
         self._begun: set[str] = set()
         self._redone: set[str] = set()
         self._parts_done: dict[str, int] = {}
+        self._kept_back: list[Reported] = []
         self._failures: asyncio.Queue[PgError] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -85,6 +86,7 @@ class Job:
             while not self._schedule.complete:
                 self._hand_out()
                 await self._hear()
+            self._announcer_().hold(self._kept_back)
             await self._announcer_().flush()
         except PgError as error:
             raise JobError(error, "") from None
@@ -123,7 +125,7 @@ class Job:
         consistent = self._start.request.options.consistent
         self._keeper = await Keeper.open(self._start.source, self._start.job_id, consistent)
         self._target = await self._connect_target()
-        self._announcer = Announcer(self._target)
+        self._announcer = Announcer(self._target, self._say)
         self._progress = Progress(phase="starting")
         self._say(Advanced(self._progress))
         await self._crew.start()
@@ -173,11 +175,13 @@ class Job:
             member = self._idle.pop(0)
             self._busy[member] = step
             self._account.begin(step.key)
-            key = _reported_key(step)
-            if self._work and key not in self._begun | self._work.added:
-                self._begun.add(key)
-                self._say(Begun(key))
+            self._say_begun(_reported_key(step))
             self._crew.tell(member, records.Work(step, bool(self._work and step.key in self._work.careful)))
+
+    def _say_begun(self, key: str) -> None:
+        if self._keeps_steps and key not in self._begun and self._work and key not in self._work.added:
+            self._begun.add(key)
+            self._say(Begun(key))
 
     async def _hear(self) -> None:
         """Wait for one record of a copier, or a failure of the job's own connections, and act on it."""
@@ -206,22 +210,25 @@ class Job:
         self._idle.insert(0, member)
         self._schedule.finish(step.key)
         completes = self._account.finish(step.key, record.rows, record.bytes)
-        for outcome in record.outcomes:
-            self._say(Reported(outcome))
         if isinstance(step, Copy):
             self._parts_done[step.table] = self._parts_done.get(step.table, 0) + 1
             if completes:
-                self._done(table_key(step.table), Outcome(table_key(step.table), "done"))
+                self._report(table_key(step.table), (Outcome(table_key(step.table), "done"),))
         elif self._work and step.key not in self._work.added:
-            self._done(step.key, None)
+            self._report(step.key, record.outcomes)
 
-    def _done(self, key: str, outcome: Outcome | None) -> None:
-        def report() -> None:
-            self._say(Done(key))
-            if outcome:
-                self._say(Reported(outcome))
+    def _report(self, key: str, outcomes: tuple[Outcome, ...]) -> None:
+        """Say that a step is done when that is durable; of a plan that is undone as a whole, when all of it is."""
+        messages = [Reported(outcome) for outcome in outcomes]
+        if self._keeps_steps:
+            self._announcer_().hold([Done(key), *messages])
+        else:
+            self._kept_back += messages
 
-        self._announcer_().hold(report)
+    @property
+    def _keeps_steps(self) -> bool:
+        """Whether what is done stays done if the job fails, so that a resumed job can build on it."""
+        return self._plan is not None and not self._plan.on_failure
 
     async def _died(self, member: Member) -> None:
         """A copier was killed.  Its step is done again, once, if it surely was not committed and others are left."""

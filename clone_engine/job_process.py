@@ -25,6 +25,7 @@ from clone_engine.crew import Crew, Forked, fork_crew
 from clone_engine.errors import PgError
 from clone_engine.job import Job, JobError
 from clone_engine.jobs import Outcome
+from clone_engine.plan import prepare
 
 LONGEST_LINE: Final = 1 << 26
 """Bytes of a Start line: it lists the done steps of an earlier job."""
@@ -141,3 +142,7 @@ def _first_line() -> tuple[bytes, bytes]:
         data += more
     line, _, rest = data.partition(b"\n")
     return line, rest
+
+
+if __name__ == "__main__":
+    sys.exit(main(prepare))

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
@@ -102,6 +102,7 @@ class Clone:
         *,
         before_planning: tuple[str, ...] = (),
         consistent: bool = True,
+        environment: Mapping[str, str] | None = None,
         **start: Any,
     ) -> JobRun:
         """A started job process."""
@@ -122,7 +123,8 @@ class Clone:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 cwd=ROOT,
-                env={name: value for name, value in os.environ.items() if name in {"PATH", "LANG"}},
+                env={name: value for name, value in os.environ.items() if name in {"PATH", "LANG"}}
+                | dict(environment or {}),
             )
         assert process.stdin
         process.stdin.write(encode(Start(**(parameters | start))))

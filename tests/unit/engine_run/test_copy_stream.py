@@ -1,4 +1,4 @@
-"""Which bytes of a COPY stream are rows: every cut of every kind of stream, and data made to look like something else."""
+"""Which bytes of a COPY stream are rows: every cut of every kind of stream, and data that looks like something else."""
 
 from __future__ import annotations
 
