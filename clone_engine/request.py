@@ -24,7 +24,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     columns: tuple[str, ...] = ()
     """Only these columns (table clones); () is all of them."""
     where: str = ""
-    """One SQL expression that the source evaluates per row (table clones); '' is every row."""
+    """One SQL expression that the source evaluates per row (table clones); '' is every row.  It holds no comment, so it
+    may be put between parentheses."""
     conflict: Conflict = "error"
     parallel: int = 0
     """Number of copiers; 0 takes the configured default."""
