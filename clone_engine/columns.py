@@ -1,11 +1,11 @@
-"""Narrows the statements of a table to some of its columns, or strips its CHECK constraints.
+"""Changes CREATE TABLE: narrows it to some columns, strips its CHECK constraints, lets it stand without its parents.
 
 Pure.  What uses a column that is left out is left out too; which statements are asked is `selection.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pglast import ast, enums
@@ -26,7 +26,7 @@ def used(node: Any, own_tables: frozenset[Name]) -> Iterator[str]:
     for child in walk(node):
         match child:
             case ast.ColumnRef():
-                yield from strings(f for f in child.fields or () if isinstance(f, ast.String))
+                yield from strings(f for f in (child.fields or ())[-1:] if isinstance(f, ast.String))
             case ast.IndexElem() | ast.PartitionElem() | ast.StatsElem():
                 if child.name:
                     yield child.name
@@ -100,6 +100,31 @@ def ungenerated(ddl: Ddl, missing: frozenset[str]) -> frozenset[str]:
         and element.colname not in missing
         and any(c.contype == C.CONSTR_GENERATED and uses(c, missing, frozenset()) for c in element.constraints or ())
     )
+
+
+def standing_alone(ddl: Ddl, order: Sequence[str], inherited: Sequence[tuple[str, str]]) -> Ddl:
+    """CREATE TABLE without INHERITS, with the columns and CHECK constraints that came from there.
+
+    `order` are all columns in the table's order; `inherited` are names ('' for a constraint) and definitions.
+    """
+    tree = parsed(ddl.sql)
+    own = {e.colname: e for e in tree.tableElts or () if isinstance(e, ast.ColumnDef)}
+    rest = [e for e in tree.tableElts or () if not isinstance(e, ast.ColumnDef)]
+    for name, definition in inherited:
+        element = parsed(f"CREATE TABLE t ({definition})").tableElts[0]
+        if not name:
+            rest.append(element)
+        elif name not in own:
+            own[name] = element
+        elif not _not_null(own[name]):
+            own[name].constraints = (*(own[name].constraints or ()), *_not_null(element))
+    tree.tableElts = (*(own[name] for name in order if name in own), *rest) or None
+    tree.inhRelations = None
+    return rewritten(tree)
+
+
+def _not_null(column: Any) -> list[Any]:
+    return [c for c in column.constraints or () if c.contype == C.CONSTR_NOTNULL]
 
 
 def without_checks(ddl: Ddl) -> Ddl:

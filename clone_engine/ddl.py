@@ -83,6 +83,11 @@ def parse_dump(text: str) -> list[Ddl]:
     return [classify(_text(body, raw), raw.stmt) for raw in statements]
 
 
+def parse_statement(sql: str) -> Ddl:
+    """One statement that did not come from pg_dump."""
+    return classify(sql, parsed(sql))
+
+
 def parsed(sql: str) -> Any:
     """A new parse tree of one statement, free to be changed."""
     return parse_sql(sql)[0].stmt
@@ -222,23 +227,24 @@ KEYS = {enums.ConstrType.CONSTR_PRIMARY, enums.ConstrType.CONSTR_UNIQUE, enums.C
 def _alter_table(node: Any) -> Subject:
     """ALTER TABLE, INDEX, VIEW, SEQUENCE …: pg_dump writes one command in each."""
     name, command = name_of(node.relation), node.cmds[0]
-    about: Identity = ("relation", *name)
-    if node.objtype == Kind.OBJECT_INDEX:
-        kind = {A.AT_AttachPartition: "index attach", A.AT_ChangeOwner: "owner"}.get(command.subtype)
-        return kind or "index alteration", about, name
+    kind = ALTERATIONS.get(command.subtype, "alteration")
     if node.objtype == Kind.OBJECT_TYPE:
         return "type alteration", ("type", *name), None
-    if command.subtype == A.AT_AddConstraint:
-        constraint = command.def_
-        if constraint.contype == enums.ConstrType.CONSTR_FOREIGN:
-            return _on("foreign key", name, constraint.conname, "constraint")
-        return _on("key" if constraint.contype in KEYS else "check", name, constraint.conname or "", "constraint")
-    if command.subtype == A.AT_ReplicaIdentity and command.def_.identity_type == "i":
-        return "replica identity", about, name
-    kind = ALTERATIONS.get(command.subtype, "alteration")
-    if kind in {"trigger state", "rule state"}:
+    if node.objtype == Kind.OBJECT_INDEX:
+        kind = {"attach": "index attach", "alteration": "index alteration"}.get(kind, kind)
+    elif command.subtype == A.AT_AddConstraint:
+        return _on(_constraint_kind(command.def_), name, command.def_.conname or "", "constraint")
+    elif kind in {"trigger state", "rule state"}:
         return _on(kind, name, command.name, kind.removesuffix(" state"))
-    return kind, about, name
+    elif command.subtype == A.AT_ReplicaIdentity and command.def_.identity_type == "i":
+        kind = "replica identity"
+    return kind, ("relation", *name), name
+
+
+def _constraint_kind(constraint: Any) -> str:
+    if constraint.contype == enums.ConstrType.CONSTR_FOREIGN:
+        return "foreign key"
+    return "key" if constraint.contype in KEYS else "check"
 
 
 def _statistics(node: Any) -> Subject:

@@ -14,7 +14,7 @@ import psycopg
 
 from clone_engine.columns import ungenerated
 from clone_engine.conflict import TABLES, Conflicts, resolve
-from clone_engine.ddl import Ddl, parse_dump
+from clone_engine.ddl import Ddl, parse_dump, parse_statement
 from clone_engine.dump import dump_schema, dump_tables, find_pg_dump
 from clone_engine.graph import Graph, Inputs
 from clone_engine.names import Name
@@ -63,6 +63,8 @@ def prepare(
     else:
         text = dump_tables(program, source_conninfo, snapshot, sorted(facts.tables))
     ddls = parse_dump(text)
+    known = {ddl.identity for ddl in ddls if ddl.kind == "statistics"}
+    ddls += [ddl for ddl in map(parse_statement, facts.statistics) if ddl.identity not in known]
     schemas = schemas_named(ddls) | {request.schema_name}
     existing = read_target(target, ddls, schemas)
     owned = belongings(ddls)
@@ -84,7 +86,7 @@ def build(dumped: Dumped, request: CloneRequest, parallel: int, job_id: int) -> 
     names = naming(owned, request, staging)
     missing = _missing_columns(facts, request)
     items = itemize(dumped.ddls)
-    chosen = select(Wanted(request.options, owned, names.final, dumped.existing, conflicts, missing), items)
+    chosen = select(Wanted(request.options, owned, names.final, dumped.existing, conflicts, facts, missing), items)
     inputs = Inputs(
         items=chosen.items,
         source=facts,

@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 
 from pglast import ast, enums
 
-from clone_engine.columns import narrowed_table, uses, without_checks
+from clone_engine.columns import narrowed_table, standing_alone, uses, without_checks
 from clone_engine.conflict import LEFT, TABLES, Conflicts
 from clone_engine.ddl import Ddl, Identity, name_of, strings
 from clone_engine.names import Name
 from clone_engine.naming import Belongings
 from clone_engine.request import Options
 from clone_engine.retarget import Renames, mentions
+from clone_engine.source import Source
 from clone_engine.target import ROUTINES, Existing, referenced, trigger_function
 
 SILENT = ""
@@ -80,7 +81,8 @@ class Wanted(NamedTuple):
     final: Renames
     existing: Existing
     conflicts: Conflicts
-    missing: frozenset[str]
+    source: Source
+    missing: frozenset[str] = frozenset()
     """Columns of the cloned table that are left out."""
 
 
@@ -99,6 +101,7 @@ class Selector:
         self.unfinished = unfinished
         self.gone: set[Identity] = set()
         self.notes: list[tuple[str, str]] = []
+        self.triggers: set[Identity] = set()
         self.keys: dict[Name, list[frozenset[str]]] = {}
         self.routines = {Name(*i.ddl.identity[1:3]) for i in items if i.ddl.kind in ROUTINES}
         self.late_views = {i.ddl.relation for i in items if i.late and i.ddl.kind == "view"}
@@ -123,7 +126,10 @@ class Selector:
     def _changed(self, ddl: Ddl) -> Ddl:
         """The statement as the options and the target want it; remembers keys for the foreign keys to come."""
         self._remember_key(ddl)
+        if ddl.kind == "trigger":
+            self.triggers.add(ddl.identity)
         if ddl.kind in TABLES:
+            ddl = self._orphaned(ddl)
             if not self.wanted.options.constraints:
                 ddl = without_checks(ddl)
             if self.wanted.missing:
@@ -132,6 +138,22 @@ class Selector:
         elif ddl.identity in self.wanted.conflicts.replaced and ddl.kind in ROUTINES:
             ddl = ddl._replace(sql=ddl.sql.replace("CREATE ", "CREATE OR REPLACE ", 1))
         return ddl
+
+    def _orphaned(self, ddl: Ddl) -> Ddl:
+        """A table whose parents are not part of the clone gets what it inherits as its own."""
+        facts = self.wanted.source
+        if not (facts.inherited and ddl.relation in facts.tables and getattr(ddl.node, "inhRelations", None)):
+            return ddl
+        parents = ", ".join(str(name_of(p)) for p in ddl.node.inhRelations)
+        self.notes.append((ddl.label, f"does not inherit from {parents}, which is not part of this clone"))
+        return standing_alone(ddl, [c.name for c in facts.tables[ddl.relation].columns], facts.inherited)
+
+    def has_trigger(self, identity: Identity) -> bool:
+        """Whether a trigger is made for a table, or for one that this is a partition of."""
+        _, _, schema, table, name = identity
+        facts = self.wanted.source.tables.get(Name(schema, table))
+        parent = facts.parent if facts else None
+        return identity in self.triggers or bool(parent and self.has_trigger(("on", "trigger", *parent, name)))
 
     def _remember_key(self, ddl: Ddl) -> None:
         if not ddl.relation:
@@ -209,20 +231,24 @@ MADE_LATE = {*ROUTINES, "materialized view"}
 
 
 def _hangs_on_gone(s: Selector, item: Item) -> str | None:
-    ddl = item.ddl
-    if ddl.identity in s.gone or ddl.identity in s.unfinished:
-        return SILENT
-    if s.is_gone(ddl.relation) or s.is_gone(s.wanted.owned.table_of(ddl.relation)):
-        return SILENT
-    if ddl.kind in {"index attach", "attach"} and s.is_gone(_attached(ddl)):
-        return SILENT
-    if ddl.kind in {"cluster", "replica identity"} and ddl.relation:
-        command = ddl.node.cmds[0]
-        index = command.name or command.def_.name
-        return SILENT if s.is_gone(Name(ddl.relation.schema, index)) else None
-    if ddl.kind == "comment" and ddl.identity[0] == "on" and not s.wanted.options.constraints:
-        return SILENT if ddl.identity[1] == "constraint" else None
-    return None
+    ddl, table_of = item.ddl, s.wanted.owned.table_of
+    gone = (
+        ddl.identity in s.gone
+        or ddl.identity in s.unfinished
+        or s.is_gone(ddl.relation)
+        or s.is_gone(table_of(ddl.relation))
+        or (ddl.kind in {"index attach", "attach"} and s.is_gone(_attached(ddl)))
+        or (ddl.kind in {"cluster", "replica identity"} and s.is_gone(_index_of(ddl)))
+        or (ddl.kind == "trigger state" and not s.has_trigger(ddl.identity))
+        or (ddl.identity[:2] == ("on", "constraint") and not s.wanted.options.constraints)
+    )
+    return SILENT if gone else None
+
+
+def _index_of(ddl: Ddl) -> Name:
+    """The index that CLUSTER ON or REPLICA IDENTITY USING INDEX names."""
+    command = ddl.node.cmds[0]
+    return Name(ddl.relation.schema if ddl.relation else "", command.name or command.def_.name)
 
 
 def _uses_missing_column(s: Selector, item: Item) -> str | None:

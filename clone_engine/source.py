@@ -6,6 +6,7 @@ The definitions themselves come from `dump.py`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import psycopg
@@ -71,6 +72,13 @@ class Matview(NamedTuple):
     reads: frozenset[Name]
 
 
+class Inherited(NamedTuple):
+    """A column or (name '') a CHECK constraint that a table has from its parents, as CREATE TABLE would say it."""
+
+    name: str
+    definition: str
+
+
 class Source(NamedTuple):
     """Everything the plan needs to know of the source beside its DDL."""
 
@@ -80,6 +88,10 @@ class Source(NamedTuple):
     sequences: tuple[Sequence, ...]
     matviews: dict[Name, Matview]
     extensions: tuple[str, ...]
+    inherited: tuple[Inherited, ...] = ()
+    """Of the one table of a table clone: its parents do not come with it."""
+    statistics: tuple[str, ...] = ()
+    """Statements that make the extended statistics of a table clone, which pg_dump does not."""
 
 
 def read_source(connection: psycopg.Connection[Any], request: CloneRequest) -> Source:
@@ -106,6 +118,8 @@ def read_source(connection: psycopg.Connection[Any], request: CloneRequest) -> S
         sequences=_with_values(connection, wanted),
         matviews=_matviews(connection, schema) if whole else {},
         extensions=tuple(row.name for row in rows(connection, "extensions", [schema])) if whole else (),
+        inherited=() if whole else _inherited(connection, schema, table),
+        statistics=() if whole else tuple(_statistics(connection, tables)),
     )
 
 
@@ -170,6 +184,17 @@ def _matviews(connection: psycopg.Connection[Any], schema: str) -> dict[Name, Ma
         )
         for row in rows(connection, "matviews", [schema])
     }
+
+
+def _inherited(connection: psycopg.Connection[Any], schema: str, table: str) -> tuple[Inherited, ...]:
+    return tuple(Inherited(row.name, row.definition) for row in rows(connection, "inherited", [schema, table]))
+
+
+def _statistics(connection: psycopg.Connection[Any], tables: Iterable[Name]) -> Iterator[str]:
+    wanted = sorted(tables)
+    for row in rows(connection, "statistics", [[t.schema for t in wanted], [t.name for t in wanted]]):
+        yield row.definition
+        yield from [row.target] * row.has_target + [row.comment] * row.has_comment
 
 
 def _with_values(connection: psycopg.Connection[Any], found: list[Any]) -> tuple[Sequence, ...]:

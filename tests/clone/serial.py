@@ -1,0 +1,167 @@
+"""Carries a plan out step by step in one process, and compares what came of it with the source.
+
+A second, simple executor: what it does in any order that the plan allows must give the same copy as the real one.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from clone_engine.dump import find_pg_dump
+from clone_engine.plan import prepare
+from clone_engine.request import CloneRequest, Conninfo, Options
+from clone_engine.steps import Copy, Plan, Run
+from tests.harness.servers import Database
+
+CASES = Path(__file__).parent / "cases"
+SCHEMAS = {"names": 'App %s {} "x".y'}
+NEWEST_SERVER = 990000
+"""As server_version_num: pg_dump of any version is compared with itself."""
+
+
+def case(name: str) -> tuple[str, str]:
+    """The script of a case, and the schema that it makes."""
+    return (CASES / f"{name}.sql").read_text(), SCHEMAS.get(name, "app")
+
+
+def schema_request(schema: str, *, include_data: bool = True, **options: Any) -> CloneRequest:
+    """A request for a schema clone."""
+    return CloneRequest(kind="schema", schema_name=schema, include_data=include_data, options=Options(**options))
+
+
+def table_request(
+    schema: str, table: str, target: str = "", *, include_data: bool = True, **options: Any
+) -> CloneRequest:
+    """A request for a table clone."""
+    return CloneRequest(
+        kind="table",
+        schema_name=schema,
+        table_name=table,
+        target_table_name=target,
+        include_data=include_data,
+        options=Options(**options),
+    )
+
+
+@contextmanager
+def planned(
+    source: Database, target: Database, request: CloneRequest, parallel: int = 4, done: Collection[str] = ()
+) -> Iterator[tuple[Plan, psycopg.Connection[Any]]]:
+    """The plan of a clone, with the source connection whose snapshot it was made at."""
+    conninfo = Conninfo({k: str(v) for k, v in conninfo_to_dict(source.conninfo()).items() if v is not None})
+    with source.connect() as keeper, target.connect() as connection:
+        keeper.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        row = keeper.execute("SELECT pg_export_snapshot()").fetchone()
+        assert row
+        plan = prepare(keeper, connection, conninfo, row[0], request, parallel, 7, done)
+        yield msgspec.json.decode(msgspec.json.encode(plan), type=Plan), keeper
+
+
+def clone(
+    source: Database, target: Database, request: CloneRequest, *, parallel: int = 4, latest_first: bool = False
+) -> Plan:
+    """Plan a clone and carry it out.  Of the steps that may run next, the plan's first or its last is taken."""
+    with planned(source, target, request, parallel) as (plan, keeper):
+        carry_out(plan, keeper, target, latest_first=latest_first)
+        return plan
+
+
+def carry_out(
+    plan: Plan,
+    keeper: psycopg.Connection[Any],
+    target: Database,
+    *,
+    latest_first: bool = False,
+    stop_before: str = "",
+) -> list[str]:
+    """Run the steps; returns their keys.  With `stop_before` it ends before the first step of that key."""
+    left = {step.key: step for step in plan.steps}
+    assert len(left) == len(plan.steps), "two steps have one key"
+    done: list[str] = []
+    with target.connect() as connection:
+        while left:
+            ready = [key for key, step in left.items() if set(step.after) <= set(done)]
+            assert ready, f"nothing can run: {sorted(left)}"
+            key = ready[-1 if latest_first else 0]
+            if stop_before and key.startswith(stop_before):
+                break
+            step = left.pop(key)
+            with connection.transaction():
+                if isinstance(step, Copy):
+                    _copy(step, keeper, connection)
+                else:
+                    _run(step, connection)
+            done.append(key)
+    return done
+
+
+def undo(plan: Plan, target: Database) -> None:
+    """What is done when a job fails."""
+    for statement in plan.on_failure:
+        target.execute(statement.sql)
+
+
+def _copy(step: Copy, source: psycopg.Connection[Any], target: psycopg.Connection[Any]) -> None:
+    reading, writing = source.cursor(), target.cursor()
+    with reading.copy(step.copy_out.encode()) as rows, writing.copy(step.copy_in.encode()) as into:
+        for data in rows:
+            into.write(data)
+
+
+def _run(step: Run, target: psycopg.Connection[Any]) -> None:
+    for statement in step.statements:
+        if not statement.tolerated:
+            target.execute(statement.sql.encode())
+            continue
+        try:
+            with target.transaction():
+                target.execute(statement.sql.encode())
+        except psycopg.Error as error:
+            assert error.sqlstate == "42704", error  # only a role may be missing
+
+
+def definitions(database: Database, *selection: str) -> str:
+    """What pg_dump writes for a selection, without what differs from run to run."""
+    program = find_pg_dump(database.server.installation.major * 10000)
+    done = subprocess.run(
+        [program.path, "--schema-only", *selection, "-d", database.conninfo()],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    frame = ("\\restrict", "\\unrestrict", "-- Dumped ")
+    return "\n".join(line for line in done.stdout.split("\n") if not line.startswith(frame))
+
+
+def schema_definitions(database: Database, schema: str) -> str:
+    """All definitions of one schema."""
+    quoted = schema.replace('"', '""')
+    return definitions(database, "-n", f'"{quoted}"')
+
+
+RELATIONS = """
+SELECT c.relkind::text, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %s AND (c.relkind IN ('r', 'S') OR c.relkind = 'm' AND c.relispopulated) ORDER BY 2"""
+CONTENTS = {
+    "r": "SELECT count(*), md5(string_agg(t::text, E'\\n' ORDER BY t::text COLLATE \"C\")) FROM ONLY {} t",
+    "m": "SELECT count(*), md5(string_agg(t::text, E'\\n' ORDER BY t::text COLLATE \"C\")) FROM {} t",
+    "S": "SELECT last_value, is_called FROM {}",
+}
+
+
+def contents(database: Database, schema: str) -> dict[str, Any]:
+    """Number and checksum of the rows of each table and filled materialized view; where each sequence stands."""
+    with database.connect() as connection:
+        return {
+            name: connection.execute(sql.SQL(CONTENTS[kind]).format(sql.Identifier(schema, name))).fetchone()
+            for kind, name in connection.execute(RELATIONS, [schema]).fetchall()
+        }
