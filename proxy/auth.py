@@ -14,6 +14,7 @@ import psycopg
 
 from clone_engine.errors import PgError
 from clone_engine.request import Conninfo
+from clone_engine.server_error import from_login
 from proxy.upstream import Target
 
 # Nothing of the proxy's own environment may lend a job an identity that is not the caller's.
@@ -45,7 +46,7 @@ class Credentials:
             await self._try(parameters)
         except psycopg.OperationalError as error:
             if not (error.pgconn and error.pgconn.needs_password):
-                raise _refused(error, role) from None
+                raise from_login(error, Conninfo(parameters), f'target as role "{role}"') from None
             parameters["password"] = await self._with_passfile(parameters, role)
         return Conninfo(parameters)
 
@@ -58,7 +59,7 @@ class Credentials:
         except psycopg.OperationalError as error:
             if error.pgconn and error.pgconn.needs_password and not error.pgconn.used_password:
                 raise _no_credential(role) from None
-            raise _refused(error, role) from None
+            raise from_login(error, Conninfo(parameters), f'target as role "{role}"') from None
 
     async def _try(self, parameters: dict[str, str]) -> str:
         """Log in and out again; the password that was used, or ''."""
@@ -77,13 +78,4 @@ def _no_credential(role: str) -> PgError:
         detail="The target server asks for a password, and the proxy does not learn the one that you logged in with.",
         hint=f'Add a line for role "{role}" to the proxy\'s passfile (jobs.passfile in its configuration), '
         "or let the target server accept the role from the proxy's host without a password.",
-    )
-
-
-def _refused(error: psycopg.OperationalError, role: str) -> PgError:
-    words = " ".join(str(error).split())
-    return PgError(
-        error.sqlstate or "28000",
-        f'pgclone: a job could not log in to the target as role "{role}": {words}',
-        hint="Check that the target server lets this role connect from the proxy's host.",
     )
