@@ -146,6 +146,15 @@ class Manager:
             await asyncio.shield(live.finished)
         return "cancelled"
 
+    def resumable(self, caller: Caller, job_id: int) -> Job:
+        """The job, which the caller may resume as things stand.  PgError as `resume` raises them if not."""
+        job = self._find(caller, job_id)
+        successor = next((each for each in self._jobs.values() if each.resumed_from == job_id), None)
+        check_resumable(job, caller.database, successor)
+        if job.source_had_secret and job_id not in self._sources:
+            raise secret_lost(job_id)
+        return job
+
     async def resume(self, caller: Caller, job_id: int, target: Conninfo) -> int:
         """The id of a new job of the caller that goes on where a failed or cancelled one ended.
 
@@ -153,11 +162,7 @@ class Manager:
         or an earlier resume forbids it; 28000 if its source's password is no longer known; and those of `submit`.
         """
         async with self._submitting:
-            old = self._find(caller, job_id)
-            successor = next((job for job in self._jobs.values() if job.resumed_from == job_id), None)
-            check_resumable(old, caller.database, successor)
-            if old.source_had_secret and job_id not in self._sources:
-                raise secret_lost(job_id)
+            old = self.resumable(caller, job_id)
             source = self._sources.get(job_id, old.source)
             steps = await _from_store(self._store.steps(job_id))
             new = _new_job(caller, old.request, source, self._clock(), resumed_from=job_id)

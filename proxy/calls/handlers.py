@@ -78,6 +78,7 @@ class Handlers:
         return Answer(await self._manager.cancel(caller, arguments["job_id"]))
 
     async def _resume(self, caller: Caller, arguments: dict[str, Any]) -> Answer:
+        self._manager.resumable(caller, arguments["job_id"])  # before a login is tried
         target = await self._credentials.login(caller.role, caller.database)
         return Answer(await self._manager.resume(caller, arguments["job_id"], target))
 
