@@ -33,6 +33,8 @@ PLACEHOLDER = 2**31 - 1
 """While calls are being recorded integer functions yield this, this less one, …: not NULL, so that COALESCE stops and
 NOT NULL holds as with a job's number; all different, as job numbers are; no number a job will have."""
 
+# The CASE, which the planner removes, is for set-returning arguments: the server refuses these in its plainest words.
+_SET_KEY = "CASE WHEN true THEN pg_catalog.set_config('pgclone_proxy.k', "
 _KEY = "pg_catalog.current_setting('pgclone_proxy.k', true)"
 _LOG = "pg_catalog.current_setting('pgclone_proxy.log', true)"
 # The planner may look at these settings for its estimates, at any time: nothing here may fail while they are unset.
@@ -92,9 +94,9 @@ def read(signature: Signature, *, beside_action: bool) -> Around:
     if beside_action:
         unknown = f"CASE WHEN ({member('r')}) IS NOT NULL THEN {unknown} END"
     return Around(
-        "(CASE WHEN pg_catalog.set_config('pgclone_proxy.k', ((",
+        f"(CASE WHEN {_SET_KEY}((",
         (),
-        f")::{TYPES[argument.type]})::pg_catalog.text, true) OPERATOR(pg_catalog.=) '' THEN NULL ELSE coalesce("
+        f")::{TYPES[argument.type]})::pg_catalog.text, true) END OPERATOR(pg_catalog.=) '' THEN NULL ELSE coalesce("
         f"{member(signature.section)} OPERATOR(pg_catalog.->>) {_KEY}, {unknown}) END)",
     )
 
@@ -112,10 +114,9 @@ def action(signature: Signature, site: int, types: Sequence[str], defaults: Sequ
         nothing = "::pg_catalog.jsonb OPERATOR(pg_catalog.@>) '[null]'::pg_catalog.jsonb"
     result = TYPES[signature.returns]
     return Around(
-        "((CASE WHEN pg_catalog.set_config('pgclone_proxy.k', pg_catalog.jsonb_build_array("
-        + f"{site}{', (' if casts else ''}",
+        f"((CASE WHEN {_SET_KEY}pg_catalog.jsonb_build_array({site}{', (' if casts else ''}",
         tuple(f"{cast}, (" for cast in casts[:-1]),
-        f"{last})::pg_catalog.text, true){nothing} THEN NULL"
+        f"{last})::pg_catalog.text, true) END{nothing} THEN NULL"
         f" WHEN ({member('r')}) IS NULL THEN {_record(signature.returns)}"
         f" ELSE {_answer(site)} END)::{result})",
     )

@@ -7,9 +7,10 @@ session's; finding the names is `occurrences.py`, the SQL put in their place `ex
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any, Literal, NamedTuple
 
 from pglast import ast, parse_sql
@@ -27,8 +28,9 @@ from proxy.calls.tokens import CLOSE, OPEN, STAR, Tokens
 __all__ = ["Reference", "Rendered", "Rewritten", "Site", "join", "references", "rewrite"]
 
 MANY_TOKENS = 2000
-"""Beyond this many tokens a tree may be nested so deeply that building it overflows the C stack; a chain of ten
-thousand UNIONs does.  Then the nesting is measured first, by a parser that counts."""
+MAX_NESTING = 5000
+"""Trees nested deeper than this are not built: a chain of twenty thousand UNIONs overflows the C stack while pglast
+makes nodes of it.  Every level takes a token, so that short statements need not be measured."""
 
 
 @dataclass(frozen=True)
@@ -118,11 +120,17 @@ class _Parsed(NamedTuple):
 def _parse(sql: str) -> _Parsed | None:
     try:
         tokens = Tokens(sql)
-        if len(tokens) > MANY_TOKENS:
-            json.loads(parse_sql_json(sql))
+        if len(tokens) > MANY_TOKENS and _nesting(parse_sql_json(sql)) > MAX_NESTING:
+            return None
         return _Parsed(parse_sql(sql), tokens)
     except (ParseError, RecursionError, ValueError):  # ValueError: characters that no encoding has
         return None
+
+
+def _nesting(tree: str) -> int:
+    """How deeply objects stand in objects in this JSON."""
+    braces = re.sub(r'"(?:[^"\\]|\\.)*"|[^{}"]+', "", tree)
+    return max(accumulate(1 if brace == "{" else -1 for brace in braces), default=0)
 
 
 def _found(statement: Any, left_alone: frozenset[Reference]) -> Occurrences:
@@ -163,7 +171,7 @@ class _Statement:
         self.shape: Shape = shape(statement)
         self.found = _found(statement, surroundings.left_alone)
         self.splices: list[Splice] = []
-        self.sites: list[tuple[ast.FuncCall, Site]] = []
+        self.sites: dict[tuple[str, ...], Site] = {}
         self.sections: set[str] = set()
 
     def rewritten(self) -> Rewritten:
@@ -188,7 +196,7 @@ class _Statement:
 
     def _result(self) -> Rewritten:
         """The statement with its splices as they are."""
-        sites = () if self.shape.explained else tuple(site for _, site in self.sites)
+        sites = () if self.shape.explained else tuple(self.sites.values())
         return Rewritten(
             "action" if sites else "read",
             self._template(),
@@ -318,12 +326,11 @@ class _Statement:
 
     def _site(self, call: Call, bound: Bound) -> Site:
         """Equal calls are one site, so that they stay equal where PostgreSQL compares: in GROUP BY, ORDER BY."""
-        for node, site in self.sites:
-            if node.funcname == call.node.funcname and node.args == call.node.args:
-                return site
-        site = Site(len(self.sites), call.signature, bound.order, is_harmless(call))
-        self.sites.append((call.node, site))
-        return site
+        tokens = range(self.tokens.at(call.node.location), bound.closing)
+        text = tuple(self.tokens.text(token) for token in tokens)
+        if text not in self.sites:
+            self.sites[text] = Site(len(self.sites), call.signature, bound.order, is_harmless(call))
+        return self.sites[text]
 
     # ---- PREPARE and EXECUTE in SQL
 
@@ -360,11 +367,11 @@ class _Statement:
         else:
             self._insert_after(name, f"({DATA})", self.tokens.start(name))
         result = self._result()
-        explained = self.shape.explained or prepared.kind == "read"
+        sites = () if self.shape.explained else result.sites or prepared.sites
         return replace(
             result,
-            kind="read" if explained and result.kind == "read" else "action",
-            sites=result.sites if explained else prepared.sites,
+            kind="action" if sites else "read",
+            sites=sites,
             sections=result.sections | prepared.sections,
             execute_name=node.name,
         )

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 
+from proxy.calls.rewrite import rewrite
 from proxy.calls.signatures import FUNCTIONS, VIEW_COLUMNS, Signature
 from proxy.installations import installations
 from tests.harness.servers import Database, Servers, fresh_database
@@ -43,7 +44,8 @@ def definition(signature: Signature) -> str:
     )
     if signature.role == "rows":
         return (
-            f"CREATE FUNCTION {signature.flat}() RETURNS TABLE ({COLUMNS}) LANGUAGE sql STRICT VOLATILE AS "
+            f"CREATE FUNCTION {signature.flat}() RETURNS TABLE ({COLUMNS}) LANGUAGE sql STRICT VOLATILE"
+            " SET search_path = public AS "
             + literal(f"SELECT * FROM jsonb_to_recordset({SNAPSHOT_SQL} -> 'j') AS t({COLUMNS})")
         )
     given = ", ".join(a.name for a in signature.arguments)
@@ -52,7 +54,8 @@ def definition(signature: Signature) -> str:
     body = BODIES.get(signature.name, f"{record} RETURN {result};")
     return (
         f"CREATE FUNCTION {signature.flat}({arguments}) RETURNS {signature.returns} LANGUAGE plpgsql "
-        f"{'STRICT' if signature.strict else ''} VOLATILE AS "
+        f"{'STRICT' if signature.strict else ''} VOLATILE "
+        "SET search_path = public, pg_catalog SET standard_conforming_strings = on AS "
         + literal(f"#variable_conflict use_column\nDECLARE result text; BEGIN {body} END")
     )
 
@@ -252,3 +255,148 @@ SAME = [
 def test_like_the_real_functions(sides: Sides, sql: str, parameters: Parameters) -> None:
     rewritten, real = both(sides, sql, parameters)
     assert rewritten == real
+
+
+SESSIONS = {
+    "prepared": [
+        "PREPARE p (text) AS SELECT pgclone_schema_async($1, $2)",
+        "EXECUTE p('c', 'x')",
+        "EXECUTE p('c', 'y')",
+        "EXECUTE p('c', 'y', 'z')",
+        "CREATE TEMP TABLE made AS EXECUTE p('c', 'z')",
+        "PREPARE q AS SELECT count(*), pgclone_version() FROM pgclone_jobs_view; EXECUTE q",
+        "EXECUTE q;",
+        "DEALLOCATE q; EXECUTE q",
+        "PREPARE r AS SELECT pgclone_progress($1); EXECUTE r (7)",
+        "EXECUTE r(99)",
+        "EXECUTE r((pgclone_progress(8)::json->>'job_id')::int)",
+    ],
+    "cursor": [
+        "BEGIN; DECLARE c SCROLL CURSOR WITH HOLD FOR SELECT * FROM pgclone_jobs_view ORDER BY 1; FETCH 1 IN c",
+        "FETCH ALL FROM c",
+        "FETCH FIRST FROM c",
+        "COMMIT; MOVE LAST IN c; CLOSE c",
+    ],
+    "read only": [
+        "BEGIN READ ONLY",
+        "SELECT job_id FROM pgclone_jobs_view ORDER BY 1",
+        "SELECT pgclone_progress(7)",
+        "SELECT pgclone_cancel(7) WHERE false",
+        "ROLLBACK",
+    ],
+    "failed transaction": [
+        "BEGIN",
+        "SELECT 1/0",
+        "SELECT * FROM pgclone_jobs_view",
+        "SELECT pgclone_schema_async('c', 'x')",
+        "ROLLBACK",
+    ],
+    "one transaction": [
+        "BEGIN",
+        "SELECT pgclone_table_async('c', 's', b) FROM t ORDER BY a",
+        "SELECT pgclone_schema_async('c', 'x'), pgclone_cancel(8)",
+        "SELECT pgclone_schema_async('c', 'x')",
+        "COMMIT",
+    ],
+    "look-alikes first in the search path": [
+        "CREATE SCHEMA IF NOT EXISTS mine",
+        "CREATE OR REPLACE FUNCTION mine.md5(text) RETURNS text LANGUAGE sql AS 'SELECT NULL::text'",
+        "CREATE OR REPLACE FUNCTION mine.set_config(text, text, bool) RETURNS text LANGUAGE sql AS 'SELECT NULL::text'",
+        "CREATE DOMAIN mine.text AS pg_catalog.int4",
+        "SET search_path = mine, public, pg_catalog",
+        "SELECT pgclone_progress(7), pgclone_schema_async('c', 'x')",
+        "SELECT count(*) FROM pgclone_jobs_view",
+        "DROP SCHEMA mine CASCADE",
+    ],
+    "old strings": [
+        "SET standard_conforming_strings = off",
+        "SELECT pgclone_progress(8), pgclone_cancel(7)",
+    ],
+}
+
+
+@pytest.mark.parametrize("session", SESSIONS)
+def test_sessions_like_the_real_functions(sides: Sides, session: str) -> None:
+    passes = TwoPasses(sides.bare.pgconn)
+    sides.real.execute("SELECT setval('job_numbers', 101, false)")
+    for sql in SESSIONS[session]:
+        real = outcome(lambda sql=sql: send(sides.real.pgconn, plain(sql)))
+        assert (sql, passes.run(sql)) == (sql, real)
+
+
+EXTENDED = [
+    ("SELECT pgclone_progress($1)", ["7"]),
+    ("SELECT pgclone_progress($1::text::int)", ["7"]),
+    ("SELECT pgclone_progress($2), $1::text", ["x", "8"]),
+    ("SELECT pgclone_progress($1)", [None]),
+    ("SELECT pgclone_progress($1)", ["99"]),
+    ("SELECT job_id FROM pgclone_jobs_view WHERE status = $1 ORDER BY job_id LIMIT $2", ["running", "1"]),
+    ("SELECT pgclone_table_async($1, $2, $3, $4)", ["c", "s", "t", "f"]),
+    ("SELECT pgclone_schema_async($1, b) FROM t WHERE a < $2 ORDER BY a", ["c", "3"]),
+    ("SELECT 1 FROM pgclone_schema_async($1, options => $2, schema_name => 'x') WHERE true", ["c", "{}"]),
+    ("INSERT INTO filled VALUES (pgclone_schema_async($1, 'x'), $2) RETURNING *", ["c", "x"]),
+    ("COPY (SELECT job_id FROM pgclone_jobs_view) TO STDOUT", []),
+    ("SELECT nosuch, $1::int FROM pgclone_jobs_view", ["1"]),
+]
+
+
+@pytest.mark.parametrize("sql, parameters", EXTENDED)
+def test_parameters_like_the_real_functions(sides: Sides, sql: str, parameters: list[str | None]) -> None:
+    rewritten, real = both(sides, sql, parameters)
+    assert rewritten == real
+
+
+BARE = [
+    # what only two passes can get wrong: statement, SQLSTATE, message, number of calls
+    ("SELECT pgclone_table_async('c', 's', 't', true, 'copy_' || random()::text)", "", "", 1),
+    ("SELECT pgclone_table_async('c', 's', x::text) FROM (SELECT random() AS x) q", "", "", 1),
+    ("SELECT pgclone_table_async('c', 's', x::text) FROM (SELECT random() x FROM t) q", "0A000", "change at every", 0),
+    ("SELECT pgclone_table_async('c', 's', random()::text) FROM t", "", "", 3),
+    ("SELECT pgclone_schema_async('c', clock_timestamp()::text), pgclone_cancel(7)", "", "", 2),
+    ("SELECT x, pgclone_table_async('c', 's', x::text) j FROM generate_series(1, 9) x ORDER BY random()", "", "", 9),
+    ("SELECT pgclone_cancel(i) FROM generate_series(1, 1001) i", "54000", "too many", 0),
+    ("SELECT pgclone_cancel(i) FROM generate_series(1, 1000) i", "", "", 1000),
+    ("SELECT pgclone_cancel(j) FROM (SELECT pgclone_schema_async('c', 'x') j OFFSET 0) q", "0A000", "nested", 0),
+    ("SELECT pgclone_schema_async('c', 'x') FROM pgclone_schema_async('bad', 'x')", "08001", "cannot connect", 2),
+    ("SELECT pgclone_cancel(generate_series(1, 2))", "0A000", "set-returning functions are not allowed in CASE", 0),
+    ("SELECT pgclone_progress(generate_series(7, 8))", "0A000", "set-returning functions are not allowed in CASE", 0),
+    ("BEGIN READ ONLY; SELECT pgclone_cancel(7)", "25006", "cannot execute pgclone_cancel() in a read-only", 0),
+    ("INSERT INTO filled SELECT 5 FROM t WHERE pgclone_cancel(a) > ''", "23505", "duplicate key", 0),
+    ("SET pgclone_proxy.n = 'x'; SELECT pgclone_version()", "", "", 0),
+]
+
+
+@pytest.mark.parametrize("sql, sqlstate, message, calls", BARE)
+def test_two_passes(sides: Sides, sql: str, sqlstate: str, message: str, calls: int) -> None:
+    passes = TwoPasses(sides.bare.pgconn)
+    result = passes.run(sql)
+    assert (result.sqlstate, len(passes.performed)) == (sqlstate, calls)
+    assert message in result.message
+
+
+def test_results_land_on_their_rows(sides: Sides) -> None:
+    """Whatever the order of the rows is in the second pass."""
+    passes = TwoPasses(sides.bare.pgconn)
+    result = passes.run(
+        "SELECT x, pgclone_table_async('c', 's', x::text)"
+        " FROM (SELECT x FROM generate_series(1, 9) x ORDER BY random()) q"
+    )
+    started = {call.arguments["table_name"]: str(number) for number, call in enumerate(passes.performed, 101)}
+    assert dict(result.rows) == started
+
+
+def test_void_parameter(sides: Sides) -> None:
+    """How JDBC sends {? = call f(?)}: the OUT parameter comes first, declared as void."""
+    (statement,) = rewrite("SELECT * FROM pgclone_progress($1, $2) AS result", void_parameters=frozenset({1}))
+    sent = statement.render("$3::pg_catalog.jsonb")
+    result = outcome(lambda: send(sides.bare.pgconn, sent, [None, "7", json.dumps(SNAPSHOT)], [2278, 0, 3802]))
+    assert (result.columns, result.rows) == (("result",), ((SNAPSHOT["p"]["7"],),))
+
+
+def test_planning_while_the_settings_are_unset(sides: Sides) -> None:
+    """The planner evaluates current_setting for its estimates, also after they were set and rolled back."""
+    passes = TwoPasses(sides.bare.pgconn)
+    for _ in range(2):
+        explained = "EXPLAIN SELECT * FROM t WHERE pgclone_cancel(a) = 'OK' AND pgclone_progress(a) LIKE 'x%'"
+        assert passes.run(explained).sqlstate == ""
+        assert passes.run("SELECT pgclone_cancel(7)").sqlstate == ""
