@@ -97,7 +97,7 @@ def run_demo(keep: bool = False) -> int:
 def serve_sample(console: Console, running: Sample) -> int:
     """Say how to reach the set-up and wait until Ctrl-C (exit code 0) or until the proxy is gone (1)."""
     source = running.source.conninfo(DATABASE)
-    console.print("\nThe servers and the proxy keep running until Ctrl-C.  The clone, through the proxy:")
+    console.print("\nThe servers and the proxy keep running until Ctrl-C.\nThe clone, seen through the proxy:")
     _print_command(console, f'{_psql()} "{running.proxy.conninfo(DATABASE)}"')
     console.print("An empty database for a clone of your own:")
     _print_command(console, f'{_psql()} "{running.proxy.conninfo(PLAYGROUND)}"')
