@@ -154,21 +154,23 @@ class Copier:
         self._settled = isinstance(step, Copy)
         if isinstance(step, Copy):
             return self._copy(step, target)
-        with self._transaction(target):
+        with self._transaction(target, ""):
             outcomes = tuple(run_statements(target, step, careful))
         return records.Finished(outcomes=outcomes)
 
     def _copy(self, step: Copy, target: psycopg.Connection) -> records.Finished:
-        with failing_at(f"table {step.table}"):
+        object_ = f"table {step.table}"
+        with failing_at(object_):
             source = self._connection("source")
-            with self._transaction(target):
-                copied = relay(source, target, step.copy_out, step.copy_in, Meter(self._send))
+        with self._transaction(target, object_):
+            copied = relay(source, target, step.copy_out, step.copy_in, Meter(self._send))
         return records.Finished(rows=copied.rows, bytes=copied.bytes)
 
     @contextmanager
-    def _transaction(self, target: psycopg.Connection) -> Iterator[None]:
-        """One transaction of the target, committed at the end of the block unless it raises."""
-        with failing_at(""):
+    def _transaction(self, target: psycopg.Connection, object_: str) -> Iterator[None]:
+        """One transaction of the target, committed at the end of the block unless it raises: StepError at `object_`,
+        if the block does not know better."""
+        with failing_at(object_):
             target.execute("BEGIN")
             try:
                 yield
@@ -244,7 +246,7 @@ class Meter:
     def __init__(self, send: Callable[[records.FromCopier], None]) -> None:
         self._send = send
         self._rows = self._bytes = 0
-        self._next = time.monotonic() + NEWS_INTERVAL
+        self._next = 0.0  # the first rows are news at once
 
     def __call__(self, rows: int, size: int) -> None:
         self._rows += rows

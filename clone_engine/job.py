@@ -92,10 +92,11 @@ class Job:
             raise JobError(error, "") from None
         self._say(Advanced(self._account.ended()))
 
-    async def clean_up(self) -> None:
-        """What the plan says for a job that does not complete; empties tables of which only parts arrived.
+    async def clean_up(self, failed_at: str) -> None:
+        """What the plan says for a job that does not complete; empties tables of which only parts arrived, and reports
+        all that are not complete but the object `failed_at`, whose own failure has been reported.
 
-        The copiers must have ended, or been told to.  Never raises: what fails is reported.
+        The copiers must have ended.  Never raises: what fails is reported.
         """
         await self._end_backends([member for member in self._crew.members if member.backends])
         target = await self._usable_target()
@@ -104,8 +105,12 @@ class Job:
         for statement in self._plan.on_failure:
             await self._undo(target, statement.sql, statement.object)
         if not self._plan.on_failure:
-            for step in self._half_done():
-                await self._undo(target, step.empty, table_key(step.table))
+            for step in self._incomplete():
+                object_ = table_key(step.table)
+                if self._parts_done.get(step.table):
+                    await self._undo(target, step.empty, object_)
+                if object_ != failed_at:
+                    self._say(Reported(Outcome(object_, "failed", message="not copied: the job ended before")))
             if self._announcer:
                 with suppress(PgError, TimeoutError):
                     await asyncio.wait_for(self._announcer.flush(), CLEANUP_TIMEOUT)
@@ -245,10 +250,13 @@ class Job:
 
     # --- the end ---------------------------------------------------------------------------------------------------
 
-    def _half_done(self) -> list[Copy]:
-        """One step of each table of which some, but not all, parts may have arrived."""
-        parts = {s.table: s for s in (self._work.steps if self._work else ()) if isinstance(s, Copy)}
-        return [step for table, step in parts.items() if 0 < self._parts_done.get(table, 0) < step.parts]
+    def _incomplete(self) -> list[Copy]:
+        """One step of each table whose rows have not all arrived."""
+        done = self._work.done if self._work else frozenset()
+        parts = {
+            s.table: s for s in (self._work.steps if self._work else ()) if isinstance(s, Copy) and s.key not in done
+        }
+        return [step for table, step in parts.items() if self._parts_done.get(table, 0) < step.parts]
 
     async def _undo(self, target: psycopg.AsyncConnection, sql: str, object_: str) -> None:
         try:

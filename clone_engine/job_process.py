@@ -59,6 +59,7 @@ class JobProcess:
         self._crew = Crew(forked)
         self._job = Job(start, self._crew, self._say)
         self._working: asyncio.Task[None] | None = None
+        self._failed_at = ""
 
     async def run(self, rest: bytes) -> None:
         """From the first word to Ended; `rest` is what came behind the Start line."""
@@ -68,7 +69,7 @@ class JobProcess:
         ended = await self._end()
         await self._crew.stop(signalled=ended.status != "completed")
         if ended.status != "completed":
-            await self._job.clean_up()
+            await self._job.clean_up(self._failed_at)
         await self._job.close()
         listening.cancel()
         self._say(ended)
@@ -88,6 +89,7 @@ class JobProcess:
         return Ended("completed")
 
     def _failed(self, error: PgError, object_: str) -> Ended:
+        self._failed_at = object_
         if object_:
             self._say(Reported(Outcome(object_, "failed", error.sqlstate, _shortened(error.message))))
         return Ended("failed", error.sqlstate, error_text(error, object_))

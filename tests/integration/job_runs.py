@@ -102,32 +102,35 @@ class Clone:
         *,
         before_planning: tuple[str, ...] = (),
         consistent: bool = True,
-        environment: Mapping[str, str] | None = None,
-        **start: Any,
+        **more: Any,
     ) -> JobRun:
-        """A started job process."""
+        """A started job process that is given its plan; `more` are fields of its Start line, or `environment`."""
         file = self._directory / "plan.json"
         file.write_bytes(msgspec.json.encode(plan))
-        parameters = {
-            "job_id": JOB_ID,
-            "request": CloneRequest("schema", "shop", options=Options(consistent=consistent)),
-            "source": as_conninfo(self.source),
-            "target": as_conninfo(self.target),
-            "parallel": parallel,
-        }
+        more.setdefault("request", CloneRequest("schema", "shop", options=Options(consistent=consistent)))
+        return self._start(["-m", "tests.integration.hand_planned", str(file), *before_planning], parallel, **more)
+
+    def request(self, request: CloneRequest, parallel: int = 1, **more: Any) -> JobRun:
+        """A started job process as the manager starts it."""
+        return self._start(["-m", "clone_engine.job_process"], parallel, request=request, **more)
+
+    def _start(
+        self, command: list[str], parallel: int, *, environment: Mapping[str, str] | None = None, **more: Any
+    ) -> JobRun:
+        start = {"source": as_conninfo(self.source), "target": as_conninfo(self.target), **more}
         errors = self._directory / f"stderr{len(self._runs)}"
+        kept = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG"}}
         with errors.open("wb") as stderr:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.integration.hand_planned", file, *before_planning],
+                [sys.executable, *command],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 cwd=ROOT,
-                env={name: value for name, value in os.environ.items() if name in {"PATH", "LANG"}}
-                | dict(environment or {}),
+                env=kept | dict(environment or {}),
             )
         assert process.stdin
-        process.stdin.write(encode(Start(**(parameters | start))))
+        process.stdin.write(encode(Start(job_id=JOB_ID, parallel=parallel, **start)))
         process.stdin.flush()
         self._runs.append(JobRun(process, errors))
         return self._runs[-1]

@@ -113,6 +113,8 @@ def test_what_is_half_done_is_emptied_and_what_is_complete_stays(clone: Clone) -
     assert clone.target.value("SELECT count(*) FROM shop.orders") == 0
     assert set(job.done()) == {"definitions", "table shop.customers"}
     assert "table shop.orders" in job.begun()
+    assert job.outcomes()["table shop.orders"] == ("failed", "22012")
+    assert job.outcomes()["table shop.customers"] == ("done", "")
 
 
 @pytest.mark.parametrize("how", ["fails", "is cancelled"])
@@ -183,6 +185,8 @@ def test_cancel(clone: Clone, phase: str, parallel: int) -> None:
         ended = job.wait()
         assert time.monotonic() - began < WITHIN
         assert (ended.status, ended.sqlstate, ended.error) == ("cancelled", "", "")
+        if phase == "copy":
+            assert job.outcomes()["table shop.orders"] == ("failed", "")
         clone.assert_gone(1)
     assert job.errors() == ""
 
@@ -260,7 +264,7 @@ def test_the_step_of_a_killed_copier_is_done_once_more(clone: Clone) -> None:
     )
     steps = (DEFINITIONS, slow, *(s for s in whole.steps if s.key == "table shop.customers"))
     job = clone.run(plan(*steps), 2)
-    wait_until(lambda: any(m.progress.rows_copied > 10_000 for m in job.all(Advanced)), 20, "rows on their way")
+    wait_until(lambda: any(m.progress.rows_copied > 100 for m in job.all(Advanced)), 20, "rows on their way")
     busy = [pid for pid in job.copiers() if _backends_of(pid)]
     os.kill(_copier_of_copy(job, busy), signal.SIGKILL)
     with clone.source.connect(application_name="go on"):

@@ -1,0 +1,149 @@
+"""The job process as the manager starts it, with its own planner: whole clones, and cancels while pg_dump runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clone_engine.channel import Advanced
+from clone_engine.request import CloneRequest, Options
+from proxy.embedded import Server
+from tests.harness.compare import assert_same_schema
+from tests.harness.servers import PASSWORD, Database, fresh_database
+from tests.harness.waiting import wait_until
+from tests.integration.job_runs import BIG_ROWS, CONTENTS, SHOP, Clone, JobRun, cloning
+
+MORE = """
+CREATE TYPE shop.state AS ENUM ('new', 'paid');
+CREATE TABLE shop.items (
+    id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    customer int REFERENCES shop.customers,
+    state shop.state DEFAULT 'new',
+    price numeric(10, 2) CHECK (price >= 0),
+    double numeric GENERATED ALWAYS AS (price * 2) STORED
+);
+INSERT INTO shop.items (customer, price) SELECT 1 + i % 1000, i / 7.0 FROM generate_series(1, 5000) i;
+CREATE INDEX orders_customer ON shop.orders (customer);
+CREATE VIEW shop.sums AS SELECT customer, sum(price) FROM shop.items GROUP BY customer;
+CREATE MATERIALIZED VIEW shop.totals AS SELECT * FROM shop.sums;
+CREATE FUNCTION shop.stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.note := ''stamped''; RETURN NEW; END';
+CREATE TRIGGER stamp BEFORE INSERT ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.stamp();
+ANALYZE;
+"""
+SCHEMA = CloneRequest("schema", "shop")
+
+
+@pytest.fixture
+def clone(source_database: Database, target_database: Database, tmp_path: Path) -> Iterator[Clone]:
+    source_database.execute(SHOP + MORE)
+    with cloning(source_database, target_database, tmp_path) as clone:
+        yield clone
+
+
+@pytest.mark.parametrize("parallel", [1, 4])
+def test_a_schema_arrives(clone: Clone, parallel: int) -> None:
+    job = clone.request(SCHEMA, parallel)
+    ended = job.wait()
+    assert (ended.status, ended.error) == ("completed", "")
+    assert_same_schema(clone.source, clone.target, "shop")
+    progress = job.all(Advanced)[-1].progress
+    assert (progress.tables_total, progress.tables_completed, progress.pct_complete) == (4, 4, 100.0)
+    assert progress.rows_copied == BIG_ROWS + 1000 + 5000
+    assert job.errors() == ""
+    clone.assert_gone()
+
+
+def test_a_structure_arrives_without_rows(clone: Clone) -> None:
+    job = clone.request(CloneRequest("schema", "shop", include_data=False), 2)
+    assert job.wait().error == ""
+    assert clone.target.value("SELECT count(*) FROM shop.orders") == 0
+    progress = job.all(Advanced)[-1].progress
+    assert (progress.tables_total, progress.tables_completed) == (4, 4)
+
+
+def test_a_failed_replace_leaves_the_old_table_and_is_resumed_from_the_start(clone: Clone) -> None:
+    """A resumed job must not take what was built in the dropped staging schema for done, nor empty the old table."""
+    clone.target.execute("CREATE SCHEMA shop; CREATE TABLE shop.nothing AS SELECT 7 AS a")
+    clone.source.execute("INSERT INTO shop.nothing VALUES (1), (2)")
+    request = CloneRequest("table", "shop", "nothing", options=Options(conflict="replace"))
+    with clone.target.connect() as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM shop.nothing")
+        first = clone.request(request)
+        wait_until(lambda: waits_for_a_lock(clone.target), 20, "the swap to wait")
+        first.cancel()
+        assert first.wait().status == "cancelled"
+    assert clone.target.rows("SELECT * FROM shop.nothing") == [(7,)]
+    assert clone.target.value("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'pgclone%'") == 0
+    second = clone.request(request, done=first.done(), begun=first.begun())
+    assert second.wait().error == ""
+    assert clone.target.rows("SELECT a FROM shop.nothing ORDER BY a") == [(1,), (2,)]
+
+
+def waits_for_a_lock(database: Database) -> bool:
+    query = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    return bool(database.value(query))
+
+
+@pytest.mark.parametrize("how", ["cancel", "kill"])
+def test_pg_dump_ends_with_the_job(clone: Clone, how: str) -> None:
+    """pg_dump waits for a lock on what only it reads: its server process goes too, before the lock is free."""
+    with clone.source.connect() as blocker:
+        blocker.execute("BEGIN")
+        blocker.execute("LOCK TABLE pg_catalog.pg_conversion")
+        job = clone.request(SCHEMA, 2)
+        wait_until(lambda: waits_for_a_lock(clone.source), 20, "pg_dump to wait")
+        assert len(descendants(job.process.pid)) == 3  # two copiers and pg_dump
+        began = time.monotonic()
+        if how == "cancel":
+            job.cancel()
+            assert job.wait().status == "cancelled"
+            assert time.monotonic() - began < 1.5
+        else:
+            job.process.kill()
+        wait_until(lambda: not waits_for_a_lock(clone.source), 3, "the end of pg_dump's server process")
+        clone.assert_gone()
+
+
+def test_a_resumed_job_goes_on(clone: Clone) -> None:
+    """The first job is cancelled when some tables are complete."""
+    clone.source.execute("CREATE TABLE shop.slow AS SELECT i FROM generate_series(1, 3) i; ANALYZE shop.slow")
+    clone.source.execute(
+        "CREATE FUNCTION shop.wait(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS"
+        " 'BEGIN PERFORM pg_sleep(0.5); RETURN 1; END'; CREATE INDEX slow_index ON shop.slow (shop.wait(i))"
+    )
+    first: JobRun = clone.request(SCHEMA, 1)
+    wait_until(lambda: "table shop.orders" in first.done() and len(first.done()) > 3, 30, "some complete tables")
+    first.cancel()
+    assert first.wait().status in {"cancelled", "completed"}
+    second = clone.request(SCHEMA, 2, done=first.done(), begun=first.begun())
+    assert second.wait().error == ""
+    assert_same_schema(clone.source, clone.target, "shop")
+    assert clone.target.rows(CONTENTS.format("orders")) == clone.source.rows(CONTENTS.format("orders"))
+
+
+def test_the_password_does_not_leave_the_processes(scram_server: Server, tmp_path: Path) -> None:
+    with fresh_database(scram_server) as source, fresh_database(scram_server) as target:
+        source.execute(SHOP + MORE)
+        with source.connect() as blocker, cloning(source, target, tmp_path) as clone:
+            blocker.execute("BEGIN")
+            blocker.execute("LOCK TABLE pg_catalog.pg_conversion")
+            job = clone.request(SCHEMA, 2)
+            wait_until(lambda: waits_for_a_lock(source), 20, "pg_dump to wait")
+            family = [job.process.pid, *descendants(job.process.pid)]
+            assert len(family) == 4  # with two copiers and pg_dump
+            for pid in family:
+                for file in ("cmdline", "environ"):
+                    shown = Path(f"/proc/{pid}/{file}").read_bytes().replace(b"\0", b" ")
+                    assert PASSWORD.encode() not in shown
+            blocker.execute("ROLLBACK")
+            assert job.wait().error == ""
+            assert PASSWORD not in job.errors() + repr(job.said)
+
+
+def descendants(pid: int) -> list[int]:
+    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return children + [pid for child in children for pid in descendants(child)]
