@@ -1,0 +1,7 @@
+"""pgclone in SQL: which statements are ours, what the server is sent instead, and what the calls in them do.
+
+filter → parsing (tokens) → occurrences (names) → rules (shapes, refusals) → splicer (arguments, expressions, splice) →
+rewritten; `statement` goes these steps for one statement and `rewrite` for a string, the way in.  `recording` reads
+what a statement's calls left behind, `handlers` performs them, `ownership` asks whose a name is, `signatures` is the
+table of functions.  No bytes, no sockets.
+"""

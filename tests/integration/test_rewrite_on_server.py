@@ -80,7 +80,7 @@ class Sides(NamedTuple):
     real: psycopg.Connection[Any]
 
 
-@pytest.fixture(scope="module", params=installations(), ids=str)
+@pytest.fixture(scope="module", params=installations(), ids=lambda each: str(each.major))
 def databases(request: pytest.FixtureRequest, servers: Servers) -> Iterator[tuple[Database, Database]]:
     server = servers.get(request.param)
     with fresh_database(server, "bare") as bare, fresh_database(server, "real") as real:
