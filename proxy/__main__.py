@@ -18,6 +18,7 @@ import click
 import uvloop
 
 from clone_engine.children import JobProcesses
+from clone_engine.connect import forget_environment
 from clone_engine.errors import PgError
 from clone_engine.job_store import StoreError
 from clone_engine.manager import Manager, ManagerSettings
@@ -58,7 +59,7 @@ def serve(path: Path | None) -> None:
     try:
         settings, target = _settings(path)
         configure(settings.log)
-        _drop_ambient_libpq_settings()
+        forget_environment()
         uvloop.run(_serve(settings, target))
     except (ConfigError, StoreError) as error:
         _fail(str(error))
@@ -97,12 +98,6 @@ def _settings(path: Path | None) -> tuple[Settings, Target]:
 def _fail(reason: str) -> None:
     click.echo(f"pgclone-proxy: {reason}", err=True)
     sys.exit(UNUSABLE)
-
-
-def _drop_ambient_libpq_settings() -> None:
-    """libpq reads PG* variables; none of them may give a caller's connection what the caller did not ask for."""
-    for name in [name for name in os.environ if name.startswith("PG") and name.isupper() and "CLONE" not in name]:
-        del os.environ[name]
 
 
 async def _serve(settings: Settings, target: Target) -> None:

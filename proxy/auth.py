@@ -7,18 +7,18 @@ refused.  How the client itself logs in is not looked at: the session relays it.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import psycopg
 
+from clone_engine.connect import NO_FILE
 from clone_engine.errors import PgError
 from clone_engine.request import Conninfo
 from clone_engine.server_error import from_login
 from proxy.upstream import Target
 
 # Nothing of the proxy's own environment may lend a job an identity that is not the caller's.
-_NO_AMBIENT = {"passfile": os.devnull, "gssencmode": "disable"}
+_NO_AMBIENT = {"passfile": NO_FILE, "gssencmode": "disable"}
 
 
 class Credentials:
