@@ -24,6 +24,13 @@ LEFT = "exists on the target and is left as it is"
 HINT = 'Give option conflict as "skip", "replace" or "rename", or choose another target name.'
 
 
+class Drop(NamedTuple):
+    """A statement that drops one object of the target, and the object in words."""
+
+    sql: str
+    object: str
+
+
 class Conflicts(NamedTuple):
     """What is done about what is there."""
 
@@ -31,8 +38,10 @@ class Conflicts(NamedTuple):
     """Objects (by source identity) that stay as they are on the target, with their labels."""
     swapped: tuple[Name, ...] = ()
     """Tables of the target that make way: dropped (replace) or renamed (rename)."""
-    views: tuple[tuple[str, Name], ...] = ()
-    """Views of the target that are dropped in the swap and made anew, in the order to drop them, with their kind."""
+    views: tuple[Name, ...] = ()
+    """Views and materialized views of the target that are dropped in the swap and made anew."""
+    drops: tuple[Drop, ...] = ()
+    """What is dropped before the tables make way, in order: those views and what depends on them or on the tables."""
     replaced: frozenset[Identity] = frozenset()
     """Routines that are made with CREATE OR REPLACE."""
 
@@ -45,7 +54,7 @@ def resolve(
     PgError 42P07 (42710 for what is no relation) if conflict is error, or where a name is held by something that
     would not make way; 42809 if a table would have to replace something that is no table.
     """
-    there = [d for d in ddls if _makes(d) and _exists(d, final, existing)]
+    there = [d for d in ddls if d.kind in MADE and d.relation not in owned.sequences and _exists(d, final, existing)]
     if conflict == "error":
         refused = [d for d in there if d.kind != "schema"]
         if refused:
@@ -55,35 +64,26 @@ def resolve(
     _check_belongings(owned, final, existing, left, frozenset(swapped))
     if conflict == "skip":
         return Conflicts(left)
-    views: dict[Name, str] = {}
-    for ddl in there:
-        if ddl.kind in VIEWS and ddl.relation:
-            views.setdefault(ddl.relation, ddl.kind)
-    return Conflicts(
-        left,
-        swapped,
-        tuple((kind, name) for name, kind in reversed(views.items())),
-        frozenset(d.identity for d in there if d.kind in ROUTINES),
-    )
+    views = {ddl.relation: None for ddl in there if ddl.kind in VIEWS and ddl.relation}
+    return Conflicts(left, swapped, tuple(views), replaced=frozenset(d.identity for d in there if d.kind in ROUTINES))
 
 
-def _makes(ddl: Ddl) -> bool:
-    """Whether this statement makes an object of its own (an index or a key is its table's)."""
-    return (
-        ddl.kind in RELATION_KINDS.keys() - {"index"}
-        or ddl.kind
-        in {
-            "schema",
-            "type",
-            "operator",
-            "collation",
-            "conversion",
-            "operator class",
-            "operator family",
-            *ROUTINES,
-        }
-        or ddl.kind.startswith("text search")
-    )
+MADE = frozenset({
+    *(RELATION_KINDS.keys() - {"index"}),
+    *ROUTINES,
+    "schema",
+    "type",
+    "operator",
+    "operator class",
+    "operator family",
+    "collation",
+    "conversion",
+    "text search parser",
+    "text search dictionary",
+    "text search template",
+    "text search configuration",
+})  # fmt: skip
+"""Kinds of statements that make an object with a name in its schema.  An index is its table's."""
 
 
 def _exists(ddl: Ddl, final: Renames, existing: Existing) -> bool:

@@ -349,6 +349,16 @@ READERS: dict[type, Callable[[Any], Subject]] = {
         ("operator family", *strings(n.opfamilyname), n.amname),
         None,
     ),
+    ast.AlterOpFamilyStmt: lambda n: (
+        "operator family alteration",
+        ("operator family", *strings(n.opfamilyname), n.amname),
+        None,
+    ),
+    ast.AlterTSConfigurationStmt: lambda n: (
+        "text search mapping",
+        ("text search configuration", *strings(n.cfgname)),
+        None,
+    ),
     ast.CreateConversionStmt: lambda n: _named("conversion", n.conversion_name),
     ast.CreateSeqStmt: lambda n: _relation("sequence", name_of(n.sequence)),
     ast.AlterSeqStmt: _sequence_alteration,

@@ -20,7 +20,7 @@ from clone_engine.selection import ABOUT, Item
 from clone_engine.source import Source
 from clone_engine.steps import AnyStep, Copy, Run, Statement
 from clone_engine.swap import swap_statements
-from clone_engine.target import ROUTINES, Existing, Routine, referenced
+from clone_engine.target import Existing, referenced
 
 SLOTS: dict[str, str] = {
     "key": "keys",
@@ -50,8 +50,6 @@ else `late`, once keys and indexes are made."""
 ALWAYS_PRE = frozenset({"schema", "extension", "sequence", "sequence alteration", "attach", *TABLES})
 TOLERATED = frozenset({"owner", "acl", "label", "session authorization"})
 """Their failure does not spoil the copy: the role may not exist on the target."""
-BEFORE_SWAP = frozenset({*ALWAYS_PRE, *ROUTINES, "type", "type alteration", "domain constraint", "alteration"})
-"""With a staging schema only these are made before the swap: what tables are made of."""
 SESSION = (
     "SELECT pg_catalog.set_config('search_path', '', true),"
     " pg_catalog.set_config('check_function_bodies', 'off', true),"
@@ -72,7 +70,6 @@ class Inputs(NamedTuple):
     names: Naming
     existing: Existing
     conflicts: Conflicts
-    routines: tuple[Routine, ...]
     request: CloneRequest
     parallel: int
     missing: frozenset[str]
@@ -167,10 +164,12 @@ class Graph:
 
     def _waits_for_swap(self, ddl: Ddl, after_swap: set[Identity]) -> bool:
         """Whether this must not exist before the swap: it would be, or be mixed up with, what the old tables have."""
-        if ddl.kind in VIEWS or ddl.kind not in BEFORE_SWAP or ddl.identity in after_swap:
+        if ddl.kind in TABLES or ddl.kind in {"attach", "sequence", "sequence alteration"}:
+            return False
+        if ddl.kind in VIEWS or ddl.kind == "other" or ddl.identity in after_swap:
             return True
-        if ddl.kind in TABLES or ddl.kind in {"attach", "alteration", "sequence alteration", "sequence"}:
-            return ddl.kind == "alteration" and ddl.relation not in self._in.owned.tables
+        if ddl.kind == "alteration":
+            return ddl.relation not in self._in.owned.tables
         named = mentions(ddl.node)
         return bool(named & self._made) or any(Name(*i[1:3]) in named for i in after_swap)
 
@@ -189,8 +188,16 @@ class Graph:
             if ddl.kind in NEEDS_METHOD and item.method and item.method != method:
                 method = item.method
                 yield Statement(f"SET LOCAL default_table_access_method = {quote_literal(method)}", "")
-            tolerated = ddl.kind in TOLERATED or (ddl.kind == "comment" and ddl.identity[0] == "extension")
-            yield Statement(ddl.sql, self._label(item.ddl), tolerated)
+            yield Statement(ddl.sql, self._label(item.ddl), self._is_tolerated(item.ddl))
+
+    def _is_tolerated(self, ddl: Ddl) -> bool:
+        """Whether the clone is good without this.
+
+        A foreign key to a table outside the clone, or of rows chosen by `where`, may find rows missing there.
+        """
+        if ddl.kind == "foreign key":
+            return referenced(ddl) not in self._made or bool(self._in.request.options.where)
+        return ddl.kind in TOLERATED or (ddl.kind == "comment" and ddl.identity[0] == "extension")
 
     def _label(self, ddl: Ddl) -> str:
         """What the report calls it: by its name in the end, not that of the staging schema."""
@@ -390,7 +397,7 @@ class Graph:
         rest = [item for slot in ("late", "owners", "tail") for item in self._slots.get(slot, ())]
         session, *statements = self._statements(rest, inputs.names.final)
         moves = swap_statements(
-            tables, inputs.names, inputs.conflicts, inputs.existing, inputs.routines, inputs.request.options.conflict
+            tables, inputs.names, inputs.conflicts, inputs.existing, inputs.request.options.conflict
         )
         return Run(
             key=self._swap_key,
@@ -472,6 +479,8 @@ class Graph:
     def _before_tail(self) -> list[str]:
         foreign = [f"foreign key {c[-1]} of {items[0].ddl.relation}" for c, items in self._foreign_keys().items()]
         matviews = [step.key for step in self._matview_steps()]
+        if self._swap_key:
+            return [self._swap_key, *foreign, *matviews]
         slots = {"late": "late definitions", "owners": "owners and privileges"}
         return [
             *self._all_complete(),

@@ -15,6 +15,7 @@ import psycopg
 from clone_engine.columns import ungenerated
 from clone_engine.conflict import TABLES, Conflicts, resolve
 from clone_engine.ddl import Ddl, parse_dump, parse_statement
+from clone_engine.dependents import dependents
 from clone_engine.dump import dump_schema, dump_tables, find_pg_dump
 from clone_engine.graph import Graph, Inputs
 from clone_engine.names import Name
@@ -23,7 +24,7 @@ from clone_engine.request import CloneRequest, Conninfo
 from clone_engine.selection import Wanted, itemize, select
 from clone_engine.source import Source, read_source
 from clone_engine.steps import Plan
-from clone_engine.target import Existing, Routine, dependent_routines, read_target, schemas_named
+from clone_engine.target import Existing, read_target, schemas_named
 
 DEFINITIONS = "definitions"
 
@@ -35,8 +36,6 @@ class Dumped(NamedTuple):
     ddls: list[Ddl]
     existing: Existing
     conflicts: Conflicts
-    routines: tuple[Routine, ...] = ()
-    """Routines of the target that must be dropped with the tables they depend on."""
 
 
 def prepare(
@@ -73,9 +72,8 @@ def prepare(
         return build(Dumped(facts, ddls, existing, earlier), request, parallel, job_id)
     final = naming(owned, request).final
     conflicts = resolve(ddls, owned, final, existing, request.options.conflict)
-    going = [*conflicts.swapped, *(name for _, name in conflicts.views)]
-    routines = dependent_routines(target, going, ddls) if going else ()
-    return build(Dumped(facts, ddls, existing, conflicts, routines), request, parallel, job_id)
+    conflicts = dependents(target, conflicts, ddls, drop_tables=request.options.conflict == "replace")
+    return build(Dumped(facts, ddls, existing, conflicts), request, parallel, job_id)
 
 
 def build(dumped: Dumped, request: CloneRequest, parallel: int, job_id: int) -> Plan:
@@ -94,7 +92,6 @@ def build(dumped: Dumped, request: CloneRequest, parallel: int, job_id: int) -> 
         names=names,
         existing=dumped.existing,
         conflicts=conflicts,
-        routines=dumped.routines,
         request=request,
         parallel=parallel,
         missing=missing,

@@ -13,7 +13,7 @@ from pglast import ast, enums
 
 from clone_engine.columns import narrowed_table, standing_alone, uses, without_checks
 from clone_engine.conflict import LEFT, TABLES, Conflicts
-from clone_engine.ddl import Ddl, Identity, name_of, strings
+from clone_engine.ddl import Ddl, Identity, name_of, parse_statement, strings
 from clone_engine.names import Name
 from clone_engine.naming import Belongings
 from clone_engine.request import Options
@@ -136,7 +136,7 @@ class Selector:
                 ddl, words = narrowed_table(ddl, self.wanted.missing)
                 self.notes += [(ddl.label, text) for text in words]
         elif ddl.identity in self.wanted.conflicts.replaced and ddl.kind in ROUTINES:
-            ddl = ddl._replace(sql=ddl.sql.replace("CREATE ", "CREATE OR REPLACE ", 1))
+            ddl = parse_statement(ddl.sql.replace("CREATE ", "CREATE OR REPLACE ", 1))
         return ddl
 
     def _orphaned(self, ddl: Ddl) -> Ddl:

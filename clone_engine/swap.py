@@ -13,7 +13,7 @@ from clone_engine.names import Name, old_name, quote_ident
 from clone_engine.naming import Naming
 from clone_engine.request import Conflict
 from clone_engine.steps import Statement
-from clone_engine.target import Existing, Routine
+from clone_engine.target import Existing
 
 RENAME = {"i": "INDEX", "I": "INDEX", "S": "SEQUENCE", "X": "STATISTICS"}
 
@@ -23,14 +23,11 @@ def swap_statements(
     names: Naming,
     conflicts: Conflicts,
     existing: Existing,
-    routines: Iterable[Routine],
     conflict: Conflict,
 ) -> Iterator[Statement]:
     """Out with the old, in with the new.  `tables` are the source names of all tables built in the staging schema."""
-    for routine in routines:
-        yield Statement(routine.drop, f"{' '.join(routine.identity[1:3])} (old)")
-    for kind, name in conflicts.views:
-        yield Statement(f"DROP {kind.upper()} {name.sql}", f"{kind} {name} (old)")
+    for drop in conflicts.drops:
+        yield Statement(drop.sql, drop.object)
     if conflict == "rename":
         yield from _moved_away(conflicts.swapped, existing)
     elif conflicts.swapped:

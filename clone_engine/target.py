@@ -13,6 +13,7 @@ import psycopg
 from clone_engine.ddl import Ddl, Identity, name_of, strings
 from clone_engine.names import Name, quote_ident
 from clone_engine.queries import rows
+from clone_engine.server_error import from_psycopg
 
 ROUTINES = {"function", "procedure", "aggregate"}
 
@@ -22,13 +23,6 @@ class Present(NamedTuple):
 
     relkind: str
     table: Name | None
-
-
-class Routine(NamedTuple):
-    """A routine of the target that depends on relations of the clone: how DROP names it."""
-
-    identity: Identity
-    drop: str
 
 
 class Existing(NamedTuple):
@@ -96,60 +90,35 @@ def read_target(connection: psycopg.Connection[Any], ddls: Iterable[Ddl], schema
 
 def _overloaded(connection: psycopg.Connection[Any], ddls: Iterable[Ddl], names: frozenset[Name]) -> set[Identity]:
     """Those routines and operators of the dump that the target has with the very same input types."""
-    found: set[Identity] = set()
-    for ddl in ddls:
-        if ddl.identity[0] in {"routine", "operator"} and ddl.kind in {*ROUTINES, "operator"}:
-            *name, types = ddl.identity[1:]
-            if Name(*name) in names and _resolves(connection, ddl.identity[0], Name(*name), types):
-                found.add(ddl.identity)
-    return found
+    return {
+        ddl.identity
+        for ddl in ddls
+        if ddl.identity[0] in OID and Name(*ddl.identity[1:3]) in names and oid_of(connection, ddl)
+    }
 
 
-RESOLVE = {
-    "routine": "SELECT pg_catalog.to_regprocedure(%s) IS NOT NULL",
-    "operator": "SELECT pg_catalog.to_regoperator(%s) IS NOT NULL",
+OID = {
+    "routine": "SELECT pg_catalog.to_regprocedure(%s)::oid::bigint",
+    "operator": "SELECT pg_catalog.to_regoperator(%s)::oid::bigint",
 }
 
 
-def _resolves(connection: psycopg.Connection[Any], kind: str, name: Name, types: str) -> bool:
-    """Whether the server knows this signature; one whose types it does not know does not exist."""
+def oid_of(connection: psycopg.Connection[Any], ddl: Ddl) -> int:
+    """The oid of the target's routine or operator with the signature of one that the dump makes; 0 if it has none.
+
+    A signature whose types the server does not know is one that it does not have.
+    """
+    group = ddl.identity[0]
+    if ddl.kind not in {*ROUTINES, "operator"}:
+        return 0
+    schema, name, types = ddl.identity[1:]
     # An operator's symbol is not quoted in regoperator's syntax.
-    text = name.sql if kind == "routine" else f"{quote_ident(name.schema)}.{name.name}"
+    text = Name(schema, name).sql if group == "routine" else f"{quote_ident(schema)}.{name}"
     try:
         with connection.transaction():
-            found = connection.execute(RESOLVE[kind], [f"{text}({types})"]).fetchone()
+            found = connection.execute(OID[group], [f"{text}({types})"]).fetchone()
     except psycopg.Error as error:
         if error.sqlstate and error.sqlstate.startswith("42"):
-            return False
-        raise
-    return bool(found and found[0])
-
-
-DROP = {"p": "PROCEDURE", "a": "AGGREGATE"}
-
-
-def dependent_routines(
-    connection: psycopg.Connection[Any], relations: Iterable[Name], ddls: Iterable[Ddl]
-) -> tuple[Routine, ...]:
-    """Routines of the target that depend on `relations` and that the clone makes anew."""
-    wanted = list(relations)
-    found = rows(connection, "dependent_routines", [[n.schema for n in wanted], [n.name for n in wanted]])
-    by_oid = {row.oid: row for row in found}
-    made: list[Routine] = []
-    for ddl in ddls:
-        if ddl.kind in ROUTINES and by_oid:
-            *name, types = ddl.identity[1:]
-            oid = _oid(connection, f"{Name(*name).sql}({types})")
-            if row := by_oid.get(oid):
-                kind = DROP.get(row.prokind, "FUNCTION")
-                made.append(Routine(ddl.identity, f"DROP {kind} {Name(row.schema, row.name).sql}({row.arguments})"))
-    return tuple(made)
-
-
-def _oid(connection: psycopg.Connection[Any], signature: str) -> int:
-    try:
-        with connection.transaction():
-            found = connection.execute("SELECT pg_catalog.to_regprocedure(%s)::oid::bigint", [signature]).fetchone()
-    except psycopg.Error:
-        return 0
+            return 0
+        raise from_psycopg(error) from error
     return int(found[0] or 0) if found else 0

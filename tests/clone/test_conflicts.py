@@ -1,0 +1,231 @@
+"""What the target has already is refused, left, replaced or moved away, and is never lost or added to."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from clone_engine.errors import PgError
+from tests.clone.serial import (
+    carry_out,
+    case,
+    clone,
+    contents,
+    planned,
+    schema_definitions,
+    schema_request,
+    table_request,
+    undo,
+)
+from tests.harness.servers import Database
+
+SMALL = """
+CREATE SCHEMA app;
+CREATE TYPE app.mood AS ENUM ('ok');
+CREATE FUNCTION app.twice(i int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT i * 2';
+CREATE TABLE app.parent (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, m app.mood);
+CREATE TABLE app.child (id serial PRIMARY KEY, parent int REFERENCES app.parent, d int DEFAULT app.twice(2));
+CREATE INDEX by_parent ON app.child (parent);
+CREATE STATISTICS app.stats ON id, parent FROM app.child;
+CREATE VIEW app.both AS SELECT c.id, p.m FROM app.child c JOIN app.parent p ON p.id = c.parent;
+CREATE MATERIALIZED VIEW app.stored AS SELECT * FROM app.both;
+CREATE UNIQUE INDEX stored_key ON app.stored (id);
+CREATE FUNCTION app.of_child(c app.child) RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION app.atomic() RETURNS bigint BEGIN ATOMIC SELECT count(*) FROM app.child; END;
+CREATE SEQUENCE app.single;
+CREATE FUNCTION app.tr() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER tr BEFORE INSERT ON app.child FOR EACH ROW EXECUTE FUNCTION app.tr();
+ALTER TABLE app.child ENABLE ROW LEVEL SECURITY;
+CREATE POLICY p ON app.child USING (d > 0);
+INSERT INTO app.parent (m) SELECT 'ok' FROM generate_series(1, {rows});
+INSERT INTO app.child (parent) SELECT i FROM generate_series(1, {rows}) i;
+SELECT setval('app.single', {rows});
+REFRESH MATERIALIZED VIEW app.stored;
+"""
+
+
+@pytest.fixture
+def both(source_database: Database, target_database: Database) -> tuple[Database, Database]:
+    """A source with twenty rows in each table, and a target with the same schema and three."""
+    source_database.execute(SMALL.format(rows=20))
+    target_database.execute(SMALL.format(rows=3))
+    return source_database, target_database
+
+
+def test_error_changes_nothing_and_names_table_and_way_out(both: tuple[Database, Database]) -> None:
+    source, target = both
+    before = schema_definitions(target, "app"), contents(target, "app")
+    with pytest.raises(PgError) as caught:
+        clone(source, target, schema_request("app"))
+    assert caught.value.sqlstate == "42P07"
+    assert '"app"."child"' in caught.value.message
+    assert "conflict" in caught.value.hint
+    with pytest.raises(PgError) as caught:
+        clone(source, target, table_request("app", "parent"))
+    assert caught.value.sqlstate == "42P07"
+    assert (schema_definitions(target, "app"), contents(target, "app")) == before
+
+
+@pytest.mark.parametrize(
+    ("there", "sqlstate"),
+    [
+        ("CREATE VIEW app.child AS SELECT 1", "42P07"),
+        ("CREATE SEQUENCE app.child_id_seq", "42P07"),
+        ("CREATE TABLE app.other (id int); CREATE INDEX by_parent ON app.other (id)", "42P07"),
+        ("CREATE TYPE app.mood AS ENUM ()", "42710"),
+        ("CREATE FUNCTION app.twice(integer) RETURNS text LANGUAGE sql AS 'SELECT 1'", "42710"),
+        ("CREATE TABLE app.both ()", "42P07"),
+    ],
+)
+def test_error_also_for_other_objects(
+    there: str, sqlstate: str, source_database: Database, target_database: Database
+) -> None:
+    source_database.execute(SMALL.format(rows=20))
+    target_database.execute(f"CREATE SCHEMA app; {there}")
+    with pytest.raises(PgError) as caught:
+        clone(source_database, target_database, schema_request("app"))
+    assert caught.value.sqlstate == sqlstate
+
+
+def test_other_overloads_are_no_conflict(source_database: Database, target_database: Database) -> None:
+    source_database.execute(SMALL.format(rows=20))
+    target_database.execute("CREATE SCHEMA app; CREATE FUNCTION app.twice(text) RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    clone(source_database, target_database, schema_request("app"))
+    assert contents(target_database, "app") == contents(source_database, "app")
+
+
+def test_skip_leaves_everything_that_is_there(both: tuple[Database, Database]) -> None:
+    source, target = both
+    before = schema_definitions(target, "app"), contents(target, "app")
+    source.execute(
+        "CREATE TABLE app.fresh (id serial PRIMARY KEY, p int REFERENCES app.parent);"
+        "INSERT INTO app.fresh DEFAULT VALUES"
+    )
+    plan = clone(source, target, schema_request("app", conflict="skip"))
+    assert {"table app.child", "table app.parent", "type app.mood", "view app.both"} <= {note[0] for note in plan.notes}
+    assert target.value("SELECT count(*) FROM app.fresh") == 1
+    target.execute("INSERT INTO app.fresh DEFAULT VALUES; DROP TABLE app.fresh")
+    assert (schema_definitions(target, "app"), contents(target, "app")) == before
+
+
+@pytest.mark.parametrize("latest_first", [False, True])
+def test_replace_gives_the_source(latest_first: bool, both: tuple[Database, Database]) -> None:
+    source, target = both
+    source.execute("ALTER TABLE app.child ADD extra text DEFAULT 'x'")
+    clone(source, target, schema_request("app", conflict="replace"), latest_first=latest_first)
+    assert schema_definitions(target, "app") == schema_definitions(source, "app")
+    assert contents(target, "app") == contents(source, "app")
+    assert target.rows("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'pgclone%'") == []
+    target.execute("INSERT INTO app.parent (m) VALUES ('ok'); INSERT INTO app.child (parent) VALUES (21)")
+
+
+@pytest.mark.parametrize("name", ["everyday", "shapes", "dependencies", "names"])
+def test_replace_of_anything_by_itself(name: str, source_database: Database, target_database: Database) -> None:
+    script, schema = case(name)
+    source_database.execute(script)
+    target_database.execute(script)
+    if name == "everyday":  # what the target gives to new tables by itself is the target's business
+        target_database.execute("ALTER DEFAULT PRIVILEGES IN SCHEMA app REVOKE SELECT ON TABLES FROM PUBLIC")
+    if name == "dependencies":  # a table with a view's row type: the server refuses to drop the view
+        for database in (source_database, target_database):
+            database.execute("ALTER TABLE app.with_rows DROP COLUMN g")
+    clone(source_database, target_database, schema_request(schema, conflict="replace"))
+    assert schema_definitions(target_database, schema) == schema_definitions(source_database, schema)
+    assert contents(target_database, schema) == contents(source_database, schema)
+
+
+def test_replace_of_some_tables_makes_the_others_too(both: tuple[Database, Database]) -> None:
+    source, target = both
+    target.execute("DROP TABLE app.child CASCADE")
+    clone(source, target, schema_request("app", conflict="replace"))
+    assert schema_definitions(target, "app") == schema_definitions(source, "app")
+    assert contents(target, "app") == contents(source, "app")
+
+
+def test_replace_fails_rather_than_drop_what_is_not_of_the_clone(both: tuple[Database, Database]) -> None:
+    source, target = both
+    target.execute("CREATE SCHEMA mine; CREATE VIEW mine.report AS SELECT * FROM app.parent")
+    before = schema_definitions(target, "app"), contents(target, "app")
+    with planned(source, target, schema_request("app", conflict="replace")) as (plan, keeper):
+        with pytest.raises(psycopg.errors.DependentObjectsStillExist):
+            carry_out(plan, keeper, target)
+        undo(plan, target)
+    assert (schema_definitions(target, "app"), contents(target, "app")) == before
+    assert target.rows("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'pgclone%'") == []
+
+
+@pytest.mark.parametrize("conflict", ["replace", "rename"])
+def test_nothing_is_changed_before_the_swap(conflict: str, both: tuple[Database, Database]) -> None:
+    source, target = both
+    before = schema_definitions(target, "app"), contents(target, "app")
+    with planned(source, target, schema_request("app", conflict=conflict)) as (plan, keeper):
+        done = carry_out(plan, keeper, target, stop_before="swap")
+        assert "table app.child" in done
+        assert contents(target, "app") == before[1]
+        undo(plan, target)
+    assert (schema_definitions(target, "app"), contents(target, "app")) == before
+
+
+def test_rename_moves_the_old_table_with_all_that_is_its_own(both: tuple[Database, Database]) -> None:
+    source, target = both
+    for number, suffix in enumerate(["_old", "_old2", "_old3"], 1):
+        clone(source, target, schema_request("app", conflict="rename"))
+        now = contents(target, "app")
+        assert {name: now[name] for name in contents(source, "app")} == contents(source, "app")
+        assert now[f"child{suffix}"][0] == (3 if number == 1 else 20)
+        names = {row[0] for row in target.rows("SELECT relname FROM pg_class WHERE relnamespace = 'app'::regnamespace")}
+        assert {f"child_pkey{suffix}", f"by_parent{suffix}", f"child_id_seq{suffix}", f"parent_id_seq{suffix}"} <= names
+    target.execute("INSERT INTO app.child_old (parent) VALUES (1); INSERT INTO app.child (parent) VALUES (1)")
+    assert target.value("SELECT max(id) FROM app.child_old") == 4
+    assert target.value("SELECT max(id) FROM app.child") == 21
+
+
+def test_renamed_names_fit_into_63_bytes(source_database: Database, target_database: Database) -> None:
+    name = "é" * 31
+    script = f'CREATE TABLE "{name}" (id serial PRIMARY KEY); INSERT INTO "{name}" DEFAULT VALUES'
+    source_database.execute(script)
+    target_database.execute(script)
+    clone(source_database, target_database, table_request("public", name, conflict="rename"))
+    names = [
+        row[0]
+        for row in target_database.rows(
+            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        )
+    ]
+    assert sorted(names) == sorted([name, "é" * 29 + "_old"])
+
+
+@pytest.mark.parametrize("conflict", ["replace", "rename"])
+def test_one_table_under_another_name(conflict: str, both: tuple[Database, Database]) -> None:
+    source, target = both
+    target.execute("CREATE TABLE app.kids (x int PRIMARY KEY); INSERT INTO app.kids VALUES (1)")
+    clone(source, target, table_request("app", "child", "kids", conflict=conflict))
+    assert target.value("SELECT count(*) FROM app.kids") == 20
+    assert target.value("SELECT count(*) FROM app.child") == 3
+    assert target.value("SELECT to_regclass('app.kids_old') IS NOT NULL") == (conflict == "rename")
+    assert target.value("SELECT count(*) FROM pg_index WHERE indrelid = 'app.kids'::regclass") == 2
+    assert (
+        target.value("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'app.kids'::regclass AND NOT tgisinternal") == 1
+    )
+
+
+def test_a_view_is_not_replaced_by_a_table(source_database: Database, target_database: Database) -> None:
+    source_database.execute(SMALL.format(rows=20))
+    target_database.execute("CREATE SCHEMA app; CREATE VIEW app.parent AS SELECT 1")
+    with pytest.raises(PgError) as caught:
+        clone(source_database, target_database, schema_request("app", conflict="replace"))
+    assert caught.value.sqlstate == "42809"
+
+
+@pytest.mark.parametrize("conflict", ["error", "skip"])
+def test_a_resumed_job_plans_what_is_left(conflict: str, source_database: Database, target_database: Database) -> None:
+    source_database.execute(SMALL.format(rows=20))
+    if conflict == "skip":
+        target_database.execute("CREATE SCHEMA app; CREATE TABLE app.parent (id int PRIMARY KEY, m text)")
+    request = schema_request("app", conflict=conflict)
+    with planned(source_database, target_database, request) as (first, keeper):
+        done = carry_out(first, keeper, target_database, stop_before="constraints")
+    with planned(source_database, target_database, request, done=done) as (second, keeper):
+        assert [step.key for step in second.steps] == [step.key for step in first.steps]
+        left = tuple(step for step in second.steps if step.key not in done)
+        assert all(a == b for a, b in zip(left, [s for s in first.steps if s.key not in done], strict=True))
