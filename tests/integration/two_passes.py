@@ -37,9 +37,10 @@ JOBS: list[dict[str, Any]] = [
     {"job_id": 8, "status": "completed", "op_type": "table", "schema_name": "hr", "table_name": "emp", "rows_copied": 9,
      "start_time": "2026-01-02T10:00:00+00:00", "pct_complete": 100.0, "progress_bar": "[██] 100.0%"},
 ]  # fmt: skip
-SNAPSHOT = {
+PROGRESS = {str(job["job_id"]): json.dumps({"job_id": job["job_id"], "status": job["status"]}) for job in JOBS}
+SNAPSHOT: dict[str, Any] = {
     "j": JOBS,
-    "p": {str(job["job_id"]): json.dumps({"job_id": job["job_id"], "status": job["status"]}) for job in JOBS},
+    "p": PROGRESS,
     "l": json.dumps([{"job_id": job["job_id"]} for job in JOBS]),
     "v": "pgclone 1.0",
 }

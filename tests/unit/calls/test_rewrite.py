@@ -192,7 +192,7 @@ def test_execute_without_arguments(name: str, written: str) -> None:
     assert prepare.prepare_name == name
     execute = one(f"EXECUTE {written} -- end", prepared={name: prepare})
     assert execute.render("D").text == f"EXECUTE {written}(D) -- end"
-    assert (execute.kind, execute.sections) == ("read", {"j"})
+    assert (execute.kind, execute.sections) == ("read", frozenset("j"))
 
 
 def test_prepare_and_execute_in_one_string() -> None:
