@@ -63,7 +63,6 @@ SOURCE: tuple[tuple[int, str, str], ...] = (
     (0, "quote_all_identifiers", "off"),
 )
 TARGET: tuple[tuple[int, str, str], ...] = (
-    (0, "default_transaction_read_only", "off"),
     # Long enough for an ordinary transaction to end; a lock that the caller himself holds is never given up.
     (0, "lock_timeout", "30s"),
     # A step counts as done only behind the barrier of `durable.py`, so single commits need not wait for the disk.

@@ -67,12 +67,12 @@ def _be_copier(parent: int, channel: socket.socket, serve: Callable[[socket.sock
         status = 0
     except BaseException as error:  # the edge of the process; nothing may go back into the parent's code
         with suppress(OSError):
-            os.write(2, f"copier {os.getpid()} failed: {type(error).__name__} at {_place(error)}\n".encode())
+            os.write(2, f"copier {os.getpid()} failed: {type(error).__name__} at {place(error)}\n".encode())
     finally:
         os._exit(status)
 
 
-def _place(error: BaseException) -> str:
+def place(error: BaseException) -> str:
     """File and line of an unexpected error.  Not its words: they could quote anything."""
     trace = error.__traceback__
     while trace and trace.tb_next:

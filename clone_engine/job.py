@@ -24,20 +24,12 @@ from clone_engine.progress import Account
 from clone_engine.resume import Resumption, on_new_snapshot, resumption, table_key
 from clone_engine.scheduler import Schedule
 from clone_engine.steps import AnyStep, Copy, Plan
+from clone_engine.undo import CLEANUP_TIMEOUT, end_backends, undo
 
 Say = Callable[[FromJob], None]
 
 NEWS_INTERVAL: Final = 0.4
 """Seconds between two Advanced lines: at least two a second, with room for a busy machine."""
-CLEANUP_TIMEOUT: Final = 5.0
-"""Seconds for one statement that undoes a job; behind that it is reported as failed."""
-
-END_BACKENDS = """
-SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
-WHERE pid = ANY (%s) AND usename = current_user
-  AND application_name = pg_catalog.current_setting('application_name')"""
-"""For a copier that was killed: its server process would go on until it writes to the connection.  The conditions keep
-it from ending a stranger that was given the same process id."""
 
 
 class JobError(Exception):
@@ -103,12 +95,12 @@ class Job:
         if target is None or self._plan is None:
             return
         for statement in self._plan.on_failure:
-            await self._undo(target, statement.sql, statement.object)
+            self._report_failure(await undo(target, statement.sql, statement.object))
         if not self._plan.on_failure:
             for step in self._incomplete():
                 object_ = table_key(step.table)
                 if self._parts_done.get(step.table):
-                    await self._undo(target, step.empty, object_)
+                    self._report_failure(await undo(target, step.empty, object_))
                 if object_ != failed_at:
                     self._say(Reported(Outcome(object_, "failed", message="not copied: the job ended before")))
             if self._announcer:
@@ -258,15 +250,9 @@ class Job:
         }
         return [step for table, step in parts.items() if self._parts_done.get(table, 0) < step.parts]
 
-    async def _undo(self, target: psycopg.AsyncConnection, sql: str, object_: str) -> None:
-        try:
-            await asyncio.wait_for(target.execute(sql.encode()), CLEANUP_TIMEOUT)
-        except psycopg.Error as error:
-            diag = error.diag
-            outcome = Outcome(object_, "failed", diag.sqlstate or "08006", diag.message_primary or str(error))
+    def _report_failure(self, outcome: Outcome | None) -> None:
+        if outcome:
             self._say(Reported(outcome))
-        except TimeoutError:
-            self._say(Reported(Outcome(object_, "failed", "57014", "pgclone: could not be undone in time")))
 
     async def _usable_target(self) -> psycopg.AsyncConnection | None:
         """The target connection, a new one if it broke; None if there is none to be had, or none was needed yet."""
@@ -284,8 +270,7 @@ class Job:
         for side, connection in connections.items():
             pids = [pid for member in members for name, pid in member.backends.items() if name == side]
             if connection and pids:
-                with suppress(psycopg.Error, TimeoutError):
-                    await asyncio.wait_for(connection.execute(END_BACKENDS, (pids,)), CLEANUP_TIMEOUT)
+                await end_backends(connection, pids)
 
     # --- beside it -------------------------------------------------------------------------------------------------
 

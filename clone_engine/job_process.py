@@ -21,7 +21,7 @@ import msgspec
 from clone_engine.channel import Cancel, Ended, FromJob, Reported, Start, decode_to_job, encode
 from clone_engine.connect import forget_environment
 from clone_engine.copier import Planner, serve
-from clone_engine.crew import Crew, Forked, fork_crew
+from clone_engine.crew import Crew, Forked, fork_crew, place
 from clone_engine.errors import PgError
 from clone_engine.job import Job, JobError
 from clone_engine.jobs import Outcome
@@ -84,7 +84,7 @@ class JobProcess:
         except JobError as failed:
             return self._failed(failed.error, failed.object)
         except Exception as error:
-            log("internal error", job_id=self._start.job_id, kind=type(error).__name__)
+            log("internal error", job_id=self._start.job_id, kind=type(error).__name__, place=place(error))
             return self._failed(PgError("XX000", f"pgclone: internal error ({type(error).__name__})"), "")
         return Ended("completed")
 

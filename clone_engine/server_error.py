@@ -21,6 +21,13 @@ LOGIN_REFUSALS = (
 )
 """libpq gives no SQLSTATE for a refused login, so it is read from the words; others are 08001."""
 
+HINTS = {
+    "55P03": "Another session holds a lock on it, perhaps the one that asked for the clone. Resume when it is free.",
+    "42501": "A clone has the caller's own rights on the target, and those of the conninfo's user on the source.",
+    "53300": "Ask for fewer copiers, or resume the job when the server has connections to spare.",
+}
+"""What to do about errors that servers give no hint for."""
+
 DUPLICATES = frozenset({"42P07", "42710", "42723", "42P06", "42P16", "42701", "42712", "42809"})
 """What a statement fails with that was run before: the object is there, or the table has the property already
 (42P16: a second primary key, 42809: is a partition already)."""
@@ -41,7 +48,7 @@ def from_psycopg(error: psycopg.Error) -> PgError:
         diag.sqlstate,
         diag.message_primary or one_line(str(error)),
         detail=diag.message_detail or "",
-        hint=diag.message_hint or "",
+        hint=diag.message_hint or HINTS.get(diag.sqlstate, ""),
     )
 
 
