@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from pglast import ast, enums
 
 from clone_engine.columns import narrowed_table, standing_alone, uses, without_checks
-from clone_engine.conflict import LEFT, TABLES, Conflicts
+from clone_engine.conflict import LEFT, MADE, TABLES, Conflicts
 from clone_engine.ddl import Ddl, Identity, name_of, parse_statement, strings
 from clone_engine.names import Name
 from clone_engine.naming import Belongings
@@ -26,16 +26,16 @@ SILENT = ""
 POST = frozenset({
     "key",
     "index",
-    "index attach",
     "foreign key",
     "trigger",
     "rule",
     "policy",
-    "row security",
     "statistics",
     "event trigger",
 })  # fmt: skip
 """pg_dump writes these after everything that is needed to load data."""
+MAKES = MADE | POST | {"check"}
+"""Statements that make what others hang on."""
 ABOUT = frozenset({"comment", "owner", "acl", "label"})
 
 
@@ -116,7 +116,7 @@ class Selector:
         return item._replace(ddl=self._changed(item.ddl))
 
     def _leave_out(self, ddl: Ddl, reason: str) -> None:
-        if ddl.kind not in ABOUT and ddl.kind not in {"alteration", "sequence alteration", "trigger state"}:
+        if ddl.kind in MAKES:
             self.gone.add(ddl.identity)
             if ddl.kind == "key" and ddl.relation:
                 self.gone.add(("relation", ddl.relation.schema, ddl.identity[-1]))
