@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pglast import ast
+from pglast import ast, enums
 
 from proxy.calls import refusals
 from proxy.calls.names import Reference
@@ -20,7 +20,7 @@ from proxy.calls.rewritten import Rewritten
 from proxy.calls.splice import Rendered, join
 from proxy.calls.statement import Context, Statement, found_in
 
-__all__ = ["Reference", "Rendered", "Rewritten", "Site", "join", "references", "rewrite"]
+__all__ = ["Reference", "Rendered", "Rewritten", "Site", "forget", "join", "references", "rewrite"]
 
 
 def references(sql: str) -> frozenset[Reference]:
@@ -61,10 +61,23 @@ def rewrite(
     return result
 
 
+def forget(sql: str, known: dict[str, Rewritten]) -> None:
+    """Remove from `known` what the statements of `sql` deallocate.  Nothing happens if it does not parse."""
+    parsed = parse(sql)
+    for tree, _, _ in parsed.statements() if parsed else ():
+        _forget(tree, known)
+
+
 def _remember(statement: Any, rewritten: Rewritten, known: dict[str, Rewritten]) -> None:
     """Later statements of the string see what this one prepares and deallocates."""
     if rewritten.prepare_name is not None:
         known[rewritten.prepare_name] = rewritten
-    elif isinstance(statement, ast.DeallocateStmt):
+    _forget(statement, known)
+
+
+def _forget(statement: Any, known: dict[str, Rewritten]) -> None:
+    if isinstance(statement, ast.DeallocateStmt):
         for name in [statement.name] if statement.name is not None else list(known):
             known.pop(name, None)
+    elif isinstance(statement, ast.DiscardStmt) and statement.target == enums.DiscardMode.DISCARD_ALL:
+        known.clear()

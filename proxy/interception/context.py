@@ -11,12 +11,13 @@ from proxy.calls.filter import names_ours
 from proxy.calls.handlers import Handlers
 from proxy.calls.ownership import others, ownership_query
 from proxy.calls.recording import result_data
-from proxy.calls.rewrite import Reference, Rewritten, references, rewrite
+from proxy.calls.rewrite import Reference, Rewritten, forget, references, rewrite
 from proxy.calls.signatures import Call
 from proxy.session import Session
 from proxy.wire import messages
 from proxy.wire.encodings import codec_of, decode
 from proxy.wire.exchange import FAILED, Entry
+from proxy.wire.frames import HEADER
 
 
 class ServerError(Exception):
@@ -71,6 +72,12 @@ class Context:
         """The columns of the first row of a hidden entry, as text; [] if it has none."""
         row = messages.decode_row(entry.rows[0]) if entry.rows else []
         return [None if column is None else decode(column, self.codec).text for column in row]
+
+    def forget_deallocated(self, statement: bytes) -> None:
+        """Forget the names that a Query or Parse deallocates: they may be prepared again as something of the user's."""
+        lower = statement.lower() if self.prepared else b""
+        if b"deallocate" in lower or b"discard" in lower:
+            forget(decode(statement[HEADER:], self.codec).text.rstrip("\0"), self.prepared)
 
     def names_ours(self, sql: str) -> bool:
         """The second step of the filter."""

@@ -40,8 +40,10 @@ class SqlInterceptor:
         """The work that a whole client message needs, or None if it is to be forwarded as it came."""
         if kind != ord("Q"):
             return self._extended.work(kind, frame)
-        ours = may_name_ours(frame, prepared=bool(self._context.prepared))
-        return partial(self._query, frame) if ours or self._extended.promoted else None
+        if may_name_ours(frame, prepared=bool(self._context.prepared)) or self._extended.promoted:
+            return partial(self._query, frame)
+        self._context.forget_deallocated(frame)
+        return None
 
     def _query(self, frame: bytes) -> Coroutine[Any, Any, None]:
         return self._query_after_pipeline(frame) if self._extended.promoted else self._simple.query(frame)

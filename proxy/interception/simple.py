@@ -46,6 +46,10 @@ class SimpleQueries:
 
     async def query(self, frame: bytes) -> None:
         """Answer a Query message that has passed the byte filter."""
+        await self._answer(frame)
+        self._context.forget_deallocated(frame)
+
+    async def _answer(self, frame: bytes) -> None:
         text = decode(frame[5:-1], self._context.codec)
         await self._session.settled()
         if self._session.exchange.skipping or not self._context.names_ours(text.text):
