@@ -12,12 +12,12 @@ INSTALLED := $(VENV)/.installed
 .PHONY: help demo run test test-fast lint format types lock clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 18
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: $(INSTALLED) ## clone a sample schema between two embedded servers, through the proxy, and check the copy
 	@$(BIN)/python -m proxy demo
 
-run: $(INSTALLED) ## serve the target of $(CONF) or DATABASE_URL; without one, two embedded servers with the sample
+run: $(INSTALLED) ## serve the configured target; without one, two embedded servers with the sample schema
 	@if $(BIN)/python -c "import sys, proxy.demo; sys.exit(not proxy.demo.has_target(sys.argv[1]))" $(CONF); \
 	then $(BIN)/python -m proxy serve -c $(CONF); else $(BIN)/python -m proxy demo --keep; fi
 
