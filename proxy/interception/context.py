@@ -17,7 +17,6 @@ from proxy.session import Session
 from proxy.wire import messages
 from proxy.wire.encodings import codec_of, decode
 from proxy.wire.exchange import FAILED, Entry
-from proxy.wire.frames import HEADER
 
 
 class ServerError(Exception):
@@ -73,11 +72,11 @@ class Context:
         row = messages.decode_row(entry.rows[0]) if entry.rows else []
         return [None if column is None else decode(column, self.codec).text for column in row]
 
-    def forget_deallocated(self, statement: bytes) -> None:
-        """Forget the names that a Query or Parse deallocates: they may be prepared again as something of the user's."""
-        lower = statement.lower() if self.prepared else b""
+    def forget_deallocated(self, sql: bytes) -> None:
+        """Forget the names that the SQL deallocates: they may be prepared again as something of the user's."""
+        lower = sql.lower() if self.prepared else b""
         if b"deallocate" in lower or b"discard" in lower:
-            forget(decode(statement[HEADER:], self.codec).text.rstrip("\0"), self.prepared)
+            forget(decode(sql, self.codec).text, self.prepared)
 
     def names_ours(self, sql: str) -> bool:
         """The second step of the filter."""

@@ -98,8 +98,10 @@ class ExtendedQueries:
     def _on_parse(self, frame: bytes) -> Work | None:
         if may_name_ours(frame, prepared=bool(self._context.prepared)):
             return partial(self._parse, frame)
-        if self._statements:
-            self._statements.pop(messages.decode_parse(frame[HEADER:]).statement, None)
+        if self._statements or self._context.prepared:
+            parse = messages.decode_parse(frame[HEADER:])
+            self._statements.pop(parse.statement, None)
+            self._context.forget_deallocated(parse.sql)
         return None
 
     def _on_bind(self, frame: bytes) -> Work | None:

@@ -15,6 +15,7 @@ from proxy.interception.replies import client_reply
 from proxy.interception.simple import SimpleQueries
 from proxy.session import Session
 from proxy.wire.exchange import Entry
+from proxy.wire.frames import HEADER
 
 
 class SqlInterceptor:
@@ -42,7 +43,7 @@ class SqlInterceptor:
             return self._extended.work(kind, frame)
         if may_name_ours(frame, prepared=bool(self._context.prepared)) or self._extended.promoted:
             return partial(self._query, frame)
-        self._context.forget_deallocated(frame)
+        self._context.forget_deallocated(frame[HEADER:-1])
         return None
 
     def _query(self, frame: bytes) -> Coroutine[Any, Any, None]:

@@ -18,6 +18,7 @@ from proxy.interception.replies import REJECT, client_error, rejected
 from proxy.wire import messages
 from proxy.wire.encodings import Text, decode
 from proxy.wire.exchange import FAILED, IDLE, Entry
+from proxy.wire.frames import HEADER
 
 
 class SimpleQueries:
@@ -47,10 +48,10 @@ class SimpleQueries:
     async def query(self, frame: bytes) -> None:
         """Answer a Query message that has passed the byte filter."""
         await self._answer(frame)
-        self._context.forget_deallocated(frame)
+        self._context.forget_deallocated(frame[HEADER:-1])
 
     async def _answer(self, frame: bytes) -> None:
-        text = decode(frame[5:-1], self._context.codec)
+        text = decode(frame[HEADER:-1], self._context.codec)
         await self._session.settled()
         if self._session.exchange.skipping or not self._context.names_ours(text.text):
             self._session.ask(frame, Entry(ord("Q")))
