@@ -26,7 +26,7 @@ def dependents(
 
     Only what the clone makes anew is dropped, in an order that needs no CASCADE; anything else that depends on an old
     table makes the server refuse the swap.  Rules and policies of old tables that read such views go first, but only
-    if the tables go too (`drop_tables`).
+    if the tables go too (`drop_tables`): a table that is only renamed keeps what protects it.
     """
     starts = [*conflicts.swapped, *conflicts.views]
     found = rows(connection, "dependents", [[n.schema for n in starts], [n.name for n in starts]]) if starts else []

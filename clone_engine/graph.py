@@ -6,8 +6,8 @@ end.  The kinds of statements and the place of each are the table SLOTS.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import NamedTuple, TypeVar
 
 from clone_engine.conflict import TABLES, VIEWS, Conflicts
 from clone_engine.copies import Wish, copy_steps
@@ -57,8 +57,12 @@ SESSION = (
     " pg_catalog.set_config('client_min_messages', 'warning', true)"
 )
 """What pg_dump's statements rely on, for the present transaction."""
+TAIL = "triggers and the rest"
 NEEDS_TABLESPACE = frozenset({"table", "index", "key", "materialized view"})
 NEEDS_METHOD = frozenset({"table", "materialized view"})
+
+
+_Key = TypeVar("_Key", bound=Hashable)
 
 
 class Inputs(NamedTuple):
@@ -84,8 +88,22 @@ class Graph:
         self._in = inputs
         self._made = frozenset(i.ddl.relation for i in inputs.items if i.ddl.kind in TABLES and i.ddl.relation)
         self._matviews = [i.ddl.relation for i in inputs.items if i.ddl.kind == "materialized view" and i.ddl.relation]
+        self._children: dict[Name, list[Name]] = {}
+        for name, facts in inputs.source.tables.items():
+            if facts.parent:
+                self._children.setdefault(facts.parent, []).append(name)
         self._slots = self._sorted()
         self._copies = {table: list(self._copy_steps(table)) for table in sorted(self._made)}
+        self._keys = self._by_table("keys")
+        self._indexes = self._grouped("indexes", lambda ddl: Name(*ddl.identity[1:3]))
+        self._indexes_of: dict[Name, list[Name]] = {}
+        for index, items in self._indexes.items():
+            if relation := items[0].ddl.relation:
+                self._indexes_of.setdefault(relation, []).append(index)
+        self._attachments: dict[Name, list[Item]] = {}
+        for table, items in self._by_table("attach").items():
+            self._attachments.setdefault(self._root(table), []).extend(items)
+        self._foreign_keys = self._grouped("foreign keys", lambda ddl: ddl.identity)
         self._swap_key = "swap" if inputs.names.staging else ""
 
     def reported_tables(self) -> list[Name]:
@@ -120,8 +138,7 @@ class Graph:
             yield from self._in_place()
         yield from self._foreign_key_steps()
         yield from self._matview_steps()
-        if not self._swap_key:
-            yield from self._tail()
+        yield self._tail()
         yield from self._analyze_steps()
 
     # Sorting statements into slots ---------------------------------------------------------------------------------
@@ -266,14 +283,20 @@ class Graph:
         return [step.key for t in tables for step in self._copies.get(t, ())] or [self._in.definitions_key]
 
     def _partitions(self, table: Name) -> Iterator[Name]:
-        for name, facts in self._in.source.tables.items():
-            if facts.parent == table:
-                yield name
-                yield from self._partitions(name)
+        for child in self._children.get(table, ()):
+            yield child
+            yield from self._partitions(child)
 
     def _root(self, table: Name) -> Name:
         facts = self._in.source.tables.get(table)
         return self._root(facts.parent) if facts and facts.parent in self._made else table
+
+    def _grouped(self, slot: str, key: Callable[[Ddl], _Key]) -> dict[_Key, list[Item]]:
+        """The items of a slot by what they are about: a statement with the comments on what it makes."""
+        found: dict[_Key, list[Item]] = {}
+        for item in self._slots.get(slot, ()):
+            found.setdefault(key(item.ddl), []).append(item)
+        return found
 
     def _by_table(self, slot: str) -> dict[Name, list[Item]]:
         found: dict[Name, list[Item]] = {}
@@ -288,7 +311,7 @@ class Graph:
         return facts.bytes if facts else 0
 
     def _key_steps(self) -> Iterator[Run]:
-        for table, items in self._by_table("keys").items():
+        for table, items in self._keys.items():
             yield self._run(
                 f"constraints of {table}",
                 "creating constraints",
@@ -301,55 +324,38 @@ class Graph:
 
     def _index_steps(self, relations: Iterable[Name], after: str = "") -> Iterator[Run]:
         """One step per index.  They follow the table's keys, which lock the table for themselves anyway."""
-        keys = self._by_table("keys")
-        wanted = set(relations)
-        for index, items in self._indexes().items():
-            table = items[0].ddl.relation
-            if table not in wanted or table is None:
-                continue
-            before = [after] if after else [f"constraints of {table}"] if table in keys else self._data_of(table)
-            yield self._run(
-                f"index {index}",
-                "creating indexes",
-                items,
-                before,
-                built=table in self._made,
-                weight=self._weight(table),
-            )
-
-    def _indexes(self) -> dict[Name, list[Item]]:
-        """Each CREATE INDEX with the comments on it."""
-        found: dict[Name, list[Item]] = {}
-        for item in self._slots.get("indexes", ()):
-            found.setdefault(Name(*item.ddl.identity[1:3]), []).append(item)
-        return found
+        for table in sorted(relations):
+            data = [f"constraints of {table}"] if table in self._keys else self._data_of(table)
+            for index in self._indexes_of.get(table, ()):
+                yield self._run(
+                    f"index {index}",
+                    "creating indexes",
+                    self._indexes[index],
+                    [after] if after else data,
+                    built=table in self._made,
+                    weight=self._weight(table),
+                )
 
     def _made_of(self, table: Name) -> list[str]:
         """The keys of the steps after which a table and its partitions have their data, keys and indexes."""
-        tables = {table, *self._partitions(table)}
-        keys = [f"constraints of {t}" for t in self._by_table("keys") if t in tables]
-        indexes = [f"index {i}" for i, items in self._indexes().items() if items[0].ddl.relation in tables]
+        tables = [table, *self._partitions(table)]
+        keys = [f"constraints of {t}" for t in tables if t in self._keys]
+        indexes = [f"index {index}" for t in tables for index in self._indexes_of.get(t, ())]
         return [*self._data_of(table), *keys, *indexes]
 
     def _attach_steps(self) -> Iterator[Run]:
-        for root, items in self._attachments().items():
+        for root, items in self._attachments.items():
             after = self._made_of(root)
             yield self._run(
                 f"index partitions of {root}", "creating indexes", items, after, built=True, holds=(str(root),)
             )
-
-    def _attachments(self) -> dict[Name, list[Item]]:
-        found: dict[Name, list[Item]] = {}
-        for table, items in self._by_table("attach").items():
-            found.setdefault(self._root(table), []).extend(items)
-        return found
 
     def _complete(self, table: Name) -> list[str]:
         """The keys after which foreign keys may refer to a table: its root's, with all partitions attached."""
         if self._swap_key:
             return [self._swap_key]
         root = self._root(table)
-        attach = [f"index partitions of {root}"] if root in self._attachments() else []
+        attach = [f"index partitions of {root}"] if root in self._attachments else []
         return [*self._made_of(root), *attach]
 
     def _all_complete(self) -> list[str]:
@@ -408,11 +414,11 @@ class Graph:
 
     def _before_swap(self, table: Name) -> list[str]:
         root = self._root(table)
-        attach = [f"index partitions of {root}"] if root in self._attachments() else []
+        attach = [f"index partitions of {root}"] if root in self._attachments else []
         return [self._in.definitions_key, *self._made_of(root), *attach]
 
     def _foreign_key_steps(self) -> Iterator[Run]:
-        for constraint, items in self._foreign_keys().items():
+        for constraint, items in self._foreign_keys.items():
             ddl = items[0].ddl
             ends = [end for end in (ddl.relation, referenced(ddl)) if end]
             after = [key for end in ends if end in self._made for key in self._complete(end)]
@@ -424,13 +430,6 @@ class Graph:
                 weight=sum(map(self._weight, ends)),
                 holds=tuple(sorted({str(self._root(end)) for end in ends})),
             )
-
-    def _foreign_keys(self) -> dict[Identity, list[Item]]:
-        """Each foreign key with the comments on it."""
-        found: dict[Identity, list[Item]] = {}
-        for item in self._slots.get("foreign keys", ()):
-            found.setdefault(item.ddl.identity, []).append(item)
-        return found
 
     def _matview_steps(self) -> Iterator[Run]:
         """Fills materialized views as on the source, each after those that it reads, and then indexes them."""
@@ -472,12 +471,13 @@ class Graph:
             self._in.definitions_key,
         )
 
-    def _tail(self) -> Iterator[Run]:
-        if items := self._slots.get("tail"):
-            yield self._run("triggers and the rest", "creating triggers", items, self._before_tail())
+    def _tail(self) -> Run:
+        """What is left, in pg_dump's order.  Made even if nothing is: what comes after waits for it alone."""
+        items = [] if self._swap_key else self._slots.get("tail", [])
+        return self._run(TAIL, "creating triggers", items, self._before_tail())
 
     def _before_tail(self) -> list[str]:
-        foreign = [f"foreign key {c[-1]} of {items[0].ddl.relation}" for c, items in self._foreign_keys().items()]
+        foreign = [f"foreign key {c[-1]} of {items[0].ddl.relation}" for c, items in self._foreign_keys.items()]
         matviews = [step.key for step in self._matview_steps()]
         if self._swap_key:
             return [self._swap_key, *foreign, *matviews]
@@ -493,7 +493,6 @@ class Graph:
         """ANALYZE, last.  That of a partitioned table does its partitions too."""
         if not self._in.request.include_data:
             return
-        tail = ["triggers and the rest"] if "tail" in self._slots and not self._swap_key else self._before_tail()
         relations = [
             *(t for t in sorted(self._made) if self._root(t) == t and self._in.source.tables[t].relkind != "f"),
             *(v for v in self._matviews if self._is_filled(v)),
@@ -503,7 +502,7 @@ class Graph:
             yield Run(
                 key=f"analyze {relation}",
                 phase="analyzing",
-                after=tuple(dict.fromkeys(tail)),
+                after=(TAIL,),
                 weight=self._weight(relation),
                 statements=(Statement(f"ANALYZE {name.sql}", f"statistics of {name}", tolerated=True),),
             )

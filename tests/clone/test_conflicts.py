@@ -180,6 +180,21 @@ def test_rename_moves_the_old_table_with_all_that_is_its_own(both: tuple[Databas
     assert target.value("SELECT max(id) FROM app.child") == 21
 
 
+@pytest.mark.parametrize("name", ["everyday", "shapes", "names"])
+def test_rename_of_anything_keeps_the_old_rows(name: str, source_database: Database, target_database: Database) -> None:
+    script, schema = case(name)
+    source_database.execute(script)
+    target_database.execute(script)
+    before = contents(target_database, schema)
+    clone(source_database, target_database, schema_request(schema, conflict="rename"), latest_first=True)
+    after = contents(target_database, schema)
+    assert {key: after[key] for key in before} == before
+    tables = {row[0] for row in target_database.rows("SELECT relname FROM pg_class WHERE relkind = 'r'")}
+    new = [name for name in after.keys() - before.keys() if name in tables]
+    assert len(new) == len(before.keys() & tables)
+    assert sum(after[name][0] for name in new) == sum(before[name][0] for name in before.keys() & tables)
+
+
 def test_renamed_names_fit_into_63_bytes(source_database: Database, target_database: Database) -> None:
     name = "é" * 31
     script = f'CREATE TABLE "{name}" (id serial PRIMARY KEY); INSERT INTO "{name}" DEFAULT VALUES'
