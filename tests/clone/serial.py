@@ -54,11 +54,16 @@ def table_request(
 
 @contextmanager
 def planned(
-    source: Database, target: Database, request: CloneRequest, parallel: int = 4, done: Collection[str] = ()
+    source: Database,
+    target: Database,
+    request: CloneRequest,
+    parallel: int = 4,
+    done: Collection[str] = (),
+    caller: str = "postgres",
 ) -> Iterator[tuple[Plan, psycopg.Connection[Any]]]:
     """The plan of a clone, with the source connection whose snapshot it was made at."""
     conninfo = Conninfo({k: str(v) for k, v in conninfo_to_dict(source.conninfo()).items() if v is not None})
-    with source.connect() as keeper, target.connect() as connection:
+    with source.connect() as keeper, target.connect(user=caller) as connection:
         keeper.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         row = keeper.execute("SELECT pg_export_snapshot()").fetchone()
         assert row
@@ -67,11 +72,17 @@ def planned(
 
 
 def clone(
-    source: Database, target: Database, request: CloneRequest, *, parallel: int = 4, latest_first: bool = False
+    source: Database,
+    target: Database,
+    request: CloneRequest,
+    *,
+    parallel: int = 4,
+    latest_first: bool = False,
+    caller: str = "postgres",
 ) -> Plan:
     """Plan a clone and carry it out.  Of the steps that may run next, the plan's first or its last is taken."""
-    with planned(source, target, request, parallel) as (plan, keeper):
-        carry_out(plan, keeper, target, latest_first=latest_first)
+    with planned(source, target, request, parallel, caller=caller) as (plan, keeper):
+        carry_out(plan, keeper, target, latest_first=latest_first, caller=caller)
         return plan
 
 
@@ -82,12 +93,13 @@ def carry_out(
     *,
     latest_first: bool = False,
     stop_before: str = "",
+    caller: str = "postgres",
 ) -> list[str]:
-    """Run the steps; returns their keys.  With `stop_before` it ends before the first step of that key."""
+    """Run the steps as `caller`; returns their keys.  With `stop_before` it ends before the first step of that key."""
     left = {step.key: step for step in plan.steps}
     assert len(left) == len(plan.steps), "two steps have one key"
     done: list[str] = []
-    with target.connect() as connection:
+    with target.connect(user=caller) as connection:
         while left:
             ready = [key for key, step in left.items() if set(step.after) <= set(done)]
             assert ready, f"nothing can run: {sorted(left)}"
@@ -126,7 +138,8 @@ def _run(step: Run, target: psycopg.Connection[Any]) -> None:
             with target.transaction():
                 target.execute(statement.sql.encode())
         except psycopg.Error as error:
-            assert error.sqlstate in {"42704", "23503"}, error  # a role, or rows that a foreign key refers to
+            # A role is missing, rows that a foreign key refers to are, or the caller may not give objects away.
+            assert error.sqlstate in {"42704", "22023", "23503", "42501"}, error
 
 
 def definitions(database: Database, *selection: str) -> str:
