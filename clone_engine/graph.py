@@ -1,7 +1,7 @@
 """Orders the chosen statements and the copies into steps, and says what must be done before what.
 
-Pure.  The order of pg_dump is kept wherever nothing is won by leaving it; what is not recognised stays in it, at the
-end.  The kinds of statements and the place of each are the table SLOTS.
+Pure.  The order of pg_dump is kept wherever nothing is won by leaving it.  Where a statement belongs is `slots.py`,
+what a step needs in force is `statements.py`.
 """
 
 from __future__ import annotations
@@ -9,58 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
-from clone_engine.conflict import TABLES, VIEWS, Conflicts
+from clone_engine.conflict import TABLES, Conflicts
 from clone_engine.copies import Wish, copy_steps
-from clone_engine.ddl import Ddl, Identity
+from clone_engine.ddl import Ddl
 from clone_engine.names import Name, quote_ident, quote_literal
 from clone_engine.naming import Belongings, Naming
 from clone_engine.request import CloneRequest
-from clone_engine.retarget import Renames, mentions, retargeted
-from clone_engine.selection import ABOUT, Item
+from clone_engine.retarget import Renames
+from clone_engine.selection import Item
+from clone_engine.slots import Sorter
 from clone_engine.source import Source
+from clone_engine.statements import SESSION, TOLERATED, statements
 from clone_engine.steps import AnyStep, Copy, Run, Statement
 from clone_engine.swap import swap_statements
 from clone_engine.target import Existing, referenced
 
-SLOTS: dict[str, str] = {
-    "key": "keys",
-    "check": "keys",
-    "index": "indexes",
-    "index attach": "attach",
-    "foreign key": "foreign keys",
-    "owner": "owners",
-    "acl": "owners",
-    "label": "owners",
-    "session authorization": "owners",
-    "index alteration": "tail",
-    "cluster": "tail",
-    "replica identity": "tail",
-    "statistics": "tail",
-    "statistics alteration": "tail",
-    "trigger": "tail",
-    "trigger state": "tail",
-    "rule": "tail",
-    "rule state": "tail",
-    "policy": "tail",
-    "row security": "tail",
-    "event trigger": "tail",
-}
-"""Where statements go that are not definitions.  The others: `pre`, before all data, if pg_dump wrote them there,
-else `late`, once keys and indexes are made."""
-ALWAYS_PRE = frozenset({"schema", "extension", "sequence", "sequence alteration", "attach", *TABLES})
-TOLERATED = frozenset({"owner", "acl", "label", "session authorization"})
-"""Their failure does not spoil the copy: the role may not exist on the target."""
-SESSION = (
-    "SELECT pg_catalog.set_config('search_path', '', true),"
-    " pg_catalog.set_config('check_function_bodies', 'off', true),"
-    " pg_catalog.set_config('xmloption', 'content', true),"
-    " pg_catalog.set_config('client_min_messages', 'warning', true)"
-)
-"""What pg_dump's statements rely on, for the present transaction."""
 TAIL = "triggers and the rest"
-NEEDS_TABLESPACE = frozenset({"table", "index", "key", "materialized view"})
-NEEDS_METHOD = frozenset({"table", "materialized view"})
-
 
 _Key = TypeVar("_Key", bound=Hashable)
 
@@ -92,7 +56,7 @@ class Graph:
         for name, facts in inputs.source.tables.items():
             if facts.parent:
                 self._children.setdefault(facts.parent, []).append(name)
-        self._slots = self._sorted()
+        self._slots = Sorter(inputs.owned.tables, self._made, bool(inputs.names.staging)).sorted(inputs.items)
         self._copies = {table: list(self._copy_steps(table)) for table in sorted(self._made)}
         self._keys = self._by_table("keys")
         self._indexes = self._grouped("indexes", lambda ddl: Name(*ddl.identity[1:3]))
@@ -141,71 +105,12 @@ class Graph:
         yield self._tail()
         yield from self._analyze_steps()
 
-    # Sorting statements into slots ---------------------------------------------------------------------------------
-
-    def _sorted(self) -> dict[str, list[Item]]:
-        slots: dict[str, list[Item]] = {}
-        placed: dict[Identity, str] = {}
-        after_swap: set[Identity] = set()
-        for item in self._in.items:
-            slot = self._slot(item, placed, after_swap)
-            slots.setdefault(slot, []).append(item)
-            if item.ddl.kind not in ABOUT:
-                placed.setdefault(item.ddl.identity, slot)
-        return slots
-
-    def _slot(self, item: Item, placed: Mapping[Identity, str], after_swap: set[Identity]) -> str:
-        ddl = item.ddl
-        if ddl.kind == "comment":
-            return self._slot_of_comment(ddl, placed)
-        slot = SLOTS.get(ddl.kind)
-        if slot:
-            return "tail" if slot == "owners" and placed.get(ddl.identity) == "tail" else slot
-        if item.late and ddl.kind not in ALWAYS_PRE and not self._of_table(ddl):
-            return "late"
-        if self._in.names.staging and self._waits_for_swap(ddl, after_swap):
-            after_swap.add(ddl.identity)
-            return "late"
-        return "pre"
-
-    def _slot_of_comment(self, ddl: Ddl, placed: Mapping[Identity, str]) -> str:
-        """A comment goes with what it is about; one on a constraint within CREATE TABLE with the table."""
-        if ddl.identity in placed:
-            return placed[ddl.identity]
-        if ddl.relation:
-            return placed.get(("relation", *ddl.relation)) or "pre"
-        return "pre" if ddl.identity[0] in {"schema", "extension", "type", "routine"} else "tail"
-
-    def _of_table(self, ddl: Ddl) -> bool:
-        return ddl.kind == "alteration" and ddl.relation in self._in.owned.tables
-
-    def _waits_for_swap(self, ddl: Ddl, after_swap: set[Identity]) -> bool:
-        """Whether this must not exist before the swap: it would be, or be mixed up with, what the old tables have."""
-        if ddl.kind in TABLES or ddl.kind in {"attach", "sequence", "sequence alteration"}:
-            return False
-        if ddl.kind in VIEWS or ddl.kind == "other" or ddl.identity in after_swap:
-            return True
-        if ddl.kind == "alteration":
-            return ddl.relation not in self._in.owned.tables
-        named = mentions(ddl.node)
-        return bool(named & self._made) or any(Name(*i[1:3]) in named for i in after_swap)
-
     # Statements ----------------------------------------------------------------------------------------------------
 
     def _statements(self, items: Iterable[Item], renames: Renames) -> Iterator[Statement]:
-        """The statements of a step, with the settings that they need in force."""
-        yield Statement(SESSION, "")
-        tablespace = method = None
-        for item in items:
-            ddl = retargeted(item.ddl, renames)
-            place = item.tablespace if item.tablespace in self._in.existing.tablespaces else ""
-            if ddl.kind in NEEDS_TABLESPACE and place != tablespace:
-                tablespace = place
-                yield Statement(f"SET LOCAL default_tablespace = {quote_literal(place)}", "")
-            if ddl.kind in NEEDS_METHOD and item.method and item.method != method:
-                method = item.method
-                yield Statement(f"SET LOCAL default_table_access_method = {quote_literal(method)}", "")
-            yield Statement(ddl.sql, self._label(item.ddl), self._is_tolerated(item.ddl))
+        """The statements of a step under the names that hold while it runs."""
+        places = self._in.existing.tablespaces
+        return statements(items, renames, self._in.names.final, places, self._is_tolerated)
 
     def _is_tolerated(self, ddl: Ddl) -> bool:
         """Whether the clone is good without this.
@@ -215,10 +120,6 @@ class Graph:
         if ddl.kind == "foreign key":
             return referenced(ddl) not in self._made or bool(self._in.request.options.where)
         return ddl.kind in TOLERATED or (ddl.kind == "comment" and ddl.identity[0] == "extension")
-
-    def _label(self, ddl: Ddl) -> str:
-        """What the report calls it: by its name in the end, not that of the staging schema."""
-        return retargeted(ddl, self._in.names.final).label
 
     def _run(
         self,
@@ -366,12 +267,12 @@ class Graph:
     def _in_place(self) -> Iterator[Run]:
         if late := self._slots.get("late"):
             yield self._run("late definitions", "creating table", late, self._all_complete())
-        if statements := tuple(self._sequence_statements()):
+        if values := tuple(self._sequence_statements()):
             yield Run(
                 key="sequence values",
                 phase="setting sequences",
                 after=(self._in.definitions_key,),
-                statements=statements,
+                statements=values,
             )
         if owners := self._slots.get("owners"):
             # After the data: the owner may be one that the caller cannot act for, and grants may keep him out.
@@ -401,7 +302,7 @@ class Graph:
         inputs = self._in
         tables = [i.ddl.relation for i in self._slots.get("pre", ()) if i.ddl.kind in TABLES and i.ddl.relation]
         rest = [item for slot in ("late", "owners", "tail") for item in self._slots.get(slot, ())]
-        session, *statements = self._statements(rest, inputs.names.final)
+        session, *made_anew = self._statements(rest, inputs.names.final)
         moves = swap_statements(
             tables, inputs.names, inputs.conflicts, inputs.existing, inputs.request.options.conflict
         )
@@ -409,7 +310,7 @@ class Graph:
             key=self._swap_key,
             phase="swapping tables",
             after=tuple(dict.fromkeys(key for table in tables for key in self._before_swap(table))),
-            statements=(session, *moves, *self._sequence_statements(), *statements),
+            statements=(session, *moves, *self._sequence_statements(), *made_anew),
         )
 
     def _before_swap(self, table: Name) -> list[str]:

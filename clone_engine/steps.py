@@ -14,7 +14,7 @@ class Statement(msgspec.Struct, frozen=True):
 
     sql: str
     object: str
-    """What it makes or changes, for the report: 'index sales.orders_date_idx'."""
+    """What it makes or changes, for the report: 'index sales.orders_date_idx'; '' for what is not worth a line."""
     tolerated: bool = False
     """Whether its failure is reported and the step goes on (owner, grant, comment…): run within a savepoint."""
 
@@ -76,7 +76,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     steps: tuple[AnyStep, ...]
     tables: tuple[str, ...]
-    """The tables of the clone as `schema.name`: their number is tables_total."""
+    """The tables of the clone as `schema.name`: their number is tables_total.  Those that have Copy steps; if nothing
+    is copied, all that are made."""
     on_failure: tuple[Statement, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
     """(object, why it is left out)."""

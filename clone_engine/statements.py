@@ -1,0 +1,51 @@
+"""Turns chosen statements of the dump into statements for the target, with the settings that they rely on.
+
+Pure.  Every step is a transaction of its own on any connection, so each sets what it needs, for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+
+from clone_engine.ddl import Ddl
+from clone_engine.names import quote_literal
+from clone_engine.retarget import Renames, retargeted
+from clone_engine.selection import Item
+from clone_engine.steps import Statement
+
+TOLERATED = frozenset({"owner", "acl", "label", "session authorization"})
+"""Their failure does not spoil the copy: the role may not exist on the target."""
+SESSION = (
+    "SELECT pg_catalog.set_config('search_path', '', true),"
+    " pg_catalog.set_config('check_function_bodies', 'off', true),"
+    " pg_catalog.set_config('xmloption', 'content', true),"
+    " pg_catalog.set_config('client_min_messages', 'warning', true)"
+)
+"""What pg_dump's statements rely on, for the present transaction."""
+NEEDS_TABLESPACE = frozenset({"table", "index", "key", "materialized view"})
+NEEDS_METHOD = frozenset({"table", "materialized view"})
+
+
+def statements(
+    items: Iterable[Item],
+    renames: Renames,
+    final: Renames,
+    tablespaces: Collection[str],
+    tolerated: Callable[[Ddl], bool],
+) -> Iterator[Statement]:
+    """SESSION, then the items under the names `renames`; reported under their `final` names.
+
+    A tablespace that is not among the target's `tablespaces` becomes the default one.
+    """
+    yield Statement(SESSION, "")
+    tablespace = method = None
+    for item in items:
+        ddl = retargeted(item.ddl, renames)
+        place = item.tablespace if item.tablespace in tablespaces else ""
+        if ddl.kind in NEEDS_TABLESPACE and place != tablespace:
+            tablespace = place
+            yield Statement(f"SET LOCAL default_tablespace = {quote_literal(place)}", "")
+        if ddl.kind in NEEDS_METHOD and item.method and item.method != method:
+            method = item.method
+            yield Statement(f"SET LOCAL default_table_access_method = {quote_literal(method)}", "")
+        yield Statement(ddl.sql, retargeted(item.ddl, final).label, tolerated(item.ddl))
