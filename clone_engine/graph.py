@@ -275,8 +275,10 @@ class Graph:
                 statements=values,
             )
         if owners := self._slots.get("owners"):
-            # After the data: the owner may be one that the caller cannot act for, and grants may keep him out.
+            # After all that needs the tables: the owner may be one that the caller cannot act for, and grants may
+            # keep him out.  And not beside foreign keys: each locks two tables, this locks all, in another order.
             before = ["late definitions"] if "late" in self._slots else self._all_complete()
+            before += self._foreign_key_keys()
             yield self._run("owners and privileges", "creating constraints", owners, before)
 
     def _sequence_statements(self) -> Iterator[Statement]:
@@ -318,13 +320,16 @@ class Graph:
         attach = [f"index partitions of {root}"] if root in self._attachments else []
         return [self._in.definitions_key, *self._made_of(root), *attach]
 
+    def _foreign_key_keys(self) -> list[str]:
+        return [f"foreign key {c[-1]} of {items[0].ddl.relation}" for c, items in self._foreign_keys.items()]
+
     def _foreign_key_steps(self) -> Iterator[Run]:
-        for constraint, items in self._foreign_keys.items():
+        for key, items in zip(self._foreign_key_keys(), self._foreign_keys.values(), strict=True):
             ddl = items[0].ddl
             ends = [end for end in (ddl.relation, referenced(ddl)) if end]
             after = [key for end in ends if end in self._made for key in self._complete(end)]
             yield self._run(
-                f"foreign key {constraint[-1]} of {ddl.relation}",
+                key,
                 "creating constraints",
                 items,
                 after or [self._in.definitions_key],
@@ -378,7 +383,7 @@ class Graph:
         return self._run(TAIL, "creating triggers", items, self._before_tail())
 
     def _before_tail(self) -> list[str]:
-        foreign = [f"foreign key {c[-1]} of {items[0].ddl.relation}" for c, items in self._foreign_keys.items()]
+        foreign = self._foreign_key_keys()
         matviews = [step.key for step in self._matview_steps()]
         if self._swap_key:
             return [self._swap_key, *foreign, *matviews]
