@@ -31,7 +31,7 @@ from clone_engine.errors import PgError
 from clone_engine.jobs import FINISHED
 from proxy.agreement import SchemaState, differences, schema_state
 from proxy.config import ConfigError, ServerSettings, load
-from proxy.embedded import SUPERUSER, Server, free_port
+from proxy.embedded import SUPERUSER, Server
 from proxy.installations import newest, private_directory, reachable
 from proxy.launch import ProxyProcess
 
@@ -40,6 +40,7 @@ DATABASE = "shop"
 PLAYGROUND = "playground"  # an empty database of the target, for the user's own first clone
 OPTIONS = '{"parallel": 4}'
 USUAL_PORT = ServerSettings().listen_port
+TAKEN = "another process is listening"  # the proxy's own words
 JOB_SECONDS = 300.0
 LOOK_SECONDS = 0.1
 PLAIN_SECONDS = 0.5  # between two lines where the output is not a terminal
@@ -65,8 +66,9 @@ class JobState(NamedTuple):
     error: str
 
     def line(self) -> Text:
-        """On one line."""
-        return Text(" ".join(filter(None, (self.bar, self.phase, self.table, self.status))), no_wrap=True)
+        """On one line; a job that has ended has nothing at hand any more."""
+        at_hand = () if self.status in FINISHED else (self.phase, self.table)
+        return Text(" ".join(filter(None, (self.bar, *at_hand, self.status))), no_wrap=True)
 
 
 def run_demo(keep: bool = False) -> int:
@@ -75,9 +77,10 @@ def run_demo(keep: bool = False) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8 has no such bars
     console = Console(highlight=False)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated demo cleans up as well
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a demo that is terminated, or loses its terminal, cleans up too
+        signal.signal(number, signal.default_int_handler)
     try:
-        with sample(console, _port(USUAL_PORT) if keep else 0) as running:
+        with sample(console, USUAL_PORT if keep else 0) as running:
             agreed = _clone_and_check(console, running)
             if agreed and keep:
                 return serve_sample(console, running)
@@ -117,10 +120,10 @@ def serve_sample(console: Console, running: Sample) -> int:
 
 @contextlib.contextmanager
 def sample(console: Console, port: int = 0) -> Iterator[Sample]:
-    """Two servers, the sample schema on the first, the proxy on `port` (0: any) before the second.
+    """Two servers, the sample schema on the first, the proxy before the second: on `port`, if that is not 0 or taken.
 
     All of it is stopped and removed at the end.  PgError or psycopg.Error if a part does not come up."""
-    with private_directory() as directory, contextlib.ExitStack() as running:
+    with private_directory() as directory, contextlib.ExitStack() as running, _undisturbed_end():
         installation = reachable(newest(), directory)
         console.print(f"Starting two PostgreSQL {installation.major} servers …")
         source, target = (running.enter_context(Server(installation, directory / name)) for name in ("s", "t"))
@@ -131,15 +134,13 @@ def sample(console: Console, port: int = 0) -> Iterator[Sample]:
             conn.execute(files("proxy").joinpath("sample_shop.sql").read_bytes())
         place = directory / "p"
         place.mkdir()
-        proxy = running.enter_context(ProxyProcess(place, target.conninfo(), port=port))
+        proxy = running.enter_context(_proxy(place, target.conninfo(), port))
         console.print(f"The proxy listens on port {proxy.port}; a client knows nothing else.")
         try:
             yield Sample(source, target, proxy)
         except psycopg.OperationalError:
             console.print(f"The proxy's log ends so:\n{escape(proxy.log()[-2000:])}")
             raise
-        finally:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the clean-up short
 
 
 def has_target(config: str) -> bool:
@@ -246,12 +247,28 @@ def _create_databases(server: Server, names: list[str]) -> None:
             conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 
-def _port(wanted: int) -> int:
-    """`wanted` if nobody has it, else another one."""
+@contextlib.contextmanager
+def _undisturbed_end() -> Iterator[None]:
+    """A second Ctrl-C must not cut short the clean-up that follows this context."""
     try:
-        return free_port(wanted)
-    except OSError:
-        return free_port()
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def _proxy(place: Path, target: str, port: int) -> Iterator[ProxyProcess]:
+    """A running proxy on `port`, or on any if that is 0 or taken, even if it is taken while the proxy starts."""
+    with contextlib.ExitStack() as running:
+        proxy = ProxyProcess(place, target, port=port)
+        try:
+            running.enter_context(proxy)
+        except PgError as error:
+            if not port or TAKEN not in error.detail:
+                raise
+            proxy = running.enter_context(ProxyProcess(place, target))
+        yield proxy
 
 
 def _psql() -> str:

@@ -37,13 +37,10 @@ FAST: Mapping[str, str] = {
 }
 
 
-def free_port(wanted: int = 0) -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on at this moment; another process may take it the next.
-
-    `wanted` asks for that very one: OSError if it is taken."""
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on at this moment; another process may take it the next."""
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that are closing do not count
-        probe.bind(("127.0.0.1", wanted))
+        probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
 

@@ -6,7 +6,6 @@ What it is asked to do is the caller's business.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -36,8 +35,8 @@ class ProxyProcess:
     """One proxy in front of `target` (a conninfo).  A context manager: entered started, left stopped.
 
     `directory` is one of ours with a short path (a unix socket's path has at most 107 bytes); `sections` are
-    settings over those made here; `port` 0 picks a free one; `environment` is added to ours, from which all that
-    libpq or the proxy would read is taken away.
+    settings over those made here, but for its addresses; `port` 0 picks a free one; `environment` is added to ours,
+    from which all that libpq or the proxy would read is taken away.
     """
 
     def __init__(
@@ -131,10 +130,13 @@ class ProxyProcess:
         return {"server": {**listen, "target": target}, "jobs": {"store": str(self.directory / "jobs.sqlite")}}
 
     def _wait_until_listening(self, process: subprocess.Popen[bytes]) -> bool:
+        # Its unix socket, which it opens last: at the port another process may answer in its place.
+        path = str(self.directory / f".s.PGSQL.{self.port}")
         deadline = time.monotonic() + START_SECONDS
         while process.poll() is None and time.monotonic() < deadline:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1.0):
-                return True
+            with socket.socket(socket.AF_UNIX) as probe:
+                if probe.connect_ex(path) == 0:
+                    return True
             time.sleep(PAUSE)
         return False
 

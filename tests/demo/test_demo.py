@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from proxy.demo import has_target
+from proxy.demo import USUAL_PORT, has_target
 from proxy.launch import clean_environment
 from tests.harness.waiting import wait_until
 
@@ -44,9 +46,9 @@ class Running:
         assert found is not None
         return found
 
-    def interrupt(self) -> int:
-        """Ctrl-C; its exit code."""
-        self.process.send_signal(signal.SIGINT)
+    def interrupt(self, how: signal.Signals = signal.SIGINT) -> int:
+        """Ctrl-C, or another signal; its exit code."""
+        self.process.send_signal(how)
         return self.process.wait(SECONDS)
 
     def leftovers(self) -> list[Path]:
@@ -54,13 +56,22 @@ class Running:
         return [path for path in self.directory.rglob("*") if path != self.output]
 
 
+@contextlib.contextmanager
+def running_demo(directory: Path) -> Iterator[Running]:
+    """A demo that is ended at the end."""
+    directory.chmod(0o711)  # the servers' account passes through
+    demo = Running(directory)
+    try:
+        yield demo
+    finally:
+        demo.process.terminate()
+        demo.process.wait(SECONDS)
+
+
 @pytest.fixture
 def running(short_tmp: Path) -> Iterator[Running]:
-    short_tmp.chmod(0o711)  # the servers' account passes through
-    demo = Running(short_tmp)
-    yield demo
-    demo.process.terminate()
-    demo.process.wait(SECONDS)
+    with running_demo(short_tmp) as demo:
+        yield demo
 
 
 def test_it_agrees_then_serves_an_empty_database_until_ctrl_c(running: Running) -> None:
@@ -77,10 +88,20 @@ def test_it_agrees_then_serves_an_empty_database_until_ctrl_c(running: Running) 
     assert not running.leftovers()
 
 
-def test_ctrl_c_while_the_clone_runs_leaves_nothing_behind(running: Running) -> None:
+# SIGHUP: the window in which it ran was closed.
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGHUP], ids=["ctrl-c", "terminal closed"])
+def test_what_interrupts_the_clone_leaves_nothing_behind(running: Running, how: signal.Signals) -> None:
     running.says(r"Job \d+:")
-    assert running.interrupt() == 130
+    assert running.interrupt(how) == 130
     assert not running.leftovers()
+
+
+def test_a_usual_port_that_is_taken_is_left_to_whoever_has_it(short_tmp: Path) -> None:
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):  # somebody else may have it: as good
+            held.enter_context(socket.create_server(("127.0.0.1", USUAL_PORT)))
+        with running_demo(short_tmp) as running:
+            assert running.says(r"listens on port (\d+);")[1] != str(USUAL_PORT)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from clone_engine.errors import PgError
+from proxy.demo import TAKEN
 from proxy.embedded import Server, free_port
 from proxy.launch import ProxyProcess, clean_environment
 from tests.harness.proxies import Proxies
@@ -61,6 +63,15 @@ def test_a_port_in_use_is_named(short_tmp: Path, proxy: ProxyProcess, server: Se
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert str(proxy.port) in done.stderr
+
+
+def test_a_proxy_whose_port_is_taken_is_not_mistaken_for_the_one_that_has_it(
+    short_tmp: Path, proxy: ProxyProcess, server: Server
+) -> None:
+    """Two demos that were started at once cloned through one proxy."""
+    with pytest.raises(PgError) as refused:
+        ProxyProcess(short_tmp, server.conninfo(), port=proxy.port).start()
+    assert TAKEN in refused.value.detail
 
 
 def test_a_unix_socket_in_use_is_named_and_left_alone(short_tmp: Path, proxies: Proxies, server: Server) -> None:
