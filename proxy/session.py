@@ -99,6 +99,7 @@ class Session:
         self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._deadline: asyncio.TimerHandle | None = None
         self._client_full = self._server_full = False
+        self._copying = False  # the work that is being done waits for the client's COPY data
         self.log = log.bind(connection=self.number)
 
     def __repr__(self) -> str:
@@ -152,7 +153,7 @@ class Session:
             self._read_startup()
             return
         self.from_client.feed(data)
-        if self._task is None:
+        if self._task is None or self._copying:
             self.relay_client()
         elif self.from_client.waiting > BACKLOG:
             self._pace_reading()
@@ -194,14 +195,19 @@ class Session:
                 self.client.write(messages.encode_error(error, "utf-8", "FATAL"))
             self.close()
             return
-        assert self.server is not None
-        self.server.write(packet.data)
+        # The first ReadyForQuery is the reply to this, also if the client has sent more already.
+        self.ask(packet.data, Entry(ord("S")))
 
     def relay_client(self) -> None:
-        """Forward what the client has sent, up to a message that `takes` wants to work on."""
-        reader, exchange, interceptor = self.from_client, self.exchange, self._interceptor
+        """Forward what the client has sent, up to a message that `takes` wants to work on.
+
+        While work is being done, only what follows a COPY that the work itself has forwarded.
+        """
+        reader, exchange = self.from_client, self.exchange
         span = _Span(self.server)
-        while self._task is None:
+        while self._task is None or (self._copying and exchange.copying_in):
+            # While the server reads COPY data, all that the client sends is for the server to judge.
+            interceptor = None if exchange.copying_in else self._interceptor
             wants_all = interceptor is not None and interceptor.wants_all
             frame = reader.next(whole=wants_all)
             if frame is None:
@@ -259,7 +265,10 @@ class Session:
 
     def _notice(self) -> bytes | None:
         front = self.exchange.front
-        return b"" if front is not None and front.hidden else None
+        if front is None or not front.hidden:
+            return None
+        front.warned = True
+        return b""
 
     def _before_established(self, kind: int, body: bytes) -> bytes | None:
         if kind == ord("Z"):
@@ -275,6 +284,8 @@ class Session:
 
     def _special_reply(self, entry: Entry, kind: int, message: bytes) -> bytes | None:
         if entry.hidden or entry.swallow_ready:
+            if kind == ord("E") and messages.is_fatal(message[HEADER:]):
+                return None  # the connection ends with it: whoever it was said to, the client must hear why
             if kind == ord("E") and entry.error is None:
                 entry.error = message[HEADER:]
             elif kind == ord("D") and len(entry.rows) < KEPT_ROWS:
@@ -301,8 +312,16 @@ class Session:
             self.client.write(message)
 
     async def settled(self) -> None:
-        """Wait until the server owes nothing."""
+        """Wait until the server owes nothing, or reads COPY data: then it owes nothing before these have ended."""
+        await self.until(lambda: not self.exchange.owed or self.exchange.copying_in)
+
+    async def finished(self) -> None:
+        """As `settled`, and where the server reads COPY data relay these first."""
+        await self.settled()
+        self._copying = True
+        self.relay_client()
         await self.until(lambda: not self.exchange.owed)
+        self._copying = False
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until `condition` holds; it is looked at after each batch of messages from the server."""
@@ -310,7 +329,6 @@ class Session:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append((condition, future))
-        # The server must be able to go on even if the client reads nothing, or both would wait for ever.
         self._pace_reading()
         await future
 
@@ -338,7 +356,7 @@ class Session:
     def _pace_reading(self) -> None:
         backlog = self._task is not None and self.from_client.waiting > BACKLOG
         _set_reading(self.client, not self._server_full and not backlog)
-        _set_reading(self.server, not self._client_full or bool(self._waiters))
+        _set_reading(self.server, not self._client_full)
 
 
 class _Span:

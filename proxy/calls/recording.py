@@ -30,6 +30,9 @@ READ_LOG = (
 )
 """The recorded log, and "on" where nothing may be started."""
 
+UNANSWERED: dict[str, Any] = {"r": [], "b": {}}
+"""The members of the snapshot with which no call is recorded and none finds an answer: each is an error."""
+
 MAX_CALLS = 1000
 """Calls in one statement.  Each is a job: more are a mistake (a forgotten WHERE) rather than a wish."""
 

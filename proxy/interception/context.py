@@ -16,7 +16,7 @@ from proxy.calls.signatures import Call
 from proxy.session import Session
 from proxy.wire import messages
 from proxy.wire.encodings import codec_of, decode
-from proxy.wire.exchange import FAILED, Entry
+from proxy.wire.exchange import Entry
 
 
 class ServerError(Exception):
@@ -51,6 +51,11 @@ class Context:
         """Python's codec for the client's encoding."""
         return codec_of(self.session.parameters.get("client_encoding", "UTF8"))
 
+    @property
+    def unheard(self) -> bool:
+        """Whether the server will not answer what it is sent now: it skips to the next Sync, or reads COPY data."""
+        return self.session.exchange.skipping or self.session.exchange.copying_in
+
     async def plan(
         self, sql: str, commands: Commands, *, extended: bool, void_parameters: frozenset[int] = frozenset()
     ) -> list[Rewritten]:
@@ -84,7 +89,7 @@ class Context:
 
     async def _others(self, names: frozenset[Reference], commands: Commands) -> frozenset[Reference]:
         # A failed transaction cannot be asked, and the statement fails there anyway.
-        if not names or self.session.exchange.status == FAILED:
+        if not names or self.session.exchange.failed:
             return frozenset()
         ordered = sorted(names, key=repr)
         return others(ordered, await commands.command(ownership_query(ordered)))

@@ -16,7 +16,7 @@ from typing import Any
 
 from clone_engine.errors import PgError
 from proxy.calls.filter import may_name_ours
-from proxy.calls.recording import CLEAR_ANSWER
+from proxy.calls.recording import CLEAR_ANSWER, UNANSWERED
 from proxy.calls.rewrite import Rendered, Rewritten
 from proxy.interception.context import Context, ServerError
 from proxy.interception.passes import collect
@@ -30,6 +30,12 @@ from proxy.wire.messages import JSONB_OID, Bind, Execute, Parse, ProtocolError
 VOID_OID = 2278
 # The count in Parse and Bind has 16 bits (chapter 54.7), so a statement may leave no room for a hidden parameter.
 MOST_PARAMETERS = 65535
+
+NO_PARAMETERS = Bind(b"", b"", (), (), b"\0\0")
+SHOW_WARNINGS = (
+    "SELECT pg_catalog.current_setting('client_min_messages'),"
+    " pg_catalog.set_config('client_min_messages', 'warning', true)"
+)
 
 Work = Callable[[], Coroutine[Any, Any, None] | None]
 """What is to be done with a message in place of forwarding it: at once, or with the client waiting."""
@@ -165,7 +171,7 @@ class ExtendedQueries:
     async def _plan(self, parse: Parse, sql: str) -> list[Rewritten] | None:
         """The rewritten statements; [] to forward the message; None if it has been answered."""
         await self._drained()
-        if self._session.exchange.skipping:
+        if self._context.unheard:
             return []
         voids = frozenset(number for number, oid in enumerate(parse.types, 1) if oid == VOID_OID)
         try:
@@ -185,7 +191,9 @@ class ExtendedQueries:
         return Ours(rewritten, rewritten.render(f"${number}::pg_catalog.jsonb"), types, number, codec)
 
     def _bind(self, ours: Ours, bind: Bind) -> None:
-        data = self._context.data([ours.rewritten]) if ours.number else ""
+        # An action gets its results when it is executed; without them this portal can only fail, not answer.
+        results = UNANSWERED if ours.rewritten.kind == "action" else None
+        data = self._context.data([ours.rewritten], results) if ours.number else ""
         self._ask(_filled(bind, ours, data).encode(), _entry("B", ours))
 
     # --- Execute of an action -----------------------------------------------------------------------------
@@ -195,7 +203,7 @@ class ExtendedQueries:
         exchange = self._session.exchange
         # The server ignores it, or complains about it: of a failed transaction, of a portal that a Sync has closed.
         gone = portal.syncs != self._syncs and not exchange.block
-        if exchange.skipping or exchange.status == FAILED or gone:
+        if self._context.unheard or exchange.failed or gone:
             self._ask(frame, Entry(ord("E")))
             return
         portal.answered = True
@@ -214,7 +222,14 @@ class ExtendedQueries:
 
     async def _promote(self) -> None:
         """A savepoint needs a transaction block; the pipeline's implicit transaction becomes one."""
-        if not self._session.exchange.block:
+        exchange = self._session.exchange
+        if exchange.block is None:
+            # In a block BEGIN does nothing but warn, which tells the two apart.
+            ours = self.promoted and not exchange.begun
+            level, _ = await self.command(SHOW_WARNINGS)
+            self.promoted = not (await self._hidden(b"BEGIN", (), NO_PARAMETERS)).warned or ours
+            await self.command(f"SELECT pg_catalog.set_config('client_min_messages', '{level}', true)")
+        elif not exchange.block:
             await self.command("BEGIN")
             self.promoted = True
 
@@ -247,7 +262,15 @@ class ExtendedQueries:
         """End the hidden block as the Sync in `frame` would have ended the implicit transaction."""
         await self._drained()
         exchange = self._session.exchange
-        if exchange.block and not exchange.skipping:
+        if exchange.copying_in:
+            self._ask(frame, Entry(ord("S")))
+            return
+        if exchange.begun:
+            # The client's own BEGIN has made the block the client's, as it would have done with the implicit one.
+            self.promoted = False
+            self._ask(frame, Entry(ord("S")))
+            return
+        if exchange.block is not False and not exchange.skipping:
             try:
                 await self.command("COMMIT")
             except ServerError as error:
@@ -260,11 +283,28 @@ class ExtendedQueries:
         self.promoted = False
         self._session.tell(messages.ready(exchange.status))
 
+    async def ended(self) -> bool:
+        """End the hidden block for a Query that follows without Sync; whether the Query is still to be answered."""
+        await self._drained()
+        exchange = self._session.exchange
+        if self._context.unheard:
+            return True  # the server does not heed the Query either
+        self.promoted = False
+        if exchange.begun or exchange.block is False:
+            return True
+        try:
+            await self.command("COMMIT")
+        except ServerError as error:
+            self._tell_error(error.entry)
+            self._ask(messages.sync(), Entry(ord("S")))
+            return False
+        return True
+
     # --- hidden messages ----------------------------------------------------------------------------------
 
     async def command(self, sql: str) -> list[str | None]:
         """Run one statement within the pipeline; the columns of its first row, or [].  ServerError if refused."""
-        return self._context.columns(await self._hidden(sql.encode(), (), Bind(b"", b"", (), (), b"\0\0")))
+        return self._context.columns(await self._hidden(sql.encode(), (), NO_PARAMETERS))
 
     async def _hidden(self, sql: bytes, types: tuple[int, ...], bind: Bind, ours: Ours | None = None) -> Entry:
         name = next(self._names)

@@ -51,9 +51,8 @@ class SqlInterceptor:
 
     async def _query_after_pipeline(self, frame: bytes) -> None:
         # A Query ends the implicit transaction of a pipeline, so it ends the block that stands for it.
-        await self._extended.command("COMMIT")
-        self._extended.promoted = False
-        await self._simple.query(frame)
+        if await self._extended.ended():
+            await self._simple.query(frame)
 
     def reply(self, entry: Entry, kind: int, message: bytes) -> bytes | None:
         """A server's message to `entry` as the client is to see it; None for the message itself."""

@@ -53,13 +53,17 @@ class SimpleQueries:
     async def _answer(self, frame: bytes) -> None:
         text = decode(frame[HEADER:-1], self._context.codec)
         await self._session.settled()
-        if self._session.exchange.skipping or not self._context.names_ours(text.text):
+        if self._context.unheard or not self._context.names_ours(text.text):
             self._session.ask(frame, Entry(ord("Q")))
             return
         try:
             statements = await self._context.plan(text.text, self, extended=False)
         except PgError as refusal:
             self._reject(refusal)
+            return
+        except ServerError as error:
+            self._session.tell(client_error(error.entry, error.entry.error or b"", self._context.codec))
+            self._session.tell(messages.ready(self._session.exchange.status))
             return
         if not statements:
             self._session.ask(frame, Entry(ord("Q")))
@@ -156,7 +160,7 @@ class _Script:
         rendered = statement.render(self._context.literal(data))
         entry = self._simple.forward(rendered, self._codec, _remember(self._context, [statement]))
         entry.swallow_ready = True
-        await self._session.settled()
+        await self._session.finished()
         self._failed = entry.error is not None
 
     async def _action(self, statement: Rewritten) -> None:

@@ -56,6 +56,8 @@ class Entry:
     """Bodies of the DataRows of a hidden entry; at most KEPT_ROWS, since a collect pass may yield any number."""
     error: bytes | None = None
     """Body of the ErrorResponse to this entry, where it is hidden or `swallow_ready`."""
+    warned: bool = False
+    """The server has sent a notice while this hidden entry was in front."""
 
 
 PLAIN: dict[int, Entry] = {kind: Entry(kind) for kind in (*COMPLETES, *COPY_ENDS)}
@@ -65,17 +67,21 @@ PLAIN: dict[int, Entry] = {kind: Entry(kind) for kind in (*COMPLETES, *COPY_ENDS
 class Exchange:
     """The queue of what the server owes, and the transaction status that follows from its replies.
 
-    `status` is the byte of the last ReadyForQuery.  `block` says whether a transaction block is open as far as the
-    replies so far tell, also in the middle of a pipeline.  `skipping` says that the server ignores everything up to
-    the next Sync.
+    `status` is the byte of the last ReadyForQuery.  In the middle of a pipeline the tags tell more: `block` says
+    whether a transaction block is open, None where they do not tell (ROLLBACK may be one to a savepoint, COMMIT may
+    chain); `failed` whether the transaction is; `begun` whether the client has opened a block since the last
+    ReadyForQuery.  `skipping` says that the server ignores everything up to the next Sync, `copying_in` that it reads
+    COPY data.
     """
 
     def __init__(self) -> None:
         self.owed: deque[Entry] = deque()
         self.status = IDLE
-        self.block = False
+        self.block: bool | None = False
+        self.failed = False
+        self.begun = False
         self.skipping = False
-        self._copying_in = False
+        self.copying_in = False
 
     def __repr__(self) -> str:
         return f"<Exchange {chr(self.status)} {len(self.owed)} owed{' skipping' if self.skipping else ''}>"
@@ -92,11 +98,13 @@ class Exchange:
             if kind != ord("S"):
                 return
             self.skipping = False
-        if self._copying_in:
+        if self.copying_in:
             if kind in COPY_ENDS:
-                self._copying_in = False
+                self.copying_in = False
             # Sync and Flush are ignored in COPY-in mode, so that a client may send Sync right behind Execute.
             return
+        if kind in COPY_ENDS and not self.owed:
+            return  # the server has given the COPY up meanwhile, and ignores it
         self.owed.append(entry)
 
     def received(self, kind: int, status: int = IDLE) -> Entry | None:
@@ -105,15 +113,12 @@ class Exchange:
         `status` is the byte of a ReadyForQuery.
         """
         owed = self.owed
-        while owed and owed[0].kind in COPY_ENDS:
-            owed.popleft()
+        if kind == ord("Z"):
+            self.status, self.block, self.failed, self.begun = status, status != IDLE, status == FAILED, False
         if not owed:
-            if kind == ord("Z"):
-                self.status, self.block = status, status != IDLE
             return None
         entry = owed[0]
         if kind == ord("Z"):
-            self.status, self.block = status, status != IDLE
             owed.popleft()
         elif kind == ord("E"):
             self._failed(entry)
@@ -121,22 +126,25 @@ class Exchange:
             self._copy_in(entry)
         elif entry.kind in EXTENDED and kind in COMPLETES[entry.kind]:
             owed.popleft()
+        while owed and owed[0].kind in COPY_ENDS:
+            owed.popleft()
         return entry
 
     def completed(self, entry: Entry, tag: bytes) -> None:
         """Note the tag of a CommandComplete, which may open or end a transaction block within a pipeline."""
+        self.failed = False  # nothing but what ends a failed transaction, or goes back in it, is completed there
         if entry.hidden and tag.startswith(b"ROLLBACK"):
             return  # the proxy's own: always to a savepoint here, else the next ReadyForQuery tells
         if tag.startswith((b"BEGIN", b"START TRANSACTION")):
             self.block = True
-        elif tag.startswith((b"COMMIT", b"PREPARE TRANSACTION")) or (
-            # The tag of ROLLBACK TO SAVEPOINT is the same; that one needs a block, which the last status shows.
-            tag.startswith(b"ROLLBACK") and self.status == IDLE
-        ):
+            self.begun = not entry.hidden
+        elif tag.startswith((b"COMMIT\0", b"ROLLBACK\0")):
+            self.block = None
+        elif tag.startswith(b"PREPARE TRANSACTION"):
             self.block = False
 
     def _failed(self, entry: Entry) -> None:
-        self._copying_in = False
+        self.copying_in = False
         if entry.kind not in EXTENDED:
             return
         owed = self.owed
@@ -151,6 +159,6 @@ class Exchange:
         self.owed.append(entry)
         ends = next((i for i, e in enumerate(behind) if e.kind in COPY_ENDS), None)
         if ends is None:
-            self._copying_in = True
+            self.copying_in = True
         else:
             self.owed.extend(behind[ends + 1 :])

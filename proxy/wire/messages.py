@@ -203,6 +203,11 @@ def decode_fields(body: bytes) -> dict[str, bytes]:
     return fields
 
 
+def is_fatal(body: bytes) -> bool:
+    """Whether the server closes the connection after the ErrorResponse with this body."""
+    return decode_fields(body).get("V") in (b"FATAL", b"PANIC")
+
+
 def encode_fields(kind: bytes, fields: dict[str, bytes]) -> bytes:
     """An ErrorResponse (b"E") or NoticeResponse (b"N") with these fields, as a whole message."""
     return message(kind, b"".join(k.encode() + v + b"\0" for k, v in fields.items()) + b"\0")

@@ -28,6 +28,8 @@ CONVERSATIONS = {
     "hidden between": ">h:Q >Q <T=h:Q <D=h:Q <C=h:Q <Z:I=h:Q <C=Q <Z:I=Q",
     "hidden in a pipeline": ">P >h:P >h:B >h:E >h:C >B >E >S <1=P <1=h:P <2=h:B <C=h:E <3=h:C <2=B <C=E <Z:I=S",
     "hidden error skips the client's too": ">h:P >h:B >B >E >S <E=h:P <Z:I=S",
+    "CopyDone behind a COPY that has failed": ">Q <G=Q <E=Q <Z:I=Q >c >Q <C=Q <Z:I=Q >c",
+    "CopyDone behind a COPY that never began": ">Q >c <E=Q <Z:I=Q",
     "notices belong to no one": "<N=- >Q <C=Q <Z:I=Q",
 }
 
@@ -73,17 +75,36 @@ def test_status_is_that_of_the_last_ready_for_query(script: str, status: int) ->
     [
         (IDLE, b"BEGIN\0", True),
         (IDLE, b"START TRANSACTION\0", True),
-        (IN_TRANSACTION, b"COMMIT\0", False),
-        (IN_TRANSACTION, b"ROLLBACK\0", True),  # may be ROLLBACK TO SAVEPOINT
+        (IN_TRANSACTION, b"COMMIT\0", None),  # may be COMMIT AND CHAIN
+        (IN_TRANSACTION, b"ROLLBACK\0", None),  # may be ROLLBACK TO SAVEPOINT
+        (IN_TRANSACTION, b"COMMIT PREPARED\0", True),
+        (IN_TRANSACTION, b"PREPARE TRANSACTION\0", False),
         (IDLE, b"SELECT 1\0", False),
     ],
 )
-def test_tags_tell_of_blocks_within_a_pipeline(before: int, tag: bytes, block: bool) -> None:
+def test_tags_tell_of_blocks_within_a_pipeline(before: int, tag: bytes, block: bool | None) -> None:
     exchange = Exchange()
     exchange.sent(PLAIN[ord("S")])
     exchange.received(ord("Z"), before)
     exchange.completed(PLAIN[ord("E")], tag)
     assert exchange.block is block
+
+
+def test_what_completes_in_a_failed_transaction_ends_the_failure() -> None:
+    exchange = play(">Q <E=Q <Z:E=Q")
+    assert exchange.failed
+    exchange.completed(PLAIN[ord("E")], b"ROLLBACK\0")
+    assert not exchange.failed
+
+
+def test_a_block_that_the_client_begins_is_known_until_ready_for_query() -> None:
+    exchange = Exchange()
+    exchange.completed(Entry(ord("E"), hidden=True), b"BEGIN\0")
+    assert not exchange.begun
+    exchange.completed(PLAIN[ord("E")], b"BEGIN\0")
+    assert exchange.begun
+    exchange.received(ord("Z"), IN_TRANSACTION)
+    assert not exchange.begun
 
 
 def test_a_hidden_rollback_to_a_savepoint_leaves_the_block_open() -> None:

@@ -1,0 +1,191 @@
+"""Pipelines, COPY and transactions around statements of ours: the same order of messages as without them.
+
+Each conversation is held twice: with the server, where OURS is `SELECT 1`, and through the proxy, where it is an
+action or a read of ours.  Types of messages, tags, errors and transaction status must be the same.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from proxy.embedded import SUPERUSER, Server
+from tests.harness.proxies import Proxies, ProxyProcess
+from tests.harness.servers import Database
+from tests.harness.waiting import wait_until
+from tests.harness.wire import Client, bind, execute, message, parse, query, startup
+from tests.integration.test_relay import MEMORY_LIMIT, peak_memory
+
+SYNC = message(b"S")
+DATA, DONE, FAIL = message(b"d", b"1\n"), message(b"c"), message(b"f", b"no more\0")
+# An action and a read; both give one column.
+OURS = {"action": "SELECT pgclone_clear_jobs()", "read": "SELECT count(*) FROM pgclone_jobs_view"}
+
+
+def step(*statements: str) -> bytes:
+    """Statements in the extended protocol, without Sync."""
+    return b"".join(parse(each) + bind() + execute() for each in statements)
+
+
+# What is sent before each wait for ReadyForQuery; OURS stands for the statement.
+CONVERSATIONS: dict[str, list[bytes]] = {
+    "alone": [step("OURS") + SYNC],
+    "between others": [step("SELECT 2", "OURS", "SELECT 3") + SYNC],
+    "behind an error": [step("SELECT 1/0", "OURS") + SYNC, query("SELECT 2")],
+    "before an error": [step("OURS", "SELECT 1/0", "SELECT 2") + SYNC, query("SELECT 2")],
+    "in a block of the pipeline": [step("BEGIN", "OURS", "COMMIT", "OURS") + SYNC],
+    "before a block that stays open": [step("OURS", "BEGIN", "SELECT 2") + SYNC, query("COMMIT")],
+    "before a block that ends": [step("OURS", "BEGIN", "SELECT 2", "COMMIT", "OURS") + SYNC],
+    "before a block that fails": [step("OURS", "BEGIN", "SELECT 1/0") + SYNC, query("ROLLBACK")],
+    "behind ROLLBACK": [query("BEGIN"), step("ROLLBACK", "OURS") + SYNC],
+    "behind COMMIT": [query("BEGIN"), step("COMMIT", "OURS") + SYNC],
+    "behind COMMIT AND CHAIN": [query("BEGIN"), step("COMMIT AND CHAIN", "OURS") + SYNC, query("COMMIT")],
+    "behind ROLLBACK of a failed transaction": [query("BEGIN"), query("SELECT 1/0"), step("ROLLBACK", "OURS") + SYNC],
+    "behind ROLLBACK TO in a failed transaction": [
+        query("BEGIN; SAVEPOINT s"), query("SELECT 1/0"), step("ROLLBACK TO s", "OURS") + SYNC, query("COMMIT"),
+    ],
+    "behind ROLLBACK TO": [step("BEGIN", "SAVEPOINT s", "ROLLBACK TO s", "OURS") + SYNC, query("COMMIT")],
+    "in a failed transaction": [query("BEGIN"), query("SELECT 1/0"), step("OURS") + SYNC, query("ROLLBACK")],
+    "in a failed transaction, simple": [query("BEGIN"), query("SELECT 1/0"), query("OURS"), query("ROLLBACK")],
+    "a Query that the server skips": [step("OURS", "SELECT 1/0") + query("SELECT 2") + SYNC, query("SELECT 2")],
+    "a Query of ours that the server skips": [step("OURS", "SELECT 1/0") + query("OURS") + SYNC, query("OURS")],
+    "a COMMIT that fails at Sync": [
+        query("CREATE TEMP TABLE d (i int UNIQUE DEFERRABLE INITIALLY DEFERRED)"),
+        step("OURS", "INSERT INTO d VALUES (1), (1)") + SYNC, query("SELECT 2"),
+    ],
+    "behind a COPY that the server has given up": [
+        query("CREATE TEMP TABLE t (i int)"), query("COPY t FROM STDIN") + message(b"d", b"x\n"),
+        DATA + DONE + query("OURS"), step("OURS") + SYNC,
+    ],
+    "behind a COPY that never began": [query("COPY missing FROM STDIN") + DATA + DONE, query("OURS")],
+    "behind a COPY that the client has given up": [
+        query("CREATE TEMP TABLE t (i int)"), query("COPY t FROM STDIN") + DATA + FAIL, query("OURS"),
+    ],
+    "before a COPY in one string": [
+        query("CREATE TEMP TABLE t (i int)"), query("OURS; COPY t FROM STDIN; TABLE t") + DATA * 3 + DONE,
+        query("TABLE t"),
+    ],
+    "before a COPY that fails in one string": [
+        query("CREATE TEMP TABLE t (i int)"), query("OURS; COPY t FROM STDIN; TABLE t") + DATA + FAIL, query("TABLE t"),
+    ],
+    "before a COPY in a pipeline": [
+        query("CREATE TEMP TABLE t (i int)"), step("OURS", "COPY t FROM STDIN") + SYNC + DATA + DONE + SYNC,
+        query("TABLE t"),
+    ],
+    "a Query in the middle of a COPY": [
+        query("CREATE TEMP TABLE t (i int)"), query("COPY t FROM STDIN") + query("OURS") + SYNC,
+    ],
+    "a Parse in the middle of a COPY": [
+        query("CREATE TEMP TABLE t (i int)"), step("COPY t FROM STDIN", "OURS") + SYNC,
+    ],
+}  # fmt: skip
+
+
+def told(client: Client, batches: list[bytes], ours: str) -> list[list[tuple[bytes, bytes]]]:
+    """The replies to each batch: types, with what must be the same of their bodies."""
+    replies = []
+    for batch in batches:
+        client.send(_with(batch, ours))
+        said = client.until_ready()
+        replies.append([(kind, _compared(kind, body)) for kind, body in said if kind not in b"NSD"])
+    return replies
+
+
+def _with(batch: bytes, ours: str) -> bytes:
+    """The messages of a batch with OURS replaced and their lengths made right."""
+    out, at = b"", 0
+    while at < len(batch):
+        end = at + 1 + int.from_bytes(batch[at + 1 : at + 5], "big")
+        out += message(batch[at : at + 1], batch[at + 5 : end].replace(b"OURS", ours.encode()))
+        at = end
+    return out
+
+
+def _compared(kind: bytes, body: bytes) -> bytes:
+    if kind == b"E":
+        return next(field for field in body.split(b"\0") if field.startswith(b"C"))
+    return body if kind in b"CZ" else b""
+
+
+@pytest.mark.parametrize("ours", OURS)
+@pytest.mark.parametrize("name", CONVERSATIONS)
+def test_the_order_of_messages_is_the_server_s(server: Server, proxy: ProxyProcess, name: str, ours: str) -> None:
+    with Client("127.0.0.1", server.port, SUPERUSER, "postgres") as direct:
+        expected = told(direct, CONVERSATIONS[name], "SELECT 1")
+    with Client("127.0.0.1", proxy.port, SUPERUSER, "postgres") as client:
+        assert told(client, CONVERSATIONS[name], OURS[ours]) == expected
+    assert "session failed" not in proxy.log()
+
+
+def test_a_query_behind_a_pipeline_hears_that_its_commit_failed(proxy: ProxyProcess) -> None:
+    with Client("127.0.0.1", proxy.port, SUPERUSER, "postgres") as client:
+        client.send(query("CREATE TEMP TABLE d (i int UNIQUE DEFERRABLE INITIALLY DEFERRED)"))
+        client.until_ready()
+        client.send(step(OURS["action"], "INSERT INTO d VALUES (1), (1)") + query("SELECT 2"))
+        assert [kind for kind, _ in client.until_ready()][-2:] == [b"E", b"Z"]
+        client.send(query("SELECT 2"))
+        assert client.until_ready()[-1] == (b"Z", b"I")
+
+
+def test_a_backend_that_ends_in_a_hidden_command_tells_the_client(proxy: ProxyProcess) -> None:
+    statement = f"SELECT ({OURS['action']}), pg_terminate_backend(pg_backend_pid())"
+    for sent in (query(statement), step(statement) + SYNC):
+        with Client("127.0.0.1", proxy.port, SUPERUSER, "postgres") as client:
+            client.send(sent)
+            assert b"C57P01" in client.until_ready()[-1][1]
+            assert client.closed
+
+
+def test_what_is_sent_with_the_start_up_packet_is_answered_before_what_follows(proxy: ProxyProcess) -> None:
+    ready = b"Z\0\0\0\5I"
+    with socket.create_connection(("127.0.0.1", proxy.port), 10) as raw:
+        raw.sendall(startup(SUPERUSER, "postgres") + query("SELECT 'early', pg_sleep(0.3)"))
+        said = b""
+        while ready not in said:
+            said += raw.recv(1 << 16)
+        raw.sendall(query(f"SELECT 'late', ({OURS['read']})"))
+        while said.count(ready) < 3:
+            received = raw.recv(1 << 16)
+            assert received
+            said += received
+    assert 0 < said.find(b"early") < said.find(b"late")
+
+
+def test_a_refused_hidden_command_is_the_client_s_error(proxy: ProxyProcess, database: Database) -> None:
+    with (
+        database.connect() as locker,
+        Client("127.0.0.1", proxy.port, SUPERUSER, database.name) as client,
+        locker.transaction(),
+    ):
+        client.send(query("SET statement_timeout = '200ms'"))
+        client.until_ready()
+        # The proxy asks whose the name is, and cannot be told.
+        locker.execute("LOCK pg_proc IN ACCESS EXCLUSIVE MODE")
+        for sent in (query(OURS["action"]), step(OURS["action"]) + SYNC):
+            client.send(sent)
+            said = client.until_ready()
+            assert said[-1] == (b"Z", b"I")
+            assert [b"C57014" in body for kind, body in said if kind == b"E"] == [True]
+
+
+@pytest.fixture
+def fresh_proxy(server: Server, proxies: Proxies) -> Iterator[ProxyProcess]:
+    """A proxy whose memory nothing else has used."""
+    yield proxies.start(server.conninfo())
+
+
+def test_a_client_that_reads_nothing_before_a_statement_of_ours_needs_little_memory(
+    server: Server, fresh_proxy: ProxyProcess
+) -> None:
+    rows = 300_000
+    with Client("127.0.0.1", fresh_proxy.port, SUPERUSER, "postgres") as client:
+        client.send(query(f"SELECT repeat('x', 1000) FROM generate_series(1, {rows})") + query(OURS["read"]))
+        postgres = Database(server, "postgres")
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'ClientWrite'"
+        wait_until(lambda: postgres.rows(waiting), 20, "back-pressure")
+        assert peak_memory(fresh_proxy) < MEMORY_LIMIT
+        assert sum(kind == b"D" for kind, _ in client.until_ready()) == rows
+        assert client.until_ready()[-1] == (b"Z", b"I")
+        assert peak_memory(fresh_proxy) < MEMORY_LIMIT
