@@ -6,9 +6,10 @@ Between a statement and the engine: it knows neither SQL text nor bytes.  A new 
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 from clone_engine.arguments import build_request
 from clone_engine.conninfo import parse_conninfo
@@ -17,6 +18,8 @@ from clone_engine.manager import Caller, Manager
 from clone_engine.request import Conninfo, Kind
 from proxy.auth import Credentials
 from proxy.calls.signatures import Call
+
+T = TypeVar("T")
 
 
 class Answer(NamedTuple):
@@ -34,6 +37,7 @@ class Handlers:
         self._credentials = credentials
         self._target = target
         self._version = version
+        self._under_way: set[asyncio.Task[Any]] = set()
         self._actions: Mapping[str, Callable[[Caller, dict[str, Any]], Awaitable[Answer]]] = {
             "table_async": self._table_async,
             "schema_async": self._schema_async,
@@ -71,17 +75,30 @@ class Handlers:
         request = build_request(kind, arguments)
         source = parse_conninfo(arguments["source_conninfo"], caller.role, self._target)
         target = await self._credentials.login(caller.role, caller.database)
-        job = await self._manager.submit(caller, request, source, target)
+        job = await self._to_its_end(self._manager.submit(caller, request, source, target))
         return Answer(job.job_id)
 
     async def _cancel(self, caller: Caller, arguments: dict[str, Any]) -> Answer:
-        return Answer(await self._manager.cancel(caller, arguments["job_id"]))
+        return Answer(await self._to_its_end(self._manager.cancel(caller, arguments["job_id"])))
 
     async def _resume(self, caller: Caller, arguments: dict[str, Any]) -> Answer:
         self._manager.resumable(caller, arguments["job_id"])  # before a login is tried
         target = await self._credentials.login(caller.role, caller.database)
-        return Answer(await self._manager.resume(caller, arguments["job_id"], target))
+        return Answer(await self._to_its_end(self._manager.resume(caller, arguments["job_id"], target)))
 
     async def _clear_jobs(self, caller: Caller, arguments: dict[str, Any]) -> Answer:
-        cleared = await self._manager.clear(caller)
+        cleared = await self._to_its_end(self._manager.clear(caller))
         return Answer(cleared, (f"pgclone: cleared {cleared} finished job slots",))
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of what the manager does.  A client that leaves does not stop it half way, memory and store
+        telling two stories."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at, so that a refusal that nobody waits for any more is not called a defect
