@@ -29,6 +29,9 @@ CLIENT_QUIET, CLIENT_STREAMED = frozenset(b"dp"), frozenset(b"B")
 # Rows, COPY data and notices pass without a look.  c is CopyDone, H CopyOutResponse, V FunctionCallResponse.
 SERVER_QUIET = frozenset(b"DdNAcHVW")
 STATEMENTS = frozenset(b"QP")
+# Statements of ours are short; a longer one is most likely somebody's data, which should neither be held in memory nor
+# keep the other sessions waiting for the parser.
+LONGEST_STATEMENT = 2 << 20
 # While a statement of ours is being answered the client's further messages wait; more than this stops reading.
 BACKLOG = 4 << 20
 # uvloop's default of 64 kB makes large results stop and go; above a megabyte only memory grows.
@@ -87,7 +90,7 @@ class Session:
         self.principal: Principal | None = None
         self.established = False
         self.parameters: dict[str, str] = {}
-        self.from_client = FrameReader(CLIENT_QUIET, CLIENT_STREAMED)
+        self.from_client = FrameReader(CLIENT_QUIET, CLIENT_STREAMED, LONGEST_STATEMENT)
         self.from_server = FrameReader(SERVER_QUIET)
         self.client: asyncio.Transport | None = None
         self.server: asyncio.Transport | None = None
@@ -213,7 +216,7 @@ class Session:
             if frame is None:
                 break
             kind, start, end = frame
-            if interceptor is not None and (kind in STATEMENTS or (wants_all and kind != STREAM)):
+            if interceptor is not None and ((kind in STATEMENTS and not reader.streaming) or (wants_all and kind)):
                 work = interceptor.takes(kind, reader.data[start:end])
                 if work is not None:
                     span.flush()

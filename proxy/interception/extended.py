@@ -23,7 +23,7 @@ from proxy.interception.passes import collect
 from proxy.interception.replies import REJECT, client_error
 from proxy.wire import messages
 from proxy.wire.encodings import decode
-from proxy.wire.exchange import FAILED, Entry
+from proxy.wire.exchange import FAILED, IDLE, Entry
 from proxy.wire.frames import HEADER
 from proxy.wire.messages import JSONB_OID, Bind, Execute, Parse, ProtocolError
 
@@ -111,13 +111,21 @@ class ExtendedQueries:
         return None
 
     def _on_bind(self, frame: bytes) -> Work | None:
-        bind = messages.decode_bind(frame[HEADER:])
-        ours = self._statements.get(bind.statement)
+        self._forget_portals()
+        portal, statement = messages.bind_names(frame[HEADER:])
+        ours = self._statements.get(statement)
         if ours is None:
-            self._portals.pop(bind.portal, None)
+            self._portals.pop(portal, None)
             return None
+        bind = messages.decode_bind(frame[HEADER:])
         self._portals[bind.portal] = Portal(ours, bind, self._syncs)
         return partial(self._bind, ours, bind)
+
+    def _forget_portals(self) -> None:
+        """Forget the portals that have ended with their transaction: drivers need not close them."""
+        exchange = self._session.exchange
+        if self._portals and exchange.status == IDLE and not exchange.owed:
+            self._portals = {name: portal for name, portal in self._portals.items() if portal.syncs == self._syncs}
 
     def _on_describe(self, frame: bytes) -> Work | None:
         what, name = messages.decode_target(frame[HEADER:])

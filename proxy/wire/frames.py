@@ -32,17 +32,30 @@ class FrameReader:
     """Finds the messages in a stream.
 
     `feed` adds what arrived; `next` gives spans of `data` in order, without gap, until it gives None: then more
-    must be fed.  Messages of the `quiet` types are never announced, those of the `streamed` types are announced by
-    their beginning and not held until they are whole; all others are given whole.  `next(whole=True)` gives every
-    message whole.  Once a length cannot be right, `out_of_step` is set and everything passes as STREAM: it is for
-    the server to complain.
+    must be fed.  Messages of the `quiet` types are never announced; those of the `streamed` types, and any of more than
+    `most` bytes, are announced by their beginning and not held until they are whole, and `streaming` says whether
+    more of the last one is to come; all others are given whole.  `next(whole=True)` gives every message whole.
+    Once a length cannot be right, `out_of_step` is set and everything passes as STREAM: it is for the server to
+    complain.
     """
 
-    __slots__ = ("_held", "_held_size", "_missing", "_need", "_position", "data", "out_of_step", "quiet", "streamed")
+    __slots__ = (
+        "_held",
+        "_held_size",
+        "_missing",
+        "_need",
+        "_position",
+        "data",
+        "most",
+        "out_of_step",
+        "quiet",
+        "streamed",
+    )
 
-    def __init__(self, quiet: frozenset[int], streamed: frozenset[int] = frozenset()) -> None:
+    def __init__(self, quiet: frozenset[int], streamed: frozenset[int] = frozenset(), most: int = LARGEST) -> None:
         self.quiet = quiet
         self.streamed = streamed
+        self.most = most
         self.data = b""
         self.out_of_step = False
         self._position = 0  # first byte of data not given out yet
@@ -58,6 +71,11 @@ class FrameReader:
     def waiting(self) -> int:
         """Bytes fed and not given out."""
         return len(self.data) - self._position + self._held_size
+
+    @property
+    def streaming(self) -> bool:
+        """Whether the last message given is not whole: the rest of it comes as STREAM."""
+        return self._missing > 0
 
     def feed(self, data: bytes) -> None:
         """Add bytes that arrived.  Spans given before are void: `data` may be another object now."""
@@ -125,7 +143,7 @@ class FrameReader:
                 return self._give(STREAM, start, position)
             if end <= size:
                 return self._give(kind, start, end)
-            if kind in self.streamed and not whole:
+            if (kind in self.streamed or length > self.most) and not whole:
                 self._missing = end - size
                 return self._give(kind, start, size)
             self._need = end - position

@@ -118,6 +118,12 @@ class Bind(NamedTuple):
         return self._replace(formats=formats, parameters=(*self.parameters, value))
 
 
+def bind_names(body: bytes) -> tuple[bytes, bytes]:
+    """Portal and statement of a Bind, from its body."""
+    portal, at = _string(body, 0)
+    return portal, _string(body, at)[0]
+
+
 def decode_bind(body: bytes) -> Bind:
     """A Bind message from its body."""
     portal, at = _string(body, 0)

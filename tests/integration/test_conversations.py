@@ -176,6 +176,18 @@ def fresh_proxy(server: Server, proxies: Proxies) -> Iterator[ProxyProcess]:
     yield proxies.start(server.conninfo())
 
 
+@pytest.mark.parametrize("extended", [False, True])
+def test_a_very_long_statement_flows_through(fresh_proxy: ProxyProcess, extended: bool) -> None:
+    size = 64 << 20
+    statement = f"SELECT length('{'x' * size}') /* pgclone_version() */"
+    with Client("127.0.0.1", fresh_proxy.port, SUPERUSER, "postgres") as client:
+        client.send(step(statement) + SYNC if extended else query(statement))
+        assert [body[6:] for kind, body in client.until_ready() if kind == b"D"] == [str(size).encode()]
+        client.send(query(OURS["read"]))
+        assert client.until_ready()[-1] == (b"Z", b"I")
+    assert peak_memory(fresh_proxy) < MEMORY_LIMIT
+
+
 def test_a_client_that_reads_nothing_before_a_statement_of_ours_needs_little_memory(
     server: Server, fresh_proxy: ProxyProcess
 ) -> None:

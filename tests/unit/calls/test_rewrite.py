@@ -291,6 +291,10 @@ def test_wrong_arguments_have_the_declaration_as_hint() -> None:
 def test_deep_nesting_is_forwarded() -> None:
     """pglast's nodes for this would overflow the C stack."""
     assert rewrite("SELECT pgclone_version()" + " UNION SELECT 1" * 20_000) == []
+
+
+def test_a_string_of_very_many_tokens_is_left_to_the_server() -> None:
+    assert rewrite("SELECT pgclone_version() WHERE true" + " AND true" * 30_000) == []
     assert rewrite("SELECT pgclone_version()" + "::text" * 5_000) == []
 
 

@@ -75,6 +75,20 @@ def test_a_streamed_message_is_announced_by_its_beginning() -> None:
     assert reader.next() == (ord("S"), len(BIND) - 50, len(BIND) - 50 + len(SYNC))
 
 
+def test_a_message_larger_than_most_is_announced_by_its_beginning() -> None:
+    reader = FrameReader(frozenset(), most=100)
+    small, large = message(b"Q", b"x" * 90), message(b"Q", b"y" * 200)
+    reader.feed(small + large[:50])
+    assert reader.next() == (ord("Q"), 0, len(small))
+    assert not reader.streaming
+    assert reader.next() == (ord("Q"), len(small), len(small) + 50)
+    assert reader.streaming
+    reader.feed(large[50:] + small)
+    assert reader.next() == (STREAM, 0, len(large) - 50)
+    assert not reader.streaming
+    assert reader.next() == (ord("Q"), len(large) - 50, len(large) - 50 + len(small))
+
+
 def test_whole_gives_quiet_messages_one_by_one() -> None:
     reader = FrameReader(frozenset(b"D"))
     reader.feed(message(b"D", b"1") + message(b"D", b"2"))
