@@ -21,16 +21,15 @@ from clone_engine import copier_channel as records
 from clone_engine.channel import Start
 from clone_engine.connect import Side, cancel, connect, prepare_session
 from clone_engine.errors import PgError
+from clone_engine.job_store import Steps
 from clone_engine.jobs import Outcome
 from clone_engine.relay import relay
 from clone_engine.request import CloneRequest, Conninfo
 from clone_engine.server_error import DUPLICATES, NOT_AGAIN, from_psycopg, tolerable
 from clone_engine.steps import AnyStep, Copy, Plan, Run, Statement
 
-Planner = Callable[
-    [psycopg.Connection, psycopg.Connection, Conninfo, str, CloneRequest, int, int, tuple[str, ...]], Plan
-]
-"""`plan.prepare`: source, target, source conninfo, snapshot, request, parallel, job id, keys that are done."""
+Planner = Callable[[psycopg.Connection, psycopg.Connection, Conninfo, str, CloneRequest, int, int, Steps], Plan]
+"""`plan.prepare`: source, target, source conninfo, snapshot, request, parallel, job id, steps of an earlier job."""
 
 NEWS_INTERVAL: Final = 0.25
 """Seconds between two Moved records.  Users look a few times a second at most."""
@@ -141,7 +140,7 @@ class Copier:
                 self._start.request,
                 self._start.parallel,
                 self._start.job_id,
-                (*self._start.done, *self._start.begun),  # what was begun may have been committed
+                Steps(self._start.done, self._start.begun),
             )
         self._settled = False
         return plan

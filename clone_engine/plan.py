@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import psycopg
@@ -17,7 +17,9 @@ from clone_engine.conflict import TABLES, Conflicts, resolve
 from clone_engine.ddl import Ddl, parse_dump, parse_statement
 from clone_engine.dependents import dependents
 from clone_engine.dump import dump_schema, dump_tables, find_pg_dump
+from clone_engine.errors import PgError
 from clone_engine.graph import Graph, Inputs
+from clone_engine.job_store import NO_STEPS, Steps
 from clone_engine.names import Name
 from clone_engine.naming import belongings, naming
 from clone_engine.request import CloneRequest, Conninfo
@@ -46,12 +48,13 @@ def prepare(
     request: CloneRequest,
     parallel: int,
     job_id: int,
-    done: Collection[str] = (),
+    steps: Steps = NO_STEPS,
 ) -> Plan:
     """The plan of a job.  Nothing is changed on either server.
 
-    `source` is in the transaction of `snapshot` ('' if the clone need not be consistent), `target` in none.  `done`
-    are the keys of steps that an earlier job finished: what that one made is then no conflict.
+    `source` is in the transaction of `snapshot` ('' if the clone need not be consistent), `target` in none.
+    `steps` are those of an earlier job: what that one made is then no conflict.  What it only began to make may as
+    well be somebody else's by now, and so is one.
     PgError: 3F000, 42P01, 42809, 42703 for what the source does not have; 42P07 and 42710 for what the target has
     already; 58P01, 0A000, 38000 for pg_dump; otherwise the server's own words.
     """
@@ -67,11 +70,13 @@ def prepare(
     schemas = schemas_named(ddls) | {request.schema_name}
     existing = read_target(target, ddls, schemas)
     owned = belongings(ddls)
-    earlier = _earlier(done, ddls)
+    earlier = _earlier(steps.done, ddls)
     if earlier is not None:
         return build(Dumped(facts, ddls, existing, earlier), request, parallel, job_id)
     final = naming(owned, request).final
     conflicts = resolve(ddls, owned, final, existing, request.options.conflict)
+    if request.options.conflict == "skip":
+        _check_left(conflicts, _earlier(steps.begun, ddls))
     conflicts = dependents(target, conflicts, ddls, drop_tables=request.options.conflict == "replace")
     return build(Dumped(facts, ddls, existing, conflicts), request, parallel, job_id)
 
@@ -125,6 +130,23 @@ def _definitions_key(conflicts: Conflicts) -> str:
     """
     left = sorted(conflicts.left.values())
     return f"{DEFINITIONS} without {json.dumps(left, ensure_ascii=False)}" if left else DEFINITIONS
+
+
+def _check_left(conflicts: Conflicts, earlier: Conflicts | None) -> None:
+    """PgError 55000 if something would be left as it is that was not there when an earlier job began.
+
+    That one, if it committed after all, made it without its rows: skipped it would stay empty.
+    """
+    if earlier is None:
+        return
+    new = [label for i, label in conflicts.left.items() if i not in earlier.left and i[0] != "schema"]
+    if new:
+        raise PgError(
+            "55000",
+            f"pgclone: {new[0]} was not on the target when the job that is resumed began, and now is",
+            detail="Whether that job made it is not known, so it is neither filled nor skipped.",
+            hint="Drop it and resume again, or call the clone function anew.",
+        )
 
 
 def _earlier(done: Iterable[str], ddls: Iterable[Ddl]) -> Conflicts | None:

@@ -17,6 +17,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from clone_engine.dump import find_pg_dump
+from clone_engine.job_store import Steps
 from clone_engine.plan import prepare
 from clone_engine.request import CloneRequest, Conninfo, Options
 from clone_engine.steps import Copy, Plan, Run
@@ -67,7 +68,7 @@ def planned(
         keeper.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         row = keeper.execute("SELECT pg_export_snapshot()").fetchone()
         assert row
-        plan = prepare(keeper, connection, conninfo, row[0], request, parallel, 7, done)
+        plan = prepare(keeper, connection, conninfo, row[0], request, parallel, 7, Steps(tuple(done)))
         yield msgspec.json.decode(msgspec.json.encode(plan), type=Plan), keeper
 
 

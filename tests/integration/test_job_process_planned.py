@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -81,6 +82,32 @@ def test_a_failed_replace_leaves_the_old_table_and_is_resumed_from_the_start(clo
     second = clone.request(request, done=first.done(), begun=first.begun())
     assert second.wait().error == ""
     assert clone.target.rows("SELECT a FROM shop.nothing ORDER BY a") == [(1,), (2,)]
+
+
+@pytest.mark.parametrize(
+    ("conflict", "sqlstate", "words"),
+    [("error", "42P07", "already exists"), ("skip", "55000", "was not on the target when the job that is resumed")],
+)
+def test_a_resumed_job_empties_no_table_that_its_forerunner_did_not_make(
+    clone: Clone, conflict: Literal["error", "skip"], sqlstate: str, words: str
+) -> None:
+    """Guards against a definitions step that was begun and rolled back being taken for one that may be done."""
+    clone.source.execute("CREATE SCHEMA other; CREATE DOMAIN other.kind AS int; CREATE TABLE shop.x (k other.kind)")
+    request = CloneRequest("schema", "shop", options=Options(conflict=conflict))
+    first = clone.request(request)
+    assert first.wait().status == "failed"
+    assert first.begun()
+    clone.target.execute("CREATE SCHEMA other; CREATE DOMAIN other.kind AS int; CREATE SCHEMA shop")
+    clone.target.execute("CREATE TABLE shop.nothing AS SELECT 7 AS a")
+    second = clone.request(request, done=first.done(), begun=first.begun())
+    ended = second.wait()
+    assert (ended.status, ended.sqlstate) == ("failed", sqlstate)
+    assert words in ended.error
+    assert clone.target.rows("SELECT * FROM shop.nothing") == [(7,)]
+    clone.target.execute("DROP TABLE shop.nothing")
+    third = clone.request(request, done=second.done(), begun=(*first.begun(), *second.begun()))
+    assert third.wait().error == ""
+    assert_same_schema(clone.source, clone.target, "shop")
 
 
 def waits_for_a_lock(database: Database) -> bool:
