@@ -78,7 +78,8 @@ def run_demo(keep: bool = False) -> int:
         sys.stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8 has no such bars
     console = Console(highlight=False)
     for number in (signal.SIGTERM, signal.SIGHUP):  # a demo that is terminated, or loses its terminal, cleans up too
-        signal.signal(number, signal.default_int_handler)
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup wants it
+            signal.signal(number, signal.default_int_handler)
     try:
         with sample(console, USUAL_PORT if keep else 0) as running:
             agreed = _clone_and_check(console, running)

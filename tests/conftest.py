@@ -19,8 +19,10 @@ from tests.harness.servers import Database, Servers, fresh_database, running_ser
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A terminated test run must stop its servers too: SIGTERM then ends it as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A test run that is terminated, or loses its terminal, must stop its servers too: it ends as by Ctrl-C then.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup wants it
+            signal.signal(number, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
