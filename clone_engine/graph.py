@@ -43,6 +43,7 @@ class Inputs(NamedTuple):
     missing: frozenset[str]
     ungenerated: Mapping[Name, frozenset[str]]
     definitions_key: str
+    stale: tuple[str, ...]
 
 
 class Graph:
@@ -152,9 +153,9 @@ class Graph:
             Statement(f"CREATE SCHEMA {quote_ident(name)}", f"schema {name}")
             for name in sorted(needed - self._in.existing.schemas - set(made))
         ]
+        for name in self._in.stale:
+            first.append(Statement(f"DROP SCHEMA IF EXISTS {quote_ident(name)} CASCADE", f"schema {name}", True))
         if staging := self._in.names.staging:
-            # What an earlier run of the same job may have left behind.
-            first.append(Statement(f"DROP SCHEMA IF EXISTS {quote_ident(staging)} CASCADE", ""))
             first.append(Statement(f"CREATE SCHEMA {quote_ident(staging)}", ""))
         return Run(key=run.key, phase=run.phase, statements=(run.statements[0], *first, *run.statements[1:]))
 

@@ -162,6 +162,8 @@ class Job:
         self._work = resumption(plan, self._start.done, self._start.begun)
         self._schedule = Schedule(self._work.steps, self._work.done)
         self._account = Account(self._work.steps, plan.tables, self._work.done)
+        if plan.mark:
+            self._say(Begun(plan.mark))
         self._background(self._announcer_().run())
 
     # --- the graph -------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -29,6 +30,8 @@ from clone_engine.steps import Plan
 from clone_engine.target import Existing, read_target, schemas_named
 
 DEFINITIONS = "definitions"
+STAGING = "staging "
+"""What the mark of a plan begins with; the name of its staging schema follows."""
 
 
 class Dumped(NamedTuple):
@@ -38,6 +41,10 @@ class Dumped(NamedTuple):
     ddls: list[Ddl]
     existing: Existing
     conflicts: Conflicts
+    staging: str
+    """The schema to build in if tables are swapped."""
+    stale: tuple[str, ...] = ()
+    """Such schemas of earlier jobs that did not live to drop them."""
 
 
 def prepare(
@@ -67,25 +74,28 @@ def prepare(
     ddls = parse_dump(text)
     known = {ddl.identity for ddl in ddls if ddl.kind == "statistics"}
     ddls += [ddl for ddl in map(parse_statement, facts.statistics) if ddl.identity not in known]
+    stale = tuple(key.removeprefix(STAGING) for key in steps.begun if key.startswith(STAGING))
+    # Not by its job alone: another proxy, with a store of its own, may run a job of the same id on the same target.
+    staging = f"pgclone_job_{job_id}_{secrets.token_hex(4)}"
     schemas = schemas_named(ddls) | {request.schema_name}
     existing = read_target(target, ddls, schemas)
     owned = belongings(ddls)
     earlier = _earlier(steps.done, ddls)
     if earlier is not None:
-        return build(Dumped(facts, ddls, existing, earlier), request, parallel, job_id)
+        return build(Dumped(facts, ddls, existing, earlier, staging, stale), request, parallel)
     final = naming(owned, request).final
     conflicts = resolve(ddls, owned, final, existing, request.options.conflict)
     if request.options.conflict == "skip":
         _check_left(conflicts, _earlier(steps.begun, ddls))
     conflicts = dependents(target, conflicts, ddls, drop_tables=request.options.conflict == "replace")
-    return build(Dumped(facts, ddls, existing, conflicts), request, parallel, job_id)
+    return build(Dumped(facts, ddls, existing, conflicts, staging, stale), request, parallel)
 
 
-def build(dumped: Dumped, request: CloneRequest, parallel: int, job_id: int) -> Plan:
+def build(dumped: Dumped, request: CloneRequest, parallel: int) -> Plan:
     """The plan from everything that is known.  Pure: the same facts give the same plan."""
     facts, conflicts = dumped.source, dumped.conflicts
     owned = belongings(dumped.ddls)
-    staging = f"pgclone_job_{job_id}" if conflicts.swapped else ""
+    staging = dumped.staging if conflicts.swapped else ""
     names = naming(owned, request, staging)
     missing = _missing_columns(facts, request)
     items = itemize(dumped.ddls)
@@ -104,12 +114,14 @@ def build(dumped: Dumped, request: CloneRequest, parallel: int, job_id: int) -> 
             d.relation: ungenerated(d, missing) for d in dumped.ddls if d.kind in TABLES and d.relation and missing
         },
         definitions_key=_definitions_key(conflicts),
+        stale=dumped.stale,
     )
     graph = Graph(inputs)
     return Plan(
         steps=tuple(graph.steps()),
         tables=tuple(str(name) for name in graph.reported_tables()),
         on_failure=tuple(graph.on_failure()),
+        mark=STAGING + staging if staging else "",
         notes=(*chosen.notes, *graph.notes()),
     )
 

@@ -44,7 +44,7 @@ def verdict(job: Job, asked: Asked, ended: Ended | None, ending: str) -> Verdict
     if asked == "shutdown":
         return interrupted(job, by="a shutdown")
     what = "was stopped from outside" if ended else f"exited unexpectedly ({ending})"
-    return Verdict("failed", "58000", f"job process {what}; go on with pgclone_resume({job.job_id})")
+    return Verdict("failed", "58000", f"job process {what}; go on with pgclone_resume({job.job_id}){_left(job)}")
 
 
 def interrupted(job: Job, *, by: Literal["a restart", "a shutdown"]) -> Verdict:
@@ -53,7 +53,13 @@ def interrupted(job: Job, *, by: Literal["a restart", "a shutdown"]) -> Verdict:
     if job.source_had_secret:  # which does not outlive the proxy
         go_on = f"its source password is lost, so pgclone_resume({job.job_id}) cannot go on; call the function again"
     sqlstate = {"a restart": "57P02", "a shutdown": "57P01"}[by]
-    return Verdict("failed", sqlstate, f"interrupted by {by} of the proxy; {go_on}")
+    return Verdict("failed", sqlstate, f"interrupted by {by} of the proxy; {go_on}{_left(job)}")
+
+
+def _left(job: Job) -> str:
+    """What a job that was killed may have left on the target beside its clone; resuming it drops that."""
+    builds_beside = job.request.options.conflict in {"replace", "rename"} and job.started_at is not None
+    return f"; a schema pgclone_job_{job.job_id}_… may be left on the target" if builds_beside else ""
 
 
 def running_progress(progress: Progress) -> Progress:

@@ -110,6 +110,22 @@ def test_a_resumed_job_empties_no_table_that_its_forerunner_did_not_make(
     assert_same_schema(clone.source, clone.target, "shop")
 
 
+def test_a_resumed_replace_drops_what_the_killed_job_left(clone: Clone) -> None:
+    clone.target.execute("CREATE SCHEMA shop; CREATE TABLE shop.nothing AS SELECT 7 AS a")
+    request = CloneRequest("table", "shop", "nothing", options=Options(conflict="replace"))
+    staging = "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'pgclone%'"
+    with clone.target.connect() as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM shop.nothing")
+        first = clone.request(request)
+        wait_until(lambda: waits_for_a_lock(clone.target), 20, "the swap to wait")
+        first.process.kill()
+        clone.assert_gone()
+    assert len(clone.target.rows(staging)) == 1
+    assert clone.request(request, done=first.done(), begun=first.begun()).wait().error == ""
+    assert clone.target.rows(staging) == []
+
+
 def waits_for_a_lock(database: Database) -> bool:
     query = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     return bool(database.value(query))
