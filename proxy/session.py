@@ -29,6 +29,9 @@ CLIENT_QUIET, CLIENT_STREAMED = frozenset(b"dp"), frozenset(b"B")
 # Rows, COPY data and notices pass without a look.  c is CopyDone, H CopyOutResponse, V FunctionCallResponse.
 SERVER_QUIET = frozenset(b"DdNAcHVW")
 STATEMENTS = frozenset(b"QP")
+# Types of the server's messages that mean something here.
+ROW, COMPLETE, ERROR, NOTICE, STATUS, READY = b"DCENSZ"
+BEFORE_ESTABLISHED = frozenset(b"RKAN")
 # Statements of ours are short; a longer one is most likely somebody's data, which should neither be held in memory nor
 # keep the other sessions waiting for the parser.
 LONGEST_STATEMENT = 2 << 20
@@ -253,14 +256,14 @@ class Session:
         """What the client is to get in place of this message; None for the message itself."""
         kind, start, end = frame
         body_start = start + HEADER
-        if kind == ord("S"):
+        if kind == STATUS:
             name, value = messages.decode_parameter_status(data[body_start:end])
             self.parameters[name] = value
             return None
-        if kind in b"RKAN" or not self.established:
-            return self._before_established(kind, data[body_start:end]) if kind != ord("N") else self._notice()
-        entry = self.exchange.received(kind, data[body_start] if kind == ord("Z") else 0)
-        if kind == ord("C") and entry is not None:
+        if kind in BEFORE_ESTABLISHED or not self.established:
+            return self._before_established(kind, data[body_start:end]) if kind != NOTICE else self._notice()
+        entry = self.exchange.received(kind, data[body_start] if kind == READY else 0)
+        if kind == COMPLETE and entry is not None:
             self.exchange.completed(entry, data[body_start:end])
         if entry is None or entry is PLAIN.get(entry.kind):
             return None
@@ -274,7 +277,7 @@ class Session:
         return b""
 
     def _before_established(self, kind: int, body: bytes) -> bytes | None:
-        if kind == ord("Z"):
+        if kind == READY:
             self.established = True
             if self._deadline:
                 self._deadline.cancel()
@@ -287,15 +290,15 @@ class Session:
 
     def _special_reply(self, entry: Entry, kind: int, message: bytes) -> bytes | None:
         if entry.hidden or entry.swallow_ready:
-            if kind == ord("E") and messages.is_fatal(message[HEADER:]):
+            if kind == ERROR and messages.is_fatal(message[HEADER:]):
                 return None  # the connection ends with it: whoever it was said to, the client must hear why
-            if kind == ord("E") and entry.error is None:
+            if kind == ERROR and entry.error is None:
                 entry.error = message[HEADER:]
-            elif kind == ord("D") and len(entry.rows) < KEPT_ROWS:
+            elif kind == ROW and len(entry.rows) < KEPT_ROWS:
                 entry.rows.append(message[HEADER:])
-        if kind == ord("C") and entry.on_tag:
+        if kind == COMPLETE and entry.on_tag:
             entry.on_tag(message[HEADER:])
-        if entry.hidden or (entry.swallow_ready and kind == ord("Z")):
+        if entry.hidden or (entry.swallow_ready and kind == READY):
             return b""
         assert self._interceptor is not None
         return self._interceptor.reply(entry, kind, message)

@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from clone_engine.errors import PgError
 
 IDLE, IN_TRANSACTION, FAILED = b"ITE"
+# Types of messages, looked at for each one that passes: of the client, then of the server.
+SYNC = ord("S")
+READY, ERROR, COPY_IN = b"ZEG"
 
 # Replies that complete an entry, by the kind of message that asked for them.  Query and Sync end with ReadyForQuery.
 COMPLETES: dict[int, bytes] = {
@@ -95,7 +98,7 @@ class Exchange:
         """Note that the message of `entry` goes to the server."""
         kind = entry.kind
         if self.skipping:
-            if kind != ord("S"):
+            if kind != SYNC:
                 return
             self.skipping = False
         if self.copying_in:
@@ -113,16 +116,16 @@ class Exchange:
         `status` is the byte of a ReadyForQuery.
         """
         owed = self.owed
-        if kind == ord("Z"):
+        if kind == READY:
             self.status, self.block, self.failed, self.begun = status, status != IDLE, status == FAILED, False
         if not owed:
             return None
         entry = owed[0]
-        if kind == ord("Z"):
+        if kind == READY:
             owed.popleft()
-        elif kind == ord("E"):
+        elif kind == ERROR:
             self._failed(entry)
-        elif kind == ord("G"):
+        elif kind == COPY_IN:
             self._copy_in(entry)
         elif entry.kind in EXTENDED and kind in COMPLETES[entry.kind]:
             owed.popleft()
@@ -148,7 +151,7 @@ class Exchange:
         if entry.kind not in EXTENDED:
             return
         owed = self.owed
-        while owed and owed[0].kind != ord("S"):
+        while owed and owed[0].kind != SYNC:
             owed.popleft()
         self.skipping = not owed
 
