@@ -1,8 +1,9 @@
 # Everything that is done with a checkout.  Needs Python 3.11 or newer and make; each target installs what it
 # needs into .venv by itself.  `make` alone lists the targets.
 
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
-	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+	$$p -c 'import venv, ensurepip; $(NEW_ENOUGH)' 2>/dev/null && { echo $$p; break; }; done)
 CONF ?= conf/pgclone-proxy.toml
 VENV := .venv
 BIN := $(VENV)/bin
@@ -55,12 +56,13 @@ clean: ## remove what the other targets made
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(call need-python)
 	@echo "Installing into $(VENV) …"
-	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -c 'import pip; $(NEW_ENOUGH)' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.lock
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 define need-python
-[ -n "$(PYTHON)" ] || { echo "pgclone-proxy needs Python 3.11 or newer with venv: none of python3, python3.13, python3.12, \
-python3.11 is one. Name yours with: make PYTHON=/path/to/python3 (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
+[ -n "$(PYTHON)" ] && $(PYTHON) -c 'import venv, ensurepip; $(NEW_ENOUGH)' 2>/dev/null || { \
+	echo "pgclone-proxy needs Python 3.11 or newer with venv; cannot use $(or $(PYTHON),any python3 on PATH). Name yours \
+with: make PYTHON=/path/to/python3 (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
 endef

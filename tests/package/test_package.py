@@ -53,6 +53,24 @@ def test_the_command_runs_as_installed(installed: Path, tmp_path: Path) -> None:
         assert expected in done.stdout
 
 
+@pytest.mark.parametrize("there_already", [False, True], ids=["nothing yet", "an environment of an old Python"])
+def test_make_says_in_one_line_that_a_python_is_too_old(tmp_path: Path, there_already: bool) -> None:
+    """It went on with pip's complaints, and kept the environment that it had made."""
+    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / name, tmp_path)
+    old = tmp_path / "old"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    if there_already:
+        (tmp_path / ".venv/bin").mkdir(parents=True)
+        shutil.copy(old, tmp_path / ".venv/bin/python")
+    done = subprocess.run(["make", f"PYTHON={old}", "demo"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    said, by_make = done.stderr.splitlines()
+    assert str(old) in said
+    assert by_make.startswith("make")
+    assert not done.stdout
+
+
 def test_what_the_image_copies_exists_and_is_let_through() -> None:
     let_through = set(re.findall(r"^!(\S+)$", text(".dockerignore"), re.MULTILINE))
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", text("Dockerfile"), re.MULTILINE)
