@@ -18,7 +18,8 @@ RENAMED = {
     "UHC": "cp949",
     "KOI8R": "koi8-r",
     "KOI8U": "koi8-u",
-    "SJIS": "shift_jis",
+    "SJIS": "cp932",
+    "BIG5": "cp950",
     "LATIN6": "iso8859-10",
     "LATIN10": "iso8859-16",
 }
