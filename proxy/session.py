@@ -291,7 +291,10 @@ class Session:
     def _special_reply(self, entry: Entry, kind: int, message: bytes) -> bytes | None:
         if entry.hidden or entry.swallow_ready:
             if kind == ERROR and messages.is_fatal(message[HEADER:]):
-                return None  # the connection ends with it: whoever it was said to, the client must hear why
+                # The connection ends with it: whoever it was said to, the client must hear why, and nothing goes on.
+                if self._task:
+                    self._task.cancel()
+                return None
             if kind == ERROR and entry.error is None:
                 entry.error = message[HEADER:]
             elif kind == ROW and len(entry.rows) < KEPT_ROWS:

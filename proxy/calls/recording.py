@@ -23,7 +23,10 @@ CLEAR_COLLECT = (
 """Run before a statement records, in its transaction."""
 
 CLEAR_ANSWER = "SELECT pg_catalog.set_config('pgclone_proxy.n', '0', true)"
-"""Run before a statement answers, in its transaction.  Outside of one there is nothing to clear."""
+"""Run before a statement answers, in its transaction."""
+
+CLEAR_ANSWER_ALONE = "SELECT pg_catalog.set_config('pgclone_proxy.n', '0', false)"
+"""The same where the statement is a transaction of its own: the session may have set anything."""
 
 READ_LOG = (
     "SELECT pg_catalog.current_setting('pgclone_proxy.log', true), pg_catalog.current_setting('transaction_read_only')"

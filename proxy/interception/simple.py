@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from clone_engine.errors import PgError
-from proxy.calls.recording import CLEAR_ANSWER
+from proxy.calls.recording import CLEAR_ANSWER, CLEAR_ANSWER_ALONE
 from proxy.calls.rewrite import Rendered, Rewritten, join
 from proxy.calls.signatures import Call
 from proxy.interception.context import Context, ServerError
@@ -173,18 +173,23 @@ class _Script:
                 await self._simple.command("BEGIN")
             try:
                 calls = await self._collect(statement)
-            finally:
-                # Nothing of the collect pass may stay; in the client's own block its failure must.
-                if alone and self._status != IDLE:
-                    await self._simple.command("ROLLBACK")
+            except (ServerError, PgError):
+                await self._undo(alone)
+                raise
+            await self._undo(alone)
             results = await self._context.perform(calls, statement)
-            await self._simple.command(CLEAR_ANSWER)
+            await self._simple.command(CLEAR_ANSWER_ALONE if alone else CLEAR_ANSWER)
         except ServerError as error:
             self._tell_error(error.entry)
         except PgError as refusal:
             await self._reject(refusal)
         else:
             await self._forward(statement, self._context.data([statement], results))
+
+    async def _undo(self, alone: bool) -> None:
+        """Nothing of the collect pass may stay; in the client's own block its failure must."""
+        if alone and self._status != IDLE:
+            await self._simple.command("ROLLBACK")
 
     async def _collect(self, statement: Rewritten) -> list[Call]:
         rendered = statement.render(self._context.literal(self._context.data([statement])))

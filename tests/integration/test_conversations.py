@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from proxy.embedded import SUPERUSER, Server
-from tests.harness.proxies import Proxies, ProxyProcess
+from tests.harness.proxies import Proxies, ProxyProcess, connect
 from tests.harness.servers import Database
 from tests.harness.waiting import wait_until
 from tests.harness.wire import Client, bind, execute, message, parse, query, startup
@@ -136,6 +136,19 @@ def test_a_backend_that_ends_in_a_hidden_command_tells_the_client(proxy: ProxyPr
             client.send(sent)
             assert b"C57P01" in client.until_ready()[-1][1]
             assert client.closed
+        with connect(proxy) as connection:
+            connection.execute("SELECT 1")
+        assert "session failed" not in proxy.log()
+
+
+def test_what_the_session_has_set_does_not_spoil_an_answer(proxy: ProxyProcess) -> None:
+    with connect(proxy) as connection:
+        for name in ("n", "k", "log"):
+            connection.execute(f"SET pgclone_proxy.{name} = 'anything'".encode())
+        assert connection.execute(OURS["action"].encode()).fetchone() == (0,)
+        with connection.transaction():
+            assert connection.execute(OURS["action"].encode(), prepare=True).fetchone() == (0,)
+            assert connection.execute(OURS["action"].encode()).fetchone() == (0,)
 
 
 def test_what_is_sent_with_the_start_up_packet_is_answered_before_what_follows(proxy: ProxyProcess) -> None:
