@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from clone_engine.errors import PgError
+from proxy.calls import refusals
 from proxy.calls.filter import may_name_ours
 from proxy.calls.recording import CLEAR_ANSWER, UNANSWERED
 from proxy.calls.rewrite import Rendered, Rewritten
@@ -89,7 +90,7 @@ class ExtendedQueries:
     @property
     def active(self) -> bool:
         """Whether any message may be about something of ours."""
-        return bool(self._statements or self._portals or self.promoted)
+        return bool(self._statements or self._portals or self.promoted or self._context.prepared)
 
     def work(self, kind: int, frame: bytes) -> Work | None:
         """What a whole message needs; None if it is to be forwarded as it came."""
@@ -113,13 +114,28 @@ class ExtendedQueries:
     def _on_bind(self, frame: bytes) -> Work | None:
         self._forget_portals()
         portal, statement = messages.bind_names(frame[HEADER:])
-        ours = self._statements.get(statement)
+        ours = self._statement(statement)
         if ours is None:
             self._portals.pop(portal, None)
             return None
+        if ours.rewritten.kind == "action" and statement not in self._statements:
+            # What would have to be run twice is the text of a PREPARE.
+            return partial(self._reject, next(self._names), refusals.execute_in_parse())
         bind = messages.decode_bind(frame[HEADER:])
         self._portals[bind.portal] = Portal(ours, bind, self._syncs)
         return partial(self._bind, ours, bind)
+
+    def _statement(self, name: bytes) -> Ours | None:
+        """A statement of ours by name, be it from a Parse or from PREPARE in SQL: the names are the same."""
+        ours = self._statements.get(name)
+        if ours is not None or not self._context.prepared:
+            return ours
+        codec = self._context.codec
+        prepared = self._context.prepared.get(decode(name, codec).text)
+        if prepared is None or prepared.prepares is None:
+            return None
+        number = prepared.prepares.parameters + 1
+        return Ours(prepared.prepares, prepared.prepares.render(f"${number}::pg_catalog.jsonb"), (), number, codec)
 
     def _forget_portals(self) -> None:
         """Forget the portals that have ended with their transaction: drivers need not close them."""
@@ -129,7 +145,7 @@ class ExtendedQueries:
 
     def _on_describe(self, frame: bytes) -> Work | None:
         what, name = messages.decode_target(frame[HEADER:])
-        ours = self._statements.get(name) if what == b"S" else None
+        ours = self._statement(name) if what == b"S" else None
         if ours is None or not ours.number:
             return None
         return partial(self._ask, frame, Entry(ord("D"), drop_parameter=True))

@@ -129,6 +129,34 @@ def test_a_query_behind_a_pipeline_hears_that_its_commit_failed(proxy: ProxyProc
         assert client.until_ready()[-1] == (b"Z", b"I")
 
 
+def test_a_read_that_sql_has_prepared_is_bound_and_described_as_usual(proxy: ProxyProcess) -> None:
+    with Client("127.0.0.1", proxy.port, SUPERUSER, "postgres") as client:
+        client.send(query(f"PREPARE p (text) AS SELECT ({OURS['read']}), $1"))
+        assert client.until_ready()[0] == (b"C", b"PREPARE\0")
+        for _ in range(2):
+            client.send(message(b"D", b"Sp\0") + bind("", "p", b"given") + execute() + SYNC)
+            said = [each for each in client.until_ready() if each[0] != b"N"]
+            assert [kind for kind, _ in said] == [b"t", b"T", b"2", b"D", b"C", b"Z"]
+            assert said[0][1] == b"\0\1\0\0\0\x19"
+            assert said[3][1] == b"\0\2\0\0\0\x010\0\0\0\5given"
+        client.send(query("DEALLOCATE p"))
+        client.until_ready()
+        client.send(bind("", "p", b"given") + execute() + SYNC)
+        assert b"C26000" in client.until_ready()[0][1]
+
+
+def test_an_action_that_sql_has_prepared_is_not_bound(proxy: ProxyProcess) -> None:
+    with Client("127.0.0.1", proxy.port, SUPERUSER, "postgres") as client:
+        client.send(query(f"PREPARE p AS {OURS['action']}"))
+        client.until_ready()
+        client.send(bind("", "p") + execute() + SYNC)
+        (error, ready) = client.until_ready()
+        assert b"C0A000" in error[1]
+        assert ready == (b"Z", b"I")
+        client.send(query("EXECUTE p"))
+        assert [kind for kind, _ in client.until_ready() if kind != b"N"] == [b"T", b"D", b"C", b"Z"]
+
+
 def test_a_backend_that_ends_in_a_hidden_command_tells_the_client(proxy: ProxyProcess) -> None:
     statement = f"SELECT ({OURS['action']}), pg_terminate_backend(pg_backend_pid())"
     for sent in (query(statement), step(statement) + SYNC):
