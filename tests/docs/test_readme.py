@@ -39,10 +39,12 @@ def test_every_option_has_a_row_in_the_readme(option: str) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_links_and_make_targets_of_the_documents_exist(document: str) -> None:
+def test_links_test_directories_and_make_targets_of_the_documents_exist(document: str) -> None:
     written = text(document)
     for link in re.findall(r"\]\(([^)#]+)\)", written):
         assert link.startswith("https://") or (ROOT / link).exists(), link
+    for place in re.findall(r"`(tests/[\w./]+)`", written):
+        assert (ROOT / place).exists(), place
     targets = set(re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE))
     for target in re.findall(r"(?:^ {4}|`)make ([a-z-]+)", written, re.MULTILINE):
         assert target in targets, target
