@@ -182,6 +182,8 @@ class Session:
             elif self.client:
                 self.client.write(b"N")
         elif packet.code == CANCEL_REQUEST:
+            if self.client:
+                self.client.pause_reading()  # nothing may follow it
             self.start(self._cancel(packet))
         else:
             self.principal = Principal(packet)
