@@ -7,6 +7,7 @@ Every problem is a ConfigError with one line that names the key.  What the setti
 
 from __future__ import annotations
 
+import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -69,6 +70,7 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
     except msgspec.ValidationError as error:
         raise ConfigError(f"configuration: {error}") from None
     _check_ranges(settings)
+    _check_passfile(settings.jobs.passfile)
     return settings
 
 
@@ -108,3 +110,17 @@ def _check_ranges(settings: Settings) -> None:
         value = getattr(getattr(settings, section), key)
         if not low <= value <= high:
             raise ConfigError(f"configuration: {section}.{key} must be from {low:g} to {high:g}, not {value:g}")
+
+
+def _check_passfile(passfile: str) -> None:
+    """libpq would pass over a file that it cannot use, and jobs would lack their passwords without a word."""
+    if not passfile:
+        return
+    path = Path(passfile).expanduser()
+    try:
+        with path.open("rb"):
+            mode = path.stat().st_mode
+    except OSError as error:
+        raise ConfigError(f"configuration: cannot read jobs.passfile {path}: {error.strerror}") from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(f"configuration: others can read jobs.passfile {path}: make it private with chmod 600")

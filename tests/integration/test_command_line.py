@@ -32,6 +32,8 @@ BAD = {
     "no target": ("", "no target server"),
     "bad target": ('[server]\ntarget = "host=h password=canary port"\n', "server.target"),
     "nobody listens at the target": ('[server]\ntarget = "host=127.0.0.1 port=1"\n', "127.0.0.1:1"),
+    "no passfile": ('[jobs]\npassfile = "nosuch"\n', "nosuch"),
+    "a passfile that others can read": ('[jobs]\npassfile = "c.toml"\n', "chmod 600"),
     "several hosts": ('[server]\ntarget = "host=a,b"\n', "several hosts"),
 }  # fmt: skip
 
@@ -40,6 +42,7 @@ BAD = {
 def test_what_cannot_be_used_is_one_line_and_exit_code_2(short_tmp: Path, name: str) -> None:
     text, words = BAD[name]
     (short_tmp / "c.toml").write_text(text)
+    (short_tmp / "c.toml").chmod(0o644)
     done = run("serve", "-c", "c.toml", directory=short_tmp)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1, done.stderr
