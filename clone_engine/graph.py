@@ -69,7 +69,8 @@ class Graph:
         for table, items in self._by_table("attach").items():
             self._attachments.setdefault(self._root(table), []).extend(items)
         self._foreign_keys = self._grouped("foreign keys", lambda ddl: ddl.identity)
-        self._swap_key = "swap" if inputs.names.staging else ""
+        self.swap_key = "swap" if inputs.names.staging else ""
+        """The key of the step that puts new tables in the place of old ones; '' if none does."""
 
     def reported_tables(self) -> list[Name]:
         """The tables that the job counts: those with rows to copy, or all that it makes if none has."""
@@ -97,7 +98,7 @@ class Graph:
         yield from self._key_steps()
         yield from self._index_steps(self._made)
         yield from self._attach_steps()
-        if self._swap_key:
+        if self.swap_key:
             yield self._swap()
         else:
             yield from self._in_place()
@@ -254,8 +255,8 @@ class Graph:
 
     def _complete(self, table: Name) -> list[str]:
         """The keys after which foreign keys may refer to a table: its root's, with all partitions attached."""
-        if self._swap_key:
-            return [self._swap_key]
+        if self.swap_key:
+            return [self.swap_key]
         root = self._root(table)
         attach = [f"index partitions of {root}"] if root in self._attachments else []
         return [*self._made_of(root), *attach]
@@ -310,7 +311,7 @@ class Graph:
             tables, inputs.names, inputs.conflicts, inputs.existing, inputs.request.options.conflict
         )
         return Run(
-            key=self._swap_key,
+            key=self.swap_key,
             phase="swapping tables",
             after=tuple(dict.fromkeys(key for table in tables for key in self._before_swap(table))),
             statements=(session, *moves, *self._sequence_statements(), *made_anew),
@@ -367,8 +368,8 @@ class Graph:
 
     def _before_matviews(self) -> str:
         """The last step that matviews wait for: their owners must be able to read what they read."""
-        if self._swap_key:
-            return self._swap_key
+        if self.swap_key:
+            return self.swap_key
         return next(
             (
                 key
@@ -380,14 +381,14 @@ class Graph:
 
     def _tail(self) -> Run:
         """What is left, in pg_dump's order.  Made even if nothing is: what comes after waits for it alone."""
-        items = [] if self._swap_key else self._slots.get("tail", [])
+        items = [] if self.swap_key else self._slots.get("tail", [])
         return self._run(TAIL, "creating triggers", items, self._before_tail())
 
     def _before_tail(self) -> list[str]:
         foreign = self._foreign_key_keys()
         matviews = [step.key for step in self._matview_steps()]
-        if self._swap_key:
-            return [self._swap_key, *foreign, *matviews]
+        if self.swap_key:
+            return [self.swap_key, *foreign, *matviews]
         slots = {"late": "late definitions", "owners": "owners and privileges"}
         return [
             *self._all_complete(),

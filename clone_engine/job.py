@@ -62,6 +62,7 @@ class Job:
         self._redone: set[str] = set()
         self._parts_done: dict[str, int] = {}
         self._kept_back: list[Reported] = []
+        self._swapped = False
         self._failures: asyncio.Queue[PgError] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -96,6 +97,9 @@ class Job:
             return
         for statement in self._plan.on_failure:
             self._report_failure(await undo(target, statement.sql, statement.object))
+        if self._swapped:
+            for message in self._kept_back:
+                self._say(message)
         if not self._plan.on_failure:
             for step in self._incomplete():
                 object_ = table_key(step.table)
@@ -106,6 +110,12 @@ class Job:
             if self._announcer:
                 with suppress(PgError, TimeoutError):
                     await asyncio.wait_for(self._announcer.flush(), CLEANUP_TIMEOUT)
+
+    def left_behind(self) -> str:
+        """What a job that failed has changed for good though it is not resumed from there; '' if nothing."""
+        if not self._swapped:
+            return ""
+        return "The new tables are in place of the old ones already; what was to follow is missing or incomplete."
 
     async def close(self) -> None:
         """Close the job's own connections and end its tasks."""
@@ -209,6 +219,7 @@ class Job:
         self._idle.insert(0, member)
         self._schedule.finish(step.key)
         completes = self._account.finish(step.key, record.rows, record.bytes)
+        self._swapped = self._swapped or bool(self._plan and step.key == self._plan.swap)
         if isinstance(step, Copy):
             self._parts_done[step.table] = self._parts_done.get(step.table, 0) + 1
             if completes:

@@ -92,7 +92,7 @@ class JobProcess:
         self._failed_at = object_
         if object_:
             self._say(Reported(Outcome(object_, "failed", error.sqlstate, _shortened(error.message))))
-        return Ended("failed", error.sqlstate, error_text(error, object_))
+        return Ended("failed", error.sqlstate, error_text(error, object_, self._job.left_behind()))
 
     async def _listen(self, rest: bytes) -> None:
         """Wait for a Cancel line or the end of standard input, and cancel."""
@@ -120,12 +120,13 @@ class JobProcess:
             self._cancel()
 
 
-def error_text(error: PgError, object_: str) -> str:
-    """The one text that a failed job keeps: where, the server's words, their detail and hint."""
+def error_text(error: PgError, object_: str, left_behind: str) -> str:
+    """The one text that a failed job keeps: where, the server's words, their detail and hint, what is left behind."""
     text = f"{object_}: {_shortened(error.message)}" if object_ else _shortened(error.message)
     if error.detail:
         text += f"\nDETAIL:  {_shortened(error.detail)}"
-    return text + (f"\nHINT:  {_shortened(error.hint)}" if error.hint else "")
+    text += f"\nHINT:  {_shortened(error.hint)}" if error.hint else ""
+    return text + (f"\n{left_behind}" if left_behind else "")
 
 
 def _shortened(text: str) -> str:

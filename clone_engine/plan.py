@@ -121,6 +121,7 @@ def build(dumped: Dumped, request: CloneRequest, parallel: int) -> Plan:
         steps=tuple(graph.steps()),
         tables=tuple(str(name) for name in graph.reported_tables()),
         on_failure=tuple(graph.on_failure()),
+        swap=graph.swap_key,
         mark=STAGING + staging if staging else "",
         notes=(*chosen.notes, *graph.notes()),
     )

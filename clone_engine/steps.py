@@ -71,6 +71,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     `on_failure` statements are run, each in its own transaction, when the job does not complete (drop of a staging
     schema); where there are any, a resumed job starts over, so none of its steps count as done.
+    `swap` is the key of the step behind which `on_failure` has nothing left to undo, '' for none: what that step and
+    those after it made stays, though a resumed job starts over all the same.
     `mark` is a key that is reported as begun before any step, '' for none: it tells whoever plans the job that goes on
     from this one what a job that was killed did not undo.
     `notes` are outcomes that are known before anything runs ('skipped: table exists').
@@ -81,6 +83,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The tables of the clone as `schema.name`: their number is tables_total.  Those that have Copy steps; if nothing
     is copied, all that are made."""
     on_failure: tuple[Statement, ...] = ()
+    swap: str = ""
     mark: str = ""
     notes: tuple[tuple[str, str], ...] = ()
     """(object, why it is left out)."""

@@ -126,6 +126,18 @@ def test_a_resumed_replace_drops_what_the_killed_job_left(clone: Clone) -> None:
     assert clone.target.rows(staging) == []
 
 
+def test_a_replace_that_fails_behind_its_swap_says_so(clone: Clone) -> None:
+    """The foreign key is made when the old tables are gone: their loss must not go unsaid."""
+    clone.source.execute("SET session_replication_role = replica; INSERT INTO shop.items (customer) VALUES (-1)")
+    clone.target.execute("CREATE SCHEMA shop; CREATE TABLE shop.nothing AS SELECT 7 AS a")
+    job = clone.request(CloneRequest("schema", "shop", options=Options(conflict="replace")))
+    ended = job.wait()
+    assert (ended.status, ended.sqlstate) == ("failed", "23503")
+    assert "The new tables are in place of the old ones already" in ended.error
+    assert job.outcomes()["table shop.nothing"] == ("done", "")
+    assert clone.target.rows("SELECT * FROM shop.nothing") == []
+
+
 def waits_for_a_lock(database: Database) -> bool:
     query = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     return bool(database.value(query))
