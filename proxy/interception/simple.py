@@ -133,19 +133,21 @@ class _Script:
         self._session.tell(messages.ready(self._status))
 
     async def _open_block(self, statement: Rewritten) -> None:
-        if len(self._statements) > 1 and self._status == IDLE and not statement.control:
-            await self._simple.command("BEGIN")
-            self._hidden_block = True
+        if self._status == IDLE:
+            self._hidden_block = False  # a COMMIT or ROLLBACK of the client's has ended it
+            if len(self._statements) > 1 and not statement.control:
+                await self._simple.command("BEGIN")
+                self._hidden_block = True
 
     async def _take_over(self, statement: Rewritten) -> None:
         """A BEGIN inside the hidden block makes it the client's, as PostgreSQL does with its implicit one."""
-        self._hidden_block = False
         try:
             if statement.modes:
                 await self._simple.command(f"SET TRANSACTION {statement.modes}")
         except ServerError as error:
             self._tell_error(error.entry)
         else:
+            self._hidden_block = False
             self._session.tell(messages.message(b"C", b"BEGIN\0"))
 
     async def _end_block(self) -> None:

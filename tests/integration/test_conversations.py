@@ -49,6 +49,10 @@ CONVERSATIONS: dict[str, list[bytes]] = {
     "behind ROLLBACK TO": [step("BEGIN", "SAVEPOINT s", "ROLLBACK TO s", "OURS") + SYNC, query("COMMIT")],
     "in a failed transaction": [query("BEGIN"), query("SELECT 1/0"), step("OURS") + SYNC, query("ROLLBACK")],
     "in a failed transaction, simple": [query("BEGIN"), query("SELECT 1/0"), query("OURS"), query("ROLLBACK")],
+    "a string with a COMMIT and a BEGIN": [query("OURS; COMMIT; BEGIN; OURS"), query("COMMIT")],
+    "a string with a ROLLBACK and a BEGIN": [query("OURS; ROLLBACK; BEGIN; SELECT 1/0"), query("ROLLBACK")],
+    "a string with a BEGIN": [query("OURS; BEGIN; SELECT 2"), query("COMMIT")],
+    "a string with a BEGIN that fails": [query("OURS; BEGIN ISOLATION LEVEL SERIALIZABLE; OURS"), query("SELECT 2")],
     "a Query that the server skips": [step("OURS", "SELECT 1/0") + query("SELECT 2") + SYNC, query("SELECT 2")],
     "a Query of ours that the server skips": [step("OURS", "SELECT 1/0") + query("OURS") + SYNC, query("OURS")],
     "a COMMIT that fails at Sync": [
