@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from importlib.resources import files
 from typing import Any
 
 import pytest
 
 from proxy.embedded import SUPERUSER
 from proxy.launch import ProxyProcess
-from tests.harness.clients import CLIENTS, SqlClient, SqlError
+from tests.harness.clients import CLIENTS, Psycopg, SqlClient, SqlError
 from tests.harness.compare import assert_same_schema
 from tests.harness.servers import Database
 from tests.harness.waiting import wait_until
@@ -95,6 +96,31 @@ def test_table_async(client: SqlClient, source: Database, target_database: Datab
 def test_schema_async(client: SqlClient, source: Database, target_database: Database, options: str) -> None:
     clone(client, f"SELECT pgclone_schema_async('{conninfo(source)}', 'sales', true{options})")
     assert_same_schema(source, target_database, "sales")
+
+
+@pytest.mark.parametrize("parallel", [1, 4])
+def test_the_sample_schema_of_the_demo(
+    proxy: ProxyProcess, source_database: Database, target_database: Database, parallel: int
+) -> None:
+    source_database.execute(files("proxy").joinpath("sample_shop.sql").read_text(encoding="utf-8"))
+    client = Psycopg(proxy, target_database)
+    clone(
+        client,
+        "SELECT pgclone_schema_async($1, 'shop', true, $2)",
+        conninfo(source_database), json.dumps({"parallel": parallel}),
+    )  # fmt: skip
+    client.close()
+    assert_same_schema(source_database, target_database, "shop")
+
+
+def test_the_conninfo_can_be_a_column(client: SqlClient, source: Database, target_database: Database) -> None:
+    target_database.execute(f"CREATE TABLE public.sources AS SELECT '{conninfo(source)}' AS conn")
+    clone(
+        client,
+        """SELECT pgclone_table_async(conn, 'public', 'orders', true, 'orders', '{"conflict": "skip"}')
+           FROM public.sources""",
+    )
+    assert target_database.value("SELECT count(*) FROM public.orders") == 100
 
 
 def test_schema_async_with_several_options(client: SqlClient, source: Database, target_database: Database) -> None:
