@@ -12,6 +12,9 @@ import psycopg
 from clone_engine.errors import PgError
 from clone_engine.request import SECRET_KEYWORDS, Conninfo
 
+PASSFILE = re.compile(r'[\s;,]*password retrieved from file ".*"')
+"""What libpq adds where a passfile had the password; the path is not the caller's to know."""
+
 LOGIN_REFUSALS = (
     ("28P01", r"password authentication failed|no password supplied|SCRAM|wrong password"),
     ("28000", r"no pg_hba\.conf entry|role \".*\" (does not exist|is not permitted)|authentication failed"),
@@ -54,7 +57,7 @@ def from_psycopg(error: psycopg.Error) -> PgError:
 
 def from_login(error: psycopg.Error, conninfo: Conninfo, side: str) -> PgError:
     """Why the `side` ('source' or 'target') cannot be connected to, in libpq's words without secrets."""
-    words = one_line(without_secrets(str(error), conninfo))
+    words = PASSFILE.sub("", one_line(without_secrets(str(error), conninfo)))
     words = words.removeprefix("connection failed: ").removeprefix("connection is bad: ")
     sqlstate = next((state for state, pattern in LOGIN_REFUSALS if re.search(pattern, words)), "08001")
     return PgError(

@@ -3,6 +3,7 @@
 config      settings: TOML file, environment, defaults
 server      listeners, sessions, cancel keys, start and stop
 session     one client connection with its server connection: relaying, and driving what is answered here
+transports  its two connections as asyncio sees them
 upstream    where the target server is, and connecting to it
 cancel      CancelRequests
 auth        with which credential a job logs in to the target

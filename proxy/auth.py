@@ -34,13 +34,15 @@ class Credentials:
     async def login(self, role: str, database: str) -> Conninfo:
         """A conninfo that has just logged in as `role`; it may hold a password.
 
-        PgError 28000 if the server asks for a password and none is known, or the server's own error otherwise.
+        PgError 28000 if the server asks for a password and none is known, or a name is not UTF-8; else the
+        server's own error.
         """
         kept = {
             k: v
             for k, v in self._target.conninfo.parameters.items()
             if k not in ("user", "password", "dbname", "passfile")
         }
+        _check_names(role, database)
         parameters = kept | {"user": role, "dbname": database}
         try:
             await self._try(parameters)
@@ -57,7 +59,7 @@ class Credentials:
         try:
             return await self._try(parameters | {"passfile": str(self._passfile)})
         except psycopg.OperationalError as error:
-            if error.pgconn and error.pgconn.needs_password and not error.pgconn.used_password:
+            if error.pgconn and error.pgconn.needs_password:
                 raise _no_credential(role) from None
             raise from_login(error, Conninfo(parameters), f'target as role "{role}"') from None
 
@@ -69,6 +71,18 @@ class Credentials:
             return connection.info.password
         finally:
             await connection.close()
+
+
+def _check_names(*names: str) -> None:
+    try:
+        "".join(names).encode()
+    except UnicodeEncodeError:
+        raise PgError(
+            "28000",
+            "pgclone: a job cannot log in to the target with this role or database name",
+            detail="The name is not valid UTF-8.",
+            hint="Call from a session whose role and database have other names.",
+        ) from None
 
 
 def _no_credential(role: str) -> PgError:

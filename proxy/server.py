@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import os
 import socket
 import stat
@@ -17,7 +18,8 @@ from pathlib import Path
 import structlog
 
 from proxy.config import ConfigError, ServerSettings
-from proxy.session import ClientSide, Interceptor, Session
+from proxy.session import Interceptor, Session
+from proxy.transports import ClientSide
 from proxy.upstream import Target
 
 log = structlog.get_logger()
@@ -34,17 +36,27 @@ class Server:
         self, settings: ServerSettings, target: Target, make_interceptor: Callable[[Session], Interceptor]
     ) -> None:
         self._settings = settings
-        self._target = target
+        self.target = target
         self._make_interceptor = make_interceptor
         self._sessions: set[Session] = set()
+        self._numbers = itertools.count(1)
         self._listeners: list[asyncio.Server] = []
         self._empty = asyncio.Event()
         self._empty.set()
 
     def __repr__(self) -> str:
-        return f"<Server for {self._target.address}, {len(self._sessions)} sessions>"
+        return f"<Server for {self.target.address}, {len(self._sessions)} sessions>"
 
-    # --- session.Registry ---------------------------------------------------------------------------------
+    # --- session.Host -------------------------------------------------------------------------------------
+
+    @property
+    def startup_timeout(self) -> float:
+        """Seconds that a client has until it is logged in."""
+        return self._settings.startup_timeout
+
+    def intercept(self, session: Session) -> Interceptor:
+        """Who answers statements of ours on a session."""
+        return self._make_interceptor(session)
 
     def add(self, session: Session) -> None:
         """A session has begun."""
@@ -72,7 +84,7 @@ class Server:
         except ConfigError:
             await self.stop()
             raise
-        log.info("listening", addresses=self.addresses, target=self._target.address)
+        log.info("listening", addresses=self.addresses, target=self.target.address)
 
     async def stop(self) -> None:
         """Stop listening and close every session.  Returns when they are closed, or after CLOSING_SECONDS."""
@@ -93,7 +105,7 @@ class Server:
         return [tcp, str(self._socket_path)] if self._socket_path else [tcp]
 
     def _accept(self) -> ClientSide:
-        return ClientSide(Session(self._target, self._make_interceptor, self), self._settings.startup_timeout)
+        return ClientSide(Session(next(self._numbers), self))
 
     # --- sockets ------------------------------------------------------------------------------------------
 

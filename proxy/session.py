@@ -8,14 +8,14 @@ only Query and Parse bodies are looked at, by a byte filter.  A statement that m
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import structlog
 
 from clone_engine.errors import PgError
 from proxy.cancel import forward_cancel
+from proxy.transports import ServerSide, Span, set_reading
 from proxy.upstream import Target
 from proxy.wire import messages
 from proxy.wire.exchange import KEPT_ROWS, PLAIN, Entry, Exchange
@@ -37,10 +37,6 @@ BEFORE_ESTABLISHED = frozenset(b"RKAN")
 LONGEST_STATEMENT = 2 << 20
 # While a statement of ours is being answered the client's further messages wait; more than this stops reading.
 BACKLOG = 4 << 20
-# uvloop's default of 64 kB makes large results stop and go; above a megabyte only memory grows.
-WRITE_BUFFER = 512 << 10
-
-_numbers = itertools.count(1)
 
 
 class Interceptor(Protocol):
@@ -61,8 +57,19 @@ class Interceptor(Protocol):
         """A server's message to `entry` as the client is to see it; None for the message itself."""
 
 
-class Registry(Protocol):
-    """Who keeps count of the open sessions."""
+class Host(Protocol):
+    """What a session asks of the server that accepted it."""
+
+    @property
+    def target(self) -> Target:
+        """Where the session's own connection goes."""
+
+    @property
+    def startup_timeout(self) -> float:
+        """Seconds that a client has until it is logged in."""
+
+    def intercept(self, session: Session) -> Interceptor:
+        """Who answers statements of ours on a session that has been established."""
 
     def add(self, session: Session) -> None:
         """A session has begun."""
@@ -75,8 +82,9 @@ class Principal:
     """Who is connected, once the server has authenticated: role and database as the start-up packet named them."""
 
     def __init__(self, packet: Packet) -> None:
-        self.role = packet.parameters.get("user", b"").decode("utf-8", "replace")
-        self.database = packet.parameters.get("database", b"").decode("utf-8", "replace") or self.role
+        # Names are bytes to the server; surrogates keep two that differ from becoming one principal.
+        self.role = packet.parameters.get("user", b"").decode("utf-8", "surrogateescape")
+        self.database = packet.parameters.get("database", b"").decode("utf-8", "surrogateescape") or self.role
         self.replication = packet.parameters.get("replication", b"") not in (b"", b"off", b"false", b"no", b"0")
 
     def __repr__(self) -> str:
@@ -86,9 +94,8 @@ class Principal:
 class Session:
     """One client, one server connection.  The two protocol objects below only pass events in."""
 
-    def __init__(self, target: Target, make_interceptor: Callable[[Session], Interceptor], registry: Registry) -> None:
-        self.number = next(_numbers)
-        self.target = target
+    def __init__(self, number: int, host: Host) -> None:
+        self.number = number
         self.exchange = Exchange()
         self.principal: Principal | None = None
         self.established = False
@@ -97,8 +104,7 @@ class Session:
         self.from_server = FrameReader(SERVER_QUIET)
         self.client: asyncio.Transport | None = None
         self.server: asyncio.Transport | None = None
-        self._registry = registry
-        self._make_interceptor = make_interceptor
+        self._host = host
         self._interceptor: Interceptor | None = None
         self._startup = b""
         self._task: asyncio.Task[None] | None = None
@@ -113,12 +119,15 @@ class Session:
 
     # --- life ---------------------------------------------------------------------------------------------
 
-    def opened(self, client: asyncio.Transport, startup_timeout: float) -> None:
-        """A client has connected; it is closed again unless it is logged in within `startup_timeout` seconds."""
-        self.client = client
-        client.set_write_buffer_limits(high=WRITE_BUFFER)
-        self._deadline = asyncio.get_running_loop().call_later(startup_timeout, self.close)
-        self._registry.add(self)
+    def client_opened(self, transport: asyncio.Transport) -> None:
+        """A client has connected; it is closed again unless it is logged in in time."""
+        self.client = transport
+        self._deadline = asyncio.get_running_loop().call_later(self._host.startup_timeout, self.close)
+        self._host.add(self)
+
+    def server_opened(self, transport: asyncio.Transport) -> None:
+        """The connection to the server is there."""
+        self.server = transport
 
     def close(self) -> None:
         """Close both connections; what is written already is still delivered.  May be called any number of times."""
@@ -129,7 +138,7 @@ class Session:
         for transport in (self.client, self.server):
             if transport and not transport.is_closing():
                 transport.close()
-        self._registry.remove(self)
+        self._host.remove(self)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` while the client's further messages wait.  One at a time."""
@@ -191,12 +200,12 @@ class Session:
             self.start(self._connect(packet))
 
     async def _cancel(self, packet: Packet) -> None:
-        await forward_cancel(self.target, packet.data)
+        await forward_cancel(self._host.target, packet.data)
         self.close()
 
     async def _connect(self, packet: Packet) -> None:
         try:
-            await self.target.connect(ServerSide(self))
+            await self._host.target.connect(ServerSide(self))
         except PgError as error:
             self.log.warning("target unreachable", reason=error.message)
             if self.client:
@@ -212,7 +221,7 @@ class Session:
         While work is being done, only what follows a COPY that the work itself has forwarded.
         """
         reader, exchange = self.from_client, self.exchange
-        span = _Span(self.server)
+        span = Span(self.server)
         while self._task is None or (self._copying and exchange.copying_in):
             # While the server reads COPY data, all that the client sends is for the server to judge.
             interceptor = None if exchange.copying_in else self._interceptor
@@ -221,6 +230,10 @@ class Session:
             if frame is None:
                 break
             kind, start, end = frame
+            if not self.established and kind != STREAM:
+                span.flush()
+                self.start(self._once_established(kind, reader.data[start:end]))
+                return
             if interceptor is not None and ((kind in STATEMENTS and not reader.streaming) or (wants_all and kind)):
                 work = interceptor.takes(kind, reader.data[start:end])
                 if work is not None:
@@ -234,11 +247,20 @@ class Session:
                 exchange.sent(PLAIN[kind])
         span.flush()
 
+    async def _once_established(self, kind: int, frame: bytes) -> None:
+        """Deal with a message that the client sent before it was logged in, as soon as it is."""
+        await self.until(lambda: self.established)
+        work = self._interceptor.takes(kind, frame) if self._interceptor and kind in STATEMENTS else None
+        if work is None:
+            self.ask(frame, PLAIN.get(kind))
+        elif (waiting := work()) is not None:
+            await waiting
+
     # --- from the server ----------------------------------------------------------------------------------
 
     def server_data(self, data: bytes) -> None:
         """Bytes from the server."""
-        reader, span = self.from_server, _Span(self.client)
+        reader, span = self.from_server, Span(self.client)
         reader.feed(data)
         while True:
             front = self.exchange.front
@@ -286,7 +308,7 @@ class Session:
             assert self.principal is not None
             self.exchange.received(kind, body[0])
             if not self.principal.replication:
-                self._interceptor = self._make_interceptor(self)
+                self._interceptor = self._host.intercept(self)
             self.log.debug("session established", principal=repr(self.principal))
         return None
 
@@ -366,85 +388,5 @@ class Session:
 
     def _pace_reading(self) -> None:
         backlog = self._task is not None and self.from_client.waiting > BACKLOG
-        _set_reading(self.client, not self._server_full and not backlog)
-        _set_reading(self.server, not self._client_full)
-
-
-class _Span:
-    """Gathers neighbouring slices of the same bytes, so that a batch of messages goes out in one write."""
-
-    __slots__ = ("_data", "_end", "_start", "_transport")
-
-    def __init__(self, transport: asyncio.Transport | None) -> None:
-        self._transport = transport
-        self._data = b""
-        self._start = self._end = 0
-
-    def add(self, data: bytes, start: int, end: int) -> None:
-        """Write data[start:end] behind what was added before."""
-        if data is self._data and start == self._end:
-            self._end = end
-            return
-        self.flush()
-        self._data, self._start, self._end = data, start, end
-
-    def flush(self) -> None:
-        """Write what was added."""
-        start, end = self._start, self._end
-        if start < end and self._transport is not None:
-            data = self._data
-            self._transport.write(data if end - start == len(data) else data[start:end])
-        self._start = end
-
-
-class ClientSide(asyncio.Protocol):
-    """The client's connection: passes events to its session."""
-
-    def __init__(self, session: Session, startup_timeout: float) -> None:
-        self._session = session
-        self._startup_timeout = startup_timeout
-        self.data_received = session.client_data  # type: ignore[method-assign]  # one call less for each read
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
-        self._session.opened(transport, self._startup_timeout)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._session.close()
-
-    def pause_writing(self) -> None:
-        self._session.writable(client=True, full=True)
-
-    def resume_writing(self) -> None:
-        self._session.writable(client=True, full=False)
-
-
-class ServerSide(asyncio.Protocol):
-    """The connection to the target server: passes events to its session."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self.data_received = session.server_data  # type: ignore[method-assign]  # as above
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
-        transport.set_write_buffer_limits(high=WRITE_BUFFER)
-        self._session.server = transport
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._session.close()
-
-    def pause_writing(self) -> None:
-        self._session.writable(client=False, full=True)
-
-    def resume_writing(self) -> None:
-        self._session.writable(client=False, full=False)
-
-
-def _set_reading(transport: asyncio.Transport | None, wanted: bool) -> None:
-    if transport is None or transport.is_closing() or transport.is_reading() == wanted:
-        return
-    if wanted:
-        transport.resume_reading()
-    else:
-        transport.pause_reading()
+        set_reading(self.client, not self._server_full and not backlog)
+        set_reading(self.server, not self._client_full)

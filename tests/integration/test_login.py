@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import psycopg
@@ -12,6 +13,7 @@ from proxy.launch import ProxyProcess
 from tests.harness.proxies import Proxies, connect
 from tests.harness.servers import Database, fresh_database
 from tests.harness.waiting import wait_until
+from tests.harness.wire import query
 
 CANARY = "canary-7f3a"
 SOURCE = "CREATE TABLE public.t (id int PRIMARY KEY); INSERT INTO public.t SELECT generate_series(1, 10)"
@@ -48,11 +50,13 @@ def passfile(directory: Path, line: str) -> str:
     return str(path)
 
 
+@pytest.mark.parametrize("line", [None, "*:*:*:somebody_else:secret"], ids=["no passfile", "no line in it"])
 def test_a_role_without_a_line_in_the_passfile_is_refused(
-    proxies: Proxies, scram_server: Server, role: str, source_database: Database
+    proxies: Proxies, short_tmp: Path, scram_server: Server, role: str, source_database: Database, line: str | None
 ) -> None:
     source_database.execute(SOURCE)
-    proxy = proxies.start(scram_server.conninfo())
+    file = passfile(short_tmp, line) if line else ""
+    proxy = proxies.start(scram_server.conninfo(), {"jobs": {"passfile": file}})
     with connect(proxy, user=role, password=CANARY) as connection:
         with pytest.raises(psycopg.errors.InvalidAuthorizationSpecification) as refused:
             connection.execute("SELECT pgclone_table_async(%s, 'public', 't')", [source_database.conninfo()])
@@ -88,6 +92,7 @@ def test_a_wrong_password_in_the_passfile_is_said(
             connection.execute("SELECT pgclone_table_async(%s, 'public', 't')", [source_database.conninfo()])
         assert refused.value.sqlstate == "28P01"
         assert f"wrong-{CANARY}" not in str(refused.value)
+        assert file not in str(refused.value)
 
 
 def test_a_job_has_the_caller_s_rights_and_no_more(proxies: Proxies, server: Server, source_database: Database) -> None:
@@ -104,3 +109,27 @@ def test_a_job_has_the_caller_s_rights_and_no_more(proxies: Proxies, server: Ser
             with pytest.raises(psycopg.Error) as refused:
                 other.execute("SELECT pgclone_cancel(1)")
             assert refused.value.sqlstate == "P0002"
+
+
+def test_role_names_are_bytes_that_stay_apart(proxies: Proxies, server: Server) -> None:
+    # Two names that differ only in bytes which are not UTF-8 must not become one principal.
+    proxy = proxies.start(server.conninfo())
+    postgres = Database(server, "postgres")
+    postgres.execute("CREATE DATABASE bytes ENCODING SQL_ASCII TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+    with psycopg.connect(Database(server, "bytes").conninfo(), autocommit=True) as admin:
+        admin.execute(b'CREATE ROLE "r\xe9" LOGIN')
+        with socket.create_connection(("127.0.0.1", proxy.port), 10) as client:
+            client.sendall(startup_of(b"r\xe9", b"bytes"))
+            client.sendall(query("SELECT pgclone_schema_async('host=127.0.0.1 port=1', 's')"))
+            said = b""
+            while b"C28000\0" not in said and (more := client.recv(4096)):
+                said += more
+        assert b"not valid UTF-8" in said
+        admin.execute(b'DROP ROLE "r\xe9"')
+    postgres.execute("DROP DATABASE bytes WITH (FORCE)")
+
+
+def startup_of(user: bytes, database: bytes) -> bytes:
+    """A StartupMessage whose names may be any bytes."""
+    body = (196608).to_bytes(4, "big") + b"user\0" + user + b"\0database\0" + database + b"\0\0"
+    return (len(body) + 4).to_bytes(4, "big") + body

@@ -71,7 +71,8 @@ def relayed(stream: bytes, chunk: int) -> tuple[bytes, bytes]:
 
 
 text_rows = st.lists(
-    st.text(alphabet=st.sampled_from("d\t\\NZCEcx"), max_size=14) | st.text(st.characters(codec="utf-8", exclude_characters="\0\n")),
+    st.text(alphabet=st.sampled_from("d\t\\NZCEcx"), max_size=14)
+    | st.text(st.characters(codec="utf-8", exclude_characters="\0\n")),
     max_size=60,
 )
 

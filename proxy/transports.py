@@ -1,0 +1,123 @@
+"""The two connections of a session as asyncio sees them, and writing to them in few calls.
+
+Events go straight to the session; socket options and buffer limits are set here.  What the bytes are is `session.py`'s
+business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Protocol, cast
+
+# uvloop's default of 64 kB makes large results stop and go; above a megabyte only memory grows.
+WRITE_BUFFER = 512 << 10
+
+
+class Events(Protocol):
+    """What a session is told."""
+
+    def client_opened(self, transport: asyncio.Transport) -> None:
+        """The client has connected."""
+
+    def server_opened(self, transport: asyncio.Transport) -> None:
+        """The connection to the server is there."""
+
+    def client_data(self, data: bytes) -> None:
+        """Bytes from the client."""
+
+    def server_data(self, data: bytes) -> None:
+        """Bytes from the server."""
+
+    def writable(self, *, client: bool, full: bool) -> None:
+        """The client's or the server's transport has `full` or drained buffers."""
+
+    def close(self) -> None:
+        """One of the connections has ended."""
+
+
+class ClientSide(asyncio.Protocol):
+    """The client's connection."""
+
+    def __init__(self, session: Events) -> None:
+        self._session = session
+        self.data_received = session.client_data  # type: ignore[method-assign]  # one call less for each read
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._session.client_opened(_prepared(transport))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._session.close()
+
+    def pause_writing(self) -> None:
+        self._session.writable(client=True, full=True)
+
+    def resume_writing(self) -> None:
+        self._session.writable(client=True, full=False)
+
+
+class ServerSide(asyncio.Protocol):
+    """The connection to the target server."""
+
+    def __init__(self, session: Events) -> None:
+        self._session = session
+        self.data_received = session.server_data  # type: ignore[method-assign]  # as above
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._session.server_opened(_prepared(transport))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._session.close()
+
+    def pause_writing(self) -> None:
+        self._session.writable(client=False, full=True)
+
+    def resume_writing(self) -> None:
+        self._session.writable(client=False, full=False)
+
+
+def _prepared(made: asyncio.BaseTransport) -> asyncio.Transport:
+    transport = cast(asyncio.Transport, made)  # uvloop's is not a subclass
+    transport.set_write_buffer_limits(high=WRITE_BUFFER)
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family != socket.AF_UNIX:
+        # As PostgreSQL does: a peer that vanished without a word is found out in the end.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return transport
+
+
+class Span:
+    """Gathers neighbouring slices of the same bytes, so that a batch of messages goes out in one write."""
+
+    __slots__ = ("_data", "_end", "_start", "_transport")
+
+    def __init__(self, transport: asyncio.Transport | None) -> None:
+        self._transport = transport
+        self._data = b""
+        self._start = self._end = 0
+
+    def add(self, data: bytes, start: int, end: int) -> None:
+        """Write data[start:end] behind what was added before."""
+        if data is self._data and start == self._end:
+            self._end = end
+            return
+        self.flush()
+        self._data, self._start, self._end = data, start, end
+
+    def flush(self) -> None:
+        """Write what was added."""
+        start, end = self._start, self._end
+        if start < end and self._transport is not None:
+            data = self._data
+            self._transport.write(data if end - start == len(data) else data[start:end])
+        self._start = end
+
+
+def set_reading(transport: asyncio.Transport | None, wanted: bool) -> None:
+    """Make a transport read or pause, whatever it does now; nothing happens to one that is closing or None."""
+    if transport is None or transport.is_closing() or transport.is_reading() == wanted:
+        return
+    if wanted:
+        transport.resume_reading()
+    else:
+        transport.pause_reading()
