@@ -48,6 +48,8 @@ class Given:
     first: int
     """Its first token after a name and arrow, if it has them."""
     last: int
+    value: Any
+    """Its node."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def _matched(call: Call, written: _Written, position: int) -> Given | None:
         found = declared[position] if position < len(declared) else None
     else:
         found = next((argument for argument in declared if argument.name == written.name), None)
-    return Given(found, written.first, written.last) if found and _fits(written.value, found) else None
+    return Given(found, written.first, written.last, written.value) if found and _fits(written.value, found) else None
 
 
 def is_harmless(call: Call) -> bool:

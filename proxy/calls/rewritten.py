@@ -5,6 +5,7 @@ A record; it is made by `statement.py`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -37,6 +38,11 @@ class Rewritten:
     """Of an SQL PREPARE of ours: what EXECUTE of it will be, kind, sites and sections."""
     execute_name: str | None = None
     """Of an SQL EXECUTE of ours, also inside EXPLAIN or CREATE TABLE AS: the prepared statement's name."""
+
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What confidential constants were, by the stand-ins that the text has in their place."""
+    secret_parameters: frozenset[int] = frozenset()
+    """The numbers of parameters that are nothing but confidential: their values need stand-ins too."""
 
     def render(self, data: str) -> Rendered:
         """The text to send, with `data` as the SQL expression of the snapshot; positions refer to the whole string."""

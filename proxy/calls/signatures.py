@@ -18,6 +18,8 @@ class Argument(NamedTuple):
     name: str
     type: str
     default: str | None = None
+    confidential: bool = False
+    """Its values may hold a password: a stand-in goes to the server, which might log or show them."""
 
 
 class Signature(NamedTuple):
@@ -37,7 +39,7 @@ class Signature(NamedTuple):
         return f"pgclone_{self.name}"
 
 
-CONNINFO = Argument("source_conninfo", "text")
+CONNINFO = Argument("source_conninfo", "text", confidential=True)
 SCHEMA = Argument("schema_name", "text")
 TABLE = Argument("table_name", "text")
 DATA = Argument("include_data", "boolean", "true")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from proxy.calls import expressions
+from proxy.calls import confidential, expressions
 from proxy.calls.arguments import Bound, bind, is_harmless
 from proxy.calls.names import quoted
 from proxy.calls.occurrences import Call, Item, Occurrences, View
@@ -26,6 +26,10 @@ class Splicer:
         self.void_parameters = void_parameters
         self.splices: list[Splice] = []
         self.sections: set[str] = set()
+        self.secrets: dict[str, str] = {}
+        """What constants were, by their stand-ins."""
+        self.secret_parameters: list[int] = []
+        """The numbers of parameters that are a confidential argument, once for each time."""
         self._sites: dict[tuple[str, ...], Site] = {}
 
     @property
@@ -95,7 +99,25 @@ class Splicer:
             around = expressions.scalar_in_from(around)
         self.replace(first, bound.opening, around.before, anchor)
         self._between(bound, around.between, anchor)
+        for given in bound.given:
+            if given.argument.confidential:
+                self.conceal(given.value, given.first, given.last)
         self.replace(bound.closing, bound.closing, around.after + alias, anchor)
+
+    def conceal(self, value: Any, first: int, last: int) -> None:
+        """Keep a confidential value, written in the tokens first … last, from the server."""
+        if number := confidential.parameter(value):
+            self.secret_parameters.append(number)
+        node = confidential.constant(value)
+        # Nothing but one literal and perhaps a cast behind it: other spellings are more than their first token.
+        if node is None or self.tokens.name(first) != "SCONST":
+            return
+        if first == last or self.tokens.name(first + 1) == "TYPECAST":
+            secret = node.val.sval
+            known = {each: stand_in for stand_in, each in self.secrets.items()}
+            stand_in = known.get(secret, f"{confidential.CONSTANT}{len(known) + 1}")
+            self.secrets[stand_in] = secret
+            self.replace(first, first, f"'{stand_in}'", self.tokens.start(first))
 
     def _between(self, bound: Bound, texts: tuple[str, ...], anchor: int) -> None:
         """Put `texts` in the place of what stands between the arguments: commas, names with arrows, dropped ones."""

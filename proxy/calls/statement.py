@@ -5,6 +5,7 @@ The steps are files of their own: `occurrences.py`, `rules.py`, `splicer.py`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -83,7 +84,15 @@ class Statement:
             sections=frozenset(self.splicer.sections),
             parameters=self.tokens.parameters(self.start, self.end),
             parameter_ok=self.shape.parameter_ok,
+            secrets=dict(self.splicer.secrets),
+            secret_parameters=self._secret_parameters(),
         )
+
+    def _secret_parameters(self) -> frozenset[int]:
+        """Those that are used as confidential arguments and nowhere else, where their value would be missed."""
+        used = Counter(self.splicer.secret_parameters)
+        uses = self.tokens.uses(self.start, self.end)
+        return frozenset(number for number, times in used.items() if uses[number] == times)
 
     def _prepare(self, node: Any, query: Rewritten) -> Rewritten:
         """The data become one more parameter of the prepared statement, behind the client's."""
@@ -115,6 +124,8 @@ class Statement:
         name = self._execute_name(node.name)
         if given:
             closing = self.tokens.closing(name + 1)
+            self.splicer.secrets.update(prepared.secrets)
+            self._conceal_arguments(node.params, name + 1, prepared.secret_parameters)
             self.splicer.replace(closing, closing, f", {DATA})", self.tokens.start(closing))
         else:
             self.splicer.insert_after(name, f"({DATA})", self.tokens.start(name))
@@ -125,8 +136,15 @@ class Statement:
             kind="action" if sites else "read",
             sites=sites,
             sections=result.sections | prepared.sections,
+            secrets={**prepared.secrets, **self.splicer.secrets},
             execute_name=node.name,
         )
+
+    def _conceal_arguments(self, values: tuple[Any, ...], opening: int, numbers: frozenset[int]) -> None:
+        bounds = [opening, *self.tokens.commas(opening), self.tokens.closing(opening)]
+        for number, (value, before, after) in enumerate(zip(values, bounds, bounds[1:], strict=False), 1):
+            if number in numbers:
+                self.splicer.conceal(value, before + 1, after - 1)
 
     def _execute_name(self, name: str) -> int:
         """The last token of the name in EXECUTE name; nodes of this kind have no location."""

@@ -6,6 +6,7 @@ The parser's nodes say where something starts; only the tokens say where it ends
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 
 from pglast import scan
 from pglast.parser import Token
@@ -115,7 +116,11 @@ class Tokens:
         """Whether the keyword at `index` belongs to an expression: IS DISTINCT FROM, timestamp WITH TIME ZONE."""
         return self.name(index - 1) == "DISTINCT" or (self.name(index), self.name(index + 1)) == ("WITH", "TIME")
 
+    def uses(self, start: int, end: int) -> Counter[int]:
+        """How often each $n occurs between two characters."""
+        inside = range(self.at(start), self.at(end))
+        return Counter(int(self.text(i)[1:]) for i in inside if self.tokens[i].name == "PARAM")
+
     def parameters(self, start: int, end: int) -> int:
         """The highest $n between two characters; 0 without any."""
-        inside = range(self.at(start), self.at(end))
-        return max((int(self.text(i)[1:]) for i in inside if self.tokens[i].name == "PARAM"), default=0)
+        return max(self.uses(start, end), default=0)

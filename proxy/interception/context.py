@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from clone_engine.manager import Caller
+from proxy.calls.confidential import revealed
 from proxy.calls.filter import names_ours
 from proxy.calls.handlers import Handlers
 from proxy.calls.ownership import others, ownership_query
@@ -107,14 +108,17 @@ class Context:
             tag = f"{tag[:-1]}_$"
         return f"{tag}{data}{tag}::pg_catalog.jsonb"
 
-    async def perform(self, calls: Sequence[Call], rewritten: Rewritten) -> dict[str, Any]:
+    async def perform(
+        self, calls: Sequence[Call], rewritten: Rewritten, secrets: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         """Do what the recorded calls ask, in order; the results as members of the snapshot.
 
+        `secrets` are the values of confidential parameters by their stand-ins.
         PgError of the first one that is refused; those before it stay done, as background workers' would.
         """
         results = []
         for call in calls:
-            answer = await self.handlers.perform(self.caller, call)
+            answer = await self.handlers.perform(self.caller, revealed(call, {**rewritten.secrets, **(secrets or {})}))
             for notice in answer.notices:
                 self.session.tell(messages.encode_notice(notice, self.codec))
             results.append(answer.value)

@@ -16,6 +16,7 @@ from typing import Any
 
 from clone_engine.errors import PgError
 from proxy.calls import refusals
+from proxy.calls.confidential import PARAMETER
 from proxy.calls.filter import may_name_ours
 from proxy.calls.recording import CLEAR_ANSWER, UNANSWERED
 from proxy.calls.rewrite import Rendered, Rewritten
@@ -61,6 +62,9 @@ class Portal:
 
     ours: Ours
     bind: Bind
+    """With stand-ins in place of confidential parameters."""
+    secrets: dict[str, str]
+    """Their values."""
     syncs: int
     """How many Syncs the client had sent when it was bound."""
     answered: bool = False
@@ -121,8 +125,8 @@ class ExtendedQueries:
         if ours.rewritten.kind == "action" and statement not in self._statements:
             # What would have to be run twice is the text of a PREPARE.
             return partial(self._reject, next(self._names), refusals.execute_in_parse())
-        bind = messages.decode_bind(frame[HEADER:])
-        self._portals[bind.portal] = Portal(ours, bind, self._syncs)
+        bind, secrets = _concealed(messages.decode_bind(frame[HEADER:]), ours)
+        self._portals[bind.portal] = Portal(ours, bind, secrets, self._syncs)
         return partial(self._bind, ours, bind)
 
     def _statement(self, name: bytes) -> Ours | None:
@@ -234,7 +238,7 @@ class ExtendedQueries:
         try:
             await self._promote()
             calls = await collect(self, partial(self._record, portal), portal.ours.rewritten)
-            results = await self._context.perform(calls, portal.ours.rewritten)
+            results = await self._context.perform(calls, portal.ours.rewritten, portal.secrets)
             await self.command(CLEAR_ANSWER)
             await self._rebind(portal, results)
         except ServerError as error:
@@ -377,3 +381,15 @@ def _entry(kind: str, ours: Ours | None) -> Entry:
 
 def _filled(bind: Bind, ours: Ours, data: str) -> Bind:
     return bind.with_parameter(data.encode()) if ours.number else bind
+
+
+def _concealed(bind: Bind, ours: Ours) -> tuple[Bind, dict[str, str]]:
+    """The Bind with stand-ins for its confidential parameters, and these.  Text is the same in both formats."""
+    parameters, secrets = list(bind.parameters), {}
+    for number in ours.rewritten.secret_parameters:
+        value = parameters[number - 1] if number <= len(parameters) else None
+        if value is not None:
+            stand_in = f"{PARAMETER}{number}"
+            secrets[stand_in] = decode(value, ours.codec).text
+            parameters[number - 1] = stand_in.encode()
+    return bind._replace(parameters=tuple(parameters)), secrets
