@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from psycopg import pq
 
 from clone_engine.errors import PgError
+from proxy.calls.confidential import revealed
 from proxy.calls.recording import (
     CLEAR_ANSWER,
     CLEAR_COLLECT,
@@ -154,7 +155,8 @@ class TwoPasses:
             self._command(CLEAR_COLLECT)
             self._with_data(statement, parameters, SNAPSHOT)
             log, read_only = self._command(READ_LOG)
-            calls = parse_log(log or "", statement.sites)
+            recorded = parse_log(log or "", statement.sites)
+            calls = [revealed(call, statement.secrets) for call in recorded]
             if calls and read_only == "on":
                 raise PgError("25006", f"cannot execute {calls[0].signature.flat}() in a read-only transaction")
             return calls
