@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +36,9 @@ USUAL_PLACES = (
 )
 INHERITED = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")
 """What pg_dump sees of our environment.  PG… variables, the service file and ~/.pgpass would lend it our identity."""
+PASSWORD_FILE = "pgpass"
+IN_MEMORY = hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir()
+"""Whether a file can be without a place in the file system, and still be named to libpq."""
 VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
 INSTALL_HINT = "Install the PostgreSQL client programs of the source's version or newer on the proxy's machine."
 
@@ -86,11 +90,19 @@ def _run(program: PgDump, source: Conninfo, snapshot: str, selection: Sequence[s
     if snapshot:
         command.append(f"--snapshot={snapshot}")
     command += ["-d", make_conninfo("", **source.without_secrets().parameters)]
-    with tempfile.TemporaryDirectory(prefix="pgclone-") as directory:
-        environment = _environment(Path(directory), source.parameters.get("password", ""))
+    with (
+        tempfile.TemporaryDirectory(prefix="pgclone-") as directory,
+        _password_file(Path(directory), source.parameters.get("password", "")) as file,
+    ):
         try:
             done = subprocess.run(
-                command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False, cwd=directory
+                command,
+                env=_environment(directory, _path_of(file, Path(directory))),
+                pass_fds=(file,),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+                cwd=directory,
             )
         except OSError as error:
             raise PgError("58000", f"pgclone: pg_dump could not be run: {error.strerror}") from error
@@ -114,21 +126,35 @@ def dump_error(stderr: str, source: Conninfo) -> PgError:
     )
 
 
-def _environment(directory: Path, password: str) -> Mapping[str, str]:
-    """A clean environment: a password file that only we can read, and nothing else of anybody's identity."""
-    passfile = directory / "pgpass"
+@contextmanager
+def _password_file(directory: Path, password: str) -> Iterator[int]:
+    """A descriptor of the password as libpq reads it.  In memory where the system can: nothing outlives a kill -9."""
     escaped = password.replace("\\", "\\\\").replace(":", "\\:")
-    descriptor = os.open(passfile, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(f"*:*:*:*:{escaped}\n" if password else "")
+    if IN_MEMORY:
+        file = os.memfd_create("pgclone-password")
+        os.fchmod(file, 0o600)  # libpq reads no file that others could
+    else:
+        file = os.open(directory / PASSWORD_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(file, f"*:*:*:*:{escaped}\n".encode() if password else b"")
+        yield file
+    finally:
+        os.close(file)
+
+
+def _path_of(file: int, directory: Path) -> str:
+    return f"/proc/self/fd/{file}" if IN_MEMORY else str(directory / PASSWORD_FILE)
+
+
+def _environment(directory: str, passfile: str) -> Mapping[str, str]:
+    """A clean environment: a password file that only we can read, and nothing else of anybody's identity."""
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    nowhere = str(directory)
     return inherited | {
         "LC_ALL": "C",
-        "HOME": nowhere,
-        "PGPASSFILE": str(passfile),
-        "PGSERVICEFILE": f"{nowhere}/no-services",
-        "PGSYSCONFDIR": nowhere,
+        "HOME": directory,
+        "PGPASSFILE": passfile,
+        "PGSERVICEFILE": f"{directory}/no-services",
+        "PGSYSCONFDIR": directory,
     }
 
 

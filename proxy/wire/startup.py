@@ -29,11 +29,6 @@ class Packet(NamedTuple):
         strings = self.data[8:].split(b"\0")
         return {name.decode("latin-1"): value for name, value in zip(strings[::2], strings[1::2], strict=False) if name}
 
-    @property
-    def cancel_key(self) -> tuple[int, bytes]:
-        """Process id and secret of a CancelRequest."""
-        return int.from_bytes(self.data[8:12], "big"), self.data[12:]
-
 
 class StartupError(Exception):
     """The bytes cannot begin a start-up packet."""
