@@ -63,6 +63,7 @@ class Job:
         self._parts_done: dict[str, int] = {}
         self._kept_back: list[Reported] = []
         self._swapped = False
+        self._completed = False
         self._failures: asyncio.Queue[PgError] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -83,6 +84,7 @@ class Job:
             await self._announcer_().flush()
         except PgError as error:
             raise JobError(error, "") from None
+        self._completed = True
         self._say(Advanced(self._account.ended()))
 
     async def clean_up(self, failed_at: str) -> None:
@@ -288,9 +290,10 @@ class Job:
     # --- beside it -------------------------------------------------------------------------------------------------
 
     async def _tell_progress(self) -> None:
-        while True:
-            await asyncio.sleep(NEWS_INTERVAL)
+        # Nothing may follow the progress of the completed job: it would take a step back.
+        while not self._completed:
             self._say(Advanced(self._account.progress() if self._plan else self._progress))
+            await asyncio.sleep(NEWS_INTERVAL)
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         """Run it beside the graph; if it fails, so does the job."""
