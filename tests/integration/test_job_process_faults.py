@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,8 +42,8 @@ SLOW_INDEX = run("index", "CREATE INDEX slow ON shop.nothing (shop.slow(a))", af
 SLOW_COPY = copy(
     "orders", copy_out="COPY (SELECT o.* FROM shop.orders o WHERE id < 100000 OR pg_sleep(1) IS NULL) TO STDOUT"
 )
-WITHIN = 1.5
-"""Seconds to answer a cancel: one, and something for a busy machine."""
+WITHIN = 10.0
+"""Seconds to wait for the answer to a cancel: far less than what is cancelled would take."""
 
 
 @pytest.fixture
@@ -89,10 +88,8 @@ def test_a_statement_that_fails_is_named(clone: Clone) -> None:
 def test_the_first_failure_stops_the_others(clone: Clone) -> None:
     broken = run("broken", "SELECT 1 / 0 FROM pg_sleep(0.5)", after=("definitions",), weight=1)
     definitions = run("definitions", *TARGET_TABLES, SLOW, FILLED)
-    began = time.monotonic()
-    ended = clone.run(plan(definitions, broken, SLOW_INDEX, SLOW_COPY), 3).wait()
+    ended = clone.run(plan(definitions, broken, SLOW_INDEX, SLOW_COPY), 3).wait(20)
     assert ended.sqlstate == "22012"
-    assert time.monotonic() - began < 20
     clone.assert_gone()
 
 
@@ -180,10 +177,8 @@ def start_and_reach(clone: Clone, phase: str, parallel: int) -> tuple[JobRun, ps
 def test_cancel(clone: Clone, phase: str, parallel: int) -> None:
     job, blocker = start_and_reach(clone, phase, parallel)
     with blocker:
-        began = time.monotonic()
         job.cancel()
-        ended = job.wait()
-        assert time.monotonic() - began < WITHIN
+        ended = job.wait(WITHIN)
         assert (ended.status, ended.sqlstate, ended.error) == ("cancelled", "", "")
         if phase == "copy":
             assert job.outcomes()["table shop.orders"] == ("failed", "")
@@ -202,10 +197,8 @@ def test_a_copier_that_does_not_leave_is_killed_and_its_backends_ended(clone: Cl
     job, blocker = start_and_reach(clone, "index", 1)
     with blocker:
         os.kill(job.copiers()[0], signal.SIGSTOP)
-        began = time.monotonic()
         job.cancel()
-        assert job.wait().status == "cancelled"
-        assert time.monotonic() - began < WITHIN
+        assert job.wait(WITHIN).status == "cancelled"
         clone.assert_gone(1)
 
 

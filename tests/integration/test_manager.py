@@ -147,9 +147,8 @@ async def test_cancel_stops_inside_a_table_and_resume_goes_on(
     manager: Manager, source: Database, target_database: Database
 ) -> None:
     job_id = await start_slow(manager, source, target_database)
-    started = time.monotonic()
-    assert await manager.cancel(CALLER, job_id) == "cancelled"
-    assert time.monotonic() - started < 3
+    async with asyncio.timeout(10):
+        assert await manager.cancel(CALLER, job_id) == "cancelled"
     job = job_of(manager, job_id)
     assert (job.status, job.error, job.progress.phase) == ("cancelled", "", "cancelled")
     await until(lambda: not backends(source, target_database), "the servers to be left")
