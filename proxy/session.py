@@ -2,7 +2,7 @@
 
 Bytes go through unchanged as they came; headers are walked so that the protocol state (`wire.exchange`) is known, and
 only Query and Parse bodies are looked at, by a byte filter.  A statement that may be ours is handed to
-`interception.py`, which drives the server through `ask` and `tell` while the client's further messages wait here.
+`interception`, which drives the server through `ask` and `tell` while the client's further messages wait here.
 """
 
 from __future__ import annotations
