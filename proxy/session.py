@@ -313,7 +313,7 @@ class Session:
         return None
 
     def _special_reply(self, entry: Entry, kind: int, message: bytes) -> bytes | None:
-        if entry.hidden or entry.swallow_ready:
+        if entry.hidden or entry.swallows:
             if kind == ERROR and messages.is_fatal(message[HEADER:]):
                 # The connection ends with it: whoever it was said to, the client must hear why, and nothing goes on.
                 if self._task:
@@ -325,7 +325,7 @@ class Session:
                 entry.rows.append(message[HEADER:])
         if kind == COMPLETE and entry.on_tag:
             entry.on_tag(message[HEADER:])
-        if entry.hidden or (entry.swallow_ready and kind == READY):
+        if entry.hidden or kind in entry.swallows:
             return b""
         assert self._interceptor is not None
         return self._interceptor.reply(entry, kind, message)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -126,8 +126,8 @@ class ExtendedQueries:
             # What would have to be run twice is the text of a PREPARE.
             return partial(self._reject, next(self._names), refusals.execute_in_parse())
         bind, secrets = _concealed(messages.decode_bind(frame[HEADER:]), ours)
-        self._portals[bind.portal] = Portal(ours, bind, secrets, self._syncs)
-        return partial(self._bind, ours, bind)
+        self._portals[bind.portal] = bound = Portal(ours, bind, secrets, self._syncs)
+        return partial(self._bind, bound)
 
     def _statement(self, name: bytes) -> Ours | None:
         """A statement of ours by name, be it from a Parse or from PREPARE in SQL: the names are the same."""
@@ -218,11 +218,26 @@ class ExtendedQueries:
         types = parse.types + (0,) * (number - 1 - len(parse.types)) + (JSONB_OID,)
         return Ours(rewritten, rewritten.render(f"${number}::pg_catalog.jsonb"), types, number, codec)
 
-    def _bind(self, ours: Ours, bind: Bind) -> None:
+    def _bind(self, portal: Portal) -> None:
+        ours, bind = portal.ours, portal.bind
         # An action gets its results when it is executed; without them this portal can only fail, not answer.
         results = UNANSWERED if ours.rewritten.kind == "action" else None
-        data = self._context.data([ours.rewritten], results) if ours.number else ""
-        self._ask(_filled(bind, ours, data).encode(), _entry("B", ours))
+        data = self._context.data([ours.rewritten], results)
+        if ours.number:
+            self._ask(_filled(bind, ours, data).encode(), _entry("B", ours))
+        else:
+            rendered = ours.rewritten.render(self._context.literal(data))
+            portal.ours = replace(ours, rendered=rendered)
+            self._bind_anew(portal)
+
+    def _bind_anew(self, portal: Portal) -> None:
+        """Bind a statement that takes no parameter for the data: parsed again, so that they are of this moment."""
+        ours, name = portal.ours, next(self._names)
+        parse, close = _entry("P", ours), Entry(ord("C"), swallows=b"3")
+        parse.swallows = b"1"
+        self._ask(Parse(name, ours.rendered.text.encode(ours.codec), ours.types).encode(), parse)
+        self._ask(portal.bind._replace(statement=name).encode(), _entry("B", ours))
+        self._ask(messages.close(b"S", name), close)
 
     # --- Execute of an action -----------------------------------------------------------------------------
 
@@ -303,7 +318,7 @@ class ExtendedQueries:
                 await self.command("COMMIT")
             except ServerError as error:
                 self._tell_error(error.entry)
-        self._ask(frame, Entry(ord("S"), swallow_ready=True))
+        self._ask(frame, Entry(ord("S"), swallows=b"Z"))
         await self._session.settled()
         if exchange.status == FAILED:
             self._ask(messages.query(b"ROLLBACK"), Entry(ord("Q"), hidden=True))

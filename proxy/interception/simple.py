@@ -161,7 +161,7 @@ class _Script:
     async def _forward(self, statement: Rewritten, data: str) -> None:
         rendered = statement.render(self._context.literal(data))
         entry = self._simple.forward(rendered, self._codec, _remember(self._context, [statement]))
-        entry.swallow_ready = True
+        entry.swallows = b"Z"
         await self._session.finished()
         self._failed = entry.error is not None
 
@@ -209,6 +209,6 @@ class _Script:
     async def _reject(self, refusal: PgError) -> None:
         self._failed = True
         entry = rejected(refusal)
-        entry.swallow_ready = True
+        entry.swallows = b"Z"
         self._session.ask(messages.query(REJECT.encode()), entry)
         await self._session.settled()

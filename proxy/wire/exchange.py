@@ -51,14 +51,14 @@ class Entry:
     """The ParameterDescription counts a parameter that the client does not know."""
     extra_parameter: bool = False
     """So do the server's complaints about the number of parameters."""
-    swallow_ready: bool = False
-    """The ReadyForQuery is not for the client; its other replies are."""
+    swallows: bytes = b""
+    """Types of the replies that are not for the client; its other replies are."""
     on_tag: Callable[[bytes], None] | None = None
     """Called with the body of each CommandComplete."""
     rows: list[bytes] = field(default_factory=list)
     """Bodies of the DataRows of a hidden entry; at most KEPT_ROWS, since a collect pass may yield any number."""
     error: bytes | None = None
-    """Body of the ErrorResponse to this entry, where it is hidden or `swallow_ready`."""
+    """Body of the ErrorResponse to this entry, where it is hidden or `swallows` anything."""
     warned: bool = False
     """The server has sent a notice while this hidden entry was in front."""
 

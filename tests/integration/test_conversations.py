@@ -161,6 +161,34 @@ def test_an_action_that_sql_has_prepared_is_not_bound(proxy: ProxyProcess) -> No
         assert [kind for kind, _ in client.until_ready() if kind != b"N"] == [b"T", b"D", b"C", b"Z"]
 
 
+def test_a_copy_that_was_parsed_once_shows_the_jobs_of_each_bind(proxy: ProxyProcess) -> None:
+    copy = "COPY (SELECT count(*), (SELECT max(i) FROM kept) FROM pgclone_jobs_view) TO STDOUT"
+    run = bind("", "c") + message(b"D", b"P\0") + execute() + SYNC
+    with Client("127.0.0.1", proxy.port, SUPERUSER, "postgres") as client:
+        client.send(query("CREATE TEMP TABLE kept AS SELECT 5 i"))
+        client.until_ready()
+        client.send(parse(copy, "c") + run)
+        said = client.until_ready()
+        assert [kind for kind, _ in said] == [b"1", b"2", b"n", b"H", b"d", b"c", b"C", b"Z"]
+        before, kept = said[4][1].split()
+        assert kept == b"5"
+        client.send(query("SELECT pgclone_schema_async('host=127.0.0.1 port=1', 's')"))
+        client.until_ready()
+        client.send(run)
+        assert client.until_ready()[3][1].split()[0] == b"%d" % (int(before) + 1)
+        client.send(query("ALTER TABLE kept RENAME TO gone"))
+        client.until_ready()
+        client.send(run)
+        error, ready = client.until_ready()[-2:]
+        assert b"C42P01" in error[1]
+        assert b"P%d\0" % (copy.index("kept") + 1) in error[1]
+        assert ready == (b"Z", b"I")
+        client.send(query("ALTER TABLE gone RENAME TO kept"))
+        client.until_ready()
+        client.send(run)
+        assert [kind for kind, _ in client.until_ready()] == [b"2", b"n", b"H", b"d", b"c", b"C", b"Z"]
+
+
 def test_a_backend_that_ends_in_a_hidden_command_tells_the_client(proxy: ProxyProcess) -> None:
     statement = f"SELECT ({OURS['action']}), pg_terminate_backend(pg_backend_pid())"
     for sent in (query(statement), step(statement) + SYNC):
