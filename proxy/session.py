@@ -264,7 +264,7 @@ class Session:
         reader.feed(data)
         while True:
             front = self.exchange.front
-            frame = reader.next(whole=front is not None and front.hidden)
+            frame = reader.next(whole=front is not None and (front.hidden or front.notice != ""))
             if frame is None:
                 break
             changed = None if frame.kind == STREAM else self._reply(reader.data, frame)
@@ -285,7 +285,9 @@ class Session:
             self.parameters[name] = value
             return None
         if kind in BEFORE_ESTABLISHED or not self.established:
-            return self._before_established(kind, data[body_start:end]) if kind != NOTICE else self._notice()
+            if kind == NOTICE:
+                return self._notice(data[start:end])
+            return self._before_established(kind, data[body_start:end])
         entry = self.exchange.received(kind, data[body_start] if kind == READY else 0)
         if kind == COMPLETE and entry is not None:
             self.exchange.completed(entry, data[body_start:end])
@@ -293,10 +295,12 @@ class Session:
             return None
         return self._special_reply(entry, kind, data[start:end])
 
-    def _notice(self) -> bytes | None:
+    def _notice(self, message: bytes) -> bytes | None:
         front = self.exchange.front
-        if front is None or not front.hidden:
+        if front is None or self._interceptor is None:
             return None
+        if not front.hidden:
+            return self._interceptor.reply(front, NOTICE, message)
         front.warned = True
         return b""
 

@@ -13,10 +13,10 @@ from pglast.parser import ParseError, parse_sql_json
 
 NAMED = re.compile(
     r'"(?:funcname":\[\{"String":\{"sval":"(?:public"\}\},\{"String":\{"sval":")?pgclone["_]'
-    r'|relname":"pgclone_|schemaname":"pgclone")'
+    r'|relname":"pgclone_|schemaname":"pgclone"|extname":"pgclone")'
 )
-"""A function or relation whose name begins as ours do.  Quotes in the client's literals are escaped in the JSON, so
-that none of them can look like this."""
+"""A function, relation or extension whose name begins as ours do.  Quotes in the client's literals are escaped in the
+JSON, so that none of them can look like this."""
 
 EXECUTED = re.compile(r'"ExecuteStmt":\{"name":("(?:[^"\\]|\\.)*")')
 

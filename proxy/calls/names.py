@@ -12,6 +12,7 @@ from proxy.calls.signatures import FUNCTIONS, VIEW, Signature
 
 PREFIX = "pgclone_"
 SCHEMA = "pgclone"
+EXTENSION = "pgclone"
 FLAT_SCHEMAS = frozenset({None, "public"})
 """The schemas in which the flat spelling, pgclone_NAME, is ours; None is a name without a schema."""
 
@@ -19,7 +20,7 @@ FLAT_SCHEMAS = frozenset({None, "public"})
 class Reference(NamedTuple):
     """One name of ours as it is spelled in a statement, folded."""
 
-    kind: Literal["function", "view"]
+    kind: Literal["function", "view", "extension"]
     schema: str | None
     name: str
 

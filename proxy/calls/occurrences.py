@@ -71,15 +71,18 @@ class Occurrences:
     columns: list[Node] = field(default_factory=list)
     """ColumnRefs: columns that are qualified with the view and its schema."""
     items: list[Item] = field(default_factory=list)
+    extension: Reference | None = None
+    """The extension, if the statement creates it unless it exists."""
 
     @property
     def references(self) -> frozenset[Reference]:
         """The names."""
-        return frozenset(found.reference for found in self._named)
+        named = frozenset(found.reference for found in self._named)
+        return named | {self.extension} if self.extension else named
 
     @property
     def first(self) -> Any:
-        """Where the first of them is in the text; only if there are any."""
+        """Where the first call or view is in the text; only if there are any."""
         return min(found.node.location for found in self._named)
 
     @property
@@ -103,6 +106,14 @@ def relation(node: Node, left_alone: frozenset[Reference]) -> Reference | None:
     if node is None or node.catalogname or not names.is_view(node.schemaname, node.relname):
         return None
     reference = Reference("view", node.schemaname, node.relname)
+    return None if reference in left_alone else reference
+
+
+def extension(node: Node, left_alone: frozenset[Reference]) -> Reference | None:
+    """The extension's name if this statement creates it unless it exists."""
+    if not isinstance(node, ast.CreateExtensionStmt) or node.extname != names.EXTENSION or not node.if_not_exists:
+        return None
+    reference = Reference("extension", None, names.EXTENSION)
     return None if reference in left_alone else reference
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from proxy.calls.rewrite import Reference
+from proxy.calls.names import EXTENSION, Reference
 
+EXISTING_EXTENSION = "plpgsql"
+"""An extension that is in nearly every database: where ours is said to exist, the server says so of this one."""
 STUB_COMMENT = "pgclone-proxy stub"
 
 
@@ -23,7 +25,19 @@ def others(names: Sequence[Reference], row: Sequence[str | None]) -> frozenset[R
     return frozenset(name for name, value in zip(names, row, strict=True) if value == "t")
 
 
+_AVAILABLE = (
+    "EXISTS (SELECT FROM pg_catalog.pg_available_extensions"
+    f" WHERE name OPERATOR(pg_catalog.=) '{EXTENSION}'::pg_catalog.name)"
+)
+_EXISTING = (
+    "EXISTS (SELECT FROM pg_catalog.pg_extension"
+    f" WHERE extname OPERATOR(pg_catalog.=) '{EXISTING_EXTENSION}'::pg_catalog.name)"
+)
+
+
 def _resolves(name: Reference) -> str:
+    if name.kind == "extension":
+        return f"({_AVAILABLE} OR NOT {_EXISTING})"
     # The names come from our own fixed list, so they hold nothing that would need quoting.
     if name.kind == "view":
         spelled = f"pg_catalog.to_regclass('{f'{name.schema}.' if name.schema else ''}{name.name}')"

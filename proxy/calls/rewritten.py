@@ -39,6 +39,9 @@ class Rewritten:
     execute_name: str | None = None
     """Of an SQL EXECUTE of ours, also inside EXPLAIN or CREATE TABLE AS: the prepared statement's name."""
 
+    notice: str = ""
+    """Of a CREATE EXTENSION of ours, which goes in a message of its own: what the server's notice is to say."""
+
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What confidential constants were, by the stand-ins that the text has in their place."""
     secret_parameters: frozenset[int] = frozenset()

@@ -55,6 +55,7 @@ def shape(statement: Any) -> Shape:
 _SHAPES: dict[type, Shape] = {
     ast.DeclareCursorStmt: Shape(no_actions="in a cursor"),
     ast.CopyStmt: Shape(no_actions="in COPY", parameter_ok=False),
+    ast.CreateExtensionStmt: Shape(parameter_ok=False),
     ast.CallStmt: Shape(no_actions="in the arguments of CALL"),
 }
 

@@ -14,7 +14,8 @@ from pglast import ast
 
 from proxy.calls import refusals
 from proxy.calls.names import Reference
-from proxy.calls.occurrences import Occurrences, View, occurrences, relation
+from proxy.calls.occurrences import Occurrences, View, extension, occurrences, relation
+from proxy.calls.ownership import EXISTING_EXTENSION
 from proxy.calls.rewritten import Rewritten
 from proxy.calls.rules import check, check_run
 from proxy.calls.shapes import control, modes, shape
@@ -39,6 +40,7 @@ def found_in(statement: Any, left_alone: frozenset[Reference]) -> Occurrences:
     found = occurrences(statement, left_alone)
     if isinstance(statement, ast.CopyStmt) and (reference := relation(statement.relation, left_alone)):
         found.written.append(View(statement.relation, reference))
+    found.extension = extension(statement, left_alone)
     return found
 
 
@@ -63,6 +65,8 @@ class Statement:
             return Rewritten(
                 "plain", self._template(), control=control(self.tree), modes=modes(self.tree, self.tokens, self.end)
             )
+        if self.found.extension:
+            return self._extension()
         check(self.tree, self.shape, self.found, extended=self.context.extended)
         self.splicer.splice()
         if executed:
@@ -93,6 +97,12 @@ class Statement:
         used = Counter(self.splicer.secret_parameters)
         uses = self.tokens.uses(self.start, self.end)
         return frozenset(number for number, times in used.items() if uses[number] == times)
+
+    def _extension(self) -> Rewritten:
+        """CREATE EXTENSION IF NOT EXISTS, of one that does exist: the server says so and looks no further."""
+        name = self.tokens.following(self.tokens.at(self.start), "EXISTS") + 1
+        self.splicer.replace(name, self.tokens.identifier_end(name), EXISTING_EXTENSION, self.tokens.start(name))
+        return replace(self._result(), notice=EXTENSION_NOTICE)
 
     def _prepare(self, node: Any, query: Rewritten) -> Rewritten:
         """The data become one more parameter of the prepared statement, behind the client's."""
@@ -163,4 +173,5 @@ class Statement:
         return None if "&" in text else str(text).lower()
 
 
+EXTENSION_NOTICE = 'extension "pgclone" already exists, skipping'
 _AFTER_EXECUTE_NAME = frozenset({OPEN, CLOSE, "WITH", SEMICOLON, ""})

@@ -391,7 +391,12 @@ class ExtendedQueries:
 def _entry(kind: str, ours: Ours | None) -> Entry:
     if ours is None:
         return Entry(ord(kind))
-    return Entry(ord(kind), position=ours.rendered.client_position, extra_parameter=bool(ours.number))
+    return Entry(
+        ord(kind),
+        position=ours.rendered.client_position,
+        extra_parameter=bool(ours.number),
+        notice=ours.rewritten.notice,
+    )
 
 
 def _filled(bind: Bind, ours: Ours, data: str) -> Bind:

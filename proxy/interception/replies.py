@@ -15,6 +15,7 @@ from proxy.wire.exchange import Entry
 from proxy.wire.frames import HEADER
 
 UNDEFINED_FUNCTION = b"42883"
+DUPLICATE_OBJECT = b"42710"
 PROTOCOL_VIOLATION = b"08P01"
 REJECT = "SELECT pg_catalog.pgclone_proxy_reject()"
 """Fails with 42883 wherever it is sent: so the server itself fails the transaction, and in its own order."""
@@ -26,7 +27,17 @@ def client_reply(entry: Entry, kind: int, message: bytes, codec: str) -> bytes |
         return messages.drop_last_parameter(message[HEADER:])
     if kind == ord("E"):
         return client_error(entry, message[HEADER:], codec)
+    if kind == ord("N") and entry.notice:
+        return _notice(entry, message[HEADER:], codec)
     return None
+
+
+def _notice(entry: Entry, body: bytes, codec: str) -> bytes | None:
+    fields = messages.decode_fields(body)
+    if fields.get("C") != DUPLICATE_OBJECT:
+        return None
+    ours = {"M": entry.notice, "D": "pgclone-proxy answers its functions here; nothing is installed on the server."}
+    return messages.encode_fields(b"N", fields | {name: text.encode(codec) for name, text in ours.items()})
 
 
 def client_error(entry: Entry, body: bytes, codec: str) -> bytes:

@@ -67,7 +67,7 @@ class SimpleQueries:
             return
         if not statements:
             self._session.ask(frame, Entry(ord("Q")))
-        elif any(statement.kind == "action" for statement in statements):
+        elif any(statement.kind == "action" or statement.notice for statement in statements):
             await _Script(self._context, self, text, statements).run()
         else:
             self._forward_reads(text, statements)
@@ -161,7 +161,7 @@ class _Script:
     async def _forward(self, statement: Rewritten, data: str) -> None:
         rendered = statement.render(self._context.literal(data))
         entry = self._simple.forward(rendered, self._codec, _remember(self._context, [statement]))
-        entry.swallows = b"Z"
+        entry.swallows, entry.notice = b"Z", statement.notice
         await self._session.finished()
         self._failed = entry.error is not None
 

@@ -53,6 +53,8 @@ class Entry:
     """So do the server's complaints about the number of parameters."""
     swallows: bytes = b""
     """Types of the replies that are not for the client; its other replies are."""
+    notice: str = ""
+    """Takes the place of what the server's notice says that something exists already (42710)."""
     on_tag: Callable[[bytes], None] | None = None
     """Called with the body of each CommandComplete."""
     rows: list[bytes] = field(default_factory=list)
