@@ -16,8 +16,8 @@ from pglast.parser import ParseError, parse_sql_json
 from proxy.calls.tokens import Tokens
 
 MANY_TOKENS = 2000
-MOST_TOKENS = 50_000
-"""Trees of longer strings are not built: that takes a second from everybody else, and nobody writes such a string."""
+MOST_TOKENS = 200_000
+"""Trees of longer strings are not built: this one takes a second and 80 MB, and nobody writes such a string."""
 MAX_NESTING = 5000
 """Trees nested deeper than this are not built: a chain of twenty thousand UNIONs overflows the C stack while pglast
 makes nodes of it.  Every level takes a token, so that short strings need not be measured."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 from clone_engine.manager import Caller
 from proxy.calls.confidential import revealed
@@ -18,6 +19,12 @@ from proxy.session import Session
 from proxy.wire import messages
 from proxy.wire.encodings import codec_of, decode
 from proxy.wire.exchange import Entry
+
+T = TypeVar("T")
+
+LONG = 16 << 10
+"""Statements of more characters are parsed in a thread, where the other sessions need not wait for most of it; for
+shorter ones going there takes longer than parsing."""
 
 
 class ServerError(Exception):
@@ -64,9 +71,10 @@ class Context:
 
         PgError if its shape is refused; ServerError if the server could not be asked whose the names are.
         """
-        return rewrite(
+        return await _parsing(
             sql,
-            left_alone=await self._others(references(sql), commands),
+            rewrite,
+            left_alone=await self._others(await _parsing(sql, references), commands),
             prepared=self.prepared,
             void_parameters=void_parameters,
             extended=extended,
@@ -84,9 +92,9 @@ class Context:
         if b"deallocate" in lower or b"discard" in lower:
             forget(decode(sql, self.codec).text, self.prepared)
 
-    def names_ours(self, sql: str) -> bool:
+    async def names_ours(self, sql: str) -> bool:
         """The second step of the filter."""
-        return names_ours(sql, prepared=frozenset(self.prepared))
+        return await _parsing(sql, names_ours, prepared=frozenset(self.prepared))
 
     async def _others(self, names: frozenset[Reference], commands: Commands) -> frozenset[Reference]:
         # A failed transaction cannot be asked, and the statement fails there anyway.
@@ -132,6 +140,13 @@ class Context:
         parameters = self.session.parameters
         codecs = {codec_of(parameters.get(name, "UTF8")) for name in ("server_encoding", "client_encoding")} - {"utf-8"}
         return _replaced(value, codecs) if codecs else value
+
+
+async def _parsing(sql: str, work: Callable[..., T], **arguments: Any) -> T:
+    """The result of `work` on a statement, which parses it."""
+    if len(sql) > LONG:
+        return await asyncio.to_thread(work, sql, **arguments)
+    return work(sql, **arguments)
 
 
 BAR_IN_ASCII = str.maketrans({"█": "#", "░": "."})

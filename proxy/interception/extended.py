@@ -185,7 +185,7 @@ class ExtendedQueries:
             return
         text = decode(parse.sql, self._context.codec)
         self._statements.pop(parse.statement, None)
-        plan = await self._plan(parse, text.text) if self._context.names_ours(text.text) else []
+        plan = await self._plan(parse, text.text) if await self._context.names_ours(text.text) else []
         if plan is None:
             return
         if len(plan) != 1:

@@ -53,7 +53,7 @@ class SimpleQueries:
     async def _answer(self, frame: bytes) -> None:
         text = decode(frame[HEADER:-1], self._context.codec)
         await self._session.settled()
-        if self._context.unheard or not self._context.names_ours(text.text):
+        if self._context.unheard or not await self._context.names_ours(text.text):
             self._session.ask(frame, Entry(ord("Q")))
             return
         try:

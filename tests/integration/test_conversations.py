@@ -243,6 +243,20 @@ def test_a_refused_hidden_command_is_the_client_s_error(proxy: ProxyProcess, dat
             assert [b"C57014" in body for kind, body in said if kind == b"E"] == [True]
 
 
+@pytest.mark.parametrize("extended", [False, True])
+def test_a_long_statement_of_ours_is_answered_in_its_turn(proxy: ProxyProcess, extended: bool) -> None:
+    values = ", ".join(f"({i}, 'row {i}')" for i in range(9000))
+    statement = f"SELECT count(*), ({OURS['action']}), '{'x' * (1 << 20)}' IS NULL FROM (VALUES {values}) v"
+    pipeline = [statement, "SELECT 'next'"]
+    with Client("127.0.0.1", proxy.port, SUPERUSER, "postgres") as client:
+        client.send(query(OURS["action"]))
+        client.until_ready()
+        client.send(step(*pipeline) + SYNC if extended else b"".join(map(query, pipeline)))
+        rows = [body for kind, body in client.until_ready() if kind == b"D"]
+        rows += [] if extended else [body for kind, body in client.until_ready() if kind == b"D"]
+        assert rows == [b"\0\3\0\0\0\x049000\0\0\0\x010\0\0\0\1f", b"\0\1\0\0\0\4next"]
+
+
 @pytest.fixture
 def fresh_proxy(server: Server, proxies: Proxies) -> Iterator[ProxyProcess]:
     """A proxy whose memory nothing else has used."""
