@@ -12,7 +12,7 @@ import re
 from pglast.parser import ParseError, parse_sql_json
 
 NAMED = re.compile(
-    r'"(?:funcname":\[\{"String":\{"sval":"(?:public"\}\},\{"String":\{"sval":")?pgclone["_]'
+    r'"(?:funcname":\[\{"String":\{"sval":"(?:(?:[^"\\]|\\.)*"\}\},\{"String":\{"sval":"){0,2}pgclone["_]'
     r'|relname":"pgclone_|schemaname":"pgclone"|extname":"pgclone")'
 )
 """A function, relation or extension whose name begins as ours do.  Quotes in the client's literals are escaped in the

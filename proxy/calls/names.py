@@ -23,9 +23,11 @@ class Reference(NamedTuple):
     kind: Literal["function", "view", "extension"]
     schema: str | None
     name: str
+    database: str | None = None
+    """The database before the schema, which only the current one can be."""
 
     def __str__(self) -> str:
-        return f"{self.schema}.{self.name}" if self.schema else self.name
+        return ".".join(part for part in (self.database, self.schema, self.name) if part)
 
 
 def function(schema: str | None, name: str) -> Signature | None:

@@ -34,10 +34,10 @@ class Call(NamedTuple):
 
 
 class View(NamedTuple):
-    """The view as an item of FROM, or as the target of a statement that writes."""
+    """The view as an item of FROM, as the target of a statement that writes, or before one of its columns."""
 
     node: Node
-    """A RangeVar."""
+    """A RangeVar, or the ColumnRef."""
     reference: Reference
     sampled: bool = False
 
@@ -68,8 +68,8 @@ class Occurrences:
     views: list[View] = field(default_factory=list)
     written: list[View] = field(default_factory=list)
     """The view as the target of INSERT, UPDATE, DELETE or MERGE."""
-    columns: list[Node] = field(default_factory=list)
-    """ColumnRefs: columns that are qualified with the view and its schema."""
+    columns: list[View] = field(default_factory=list)
+    """Columns that are qualified with the view and its schema.  Without the view in FROM they are nothing of ours."""
     items: list[Item] = field(default_factory=list)
     extension: Reference | None = None
     """The extension, if the statement creates it unless it exists."""
@@ -77,7 +77,8 @@ class Occurrences:
     @property
     def references(self) -> frozenset[Reference]:
         """The names."""
-        named = frozenset(found.reference for found in self._named)
+        columns = self.columns if self.views else ()
+        named = frozenset(found.reference for found in (*self._named, *columns))
         return named | {self.extension} if self.extension else named
 
     @property
@@ -103,9 +104,9 @@ def occurrences(tree: ast.Node, left_alone: frozenset[Reference] = frozenset()) 
 
 def relation(node: Node, left_alone: frozenset[Reference]) -> Reference | None:
     """The view's name if this relation is the view."""
-    if node is None or node.catalogname or not names.is_view(node.schemaname, node.relname):
+    if node is None or not names.is_view(node.schemaname, node.relname):
         return None
-    reference = Reference("view", node.schemaname, node.relname)
+    reference = Reference("view", node.schemaname, node.relname, node.catalogname)
     return None if reference in left_alone else reference
 
 
@@ -119,11 +120,11 @@ def extension(node: Node, left_alone: frozenset[Reference]) -> Reference | None:
 
 def function(node: Node, left_alone: frozenset[Reference]) -> tuple[Reference, Signature] | None:
     """The name and the function if this node is a call of ours."""
-    if not isinstance(node, ast.FuncCall) or len(node.funcname or ()) > 2:
+    if not isinstance(node, ast.FuncCall) or len(node.funcname or ()) > 3:
         return None
-    schema, name = [None, *(part.sval for part in node.funcname or ())][-2:]
+    database, schema, name = [None, None, *(part.sval for part in node.funcname or ())][-3:]
     signature = names.function(schema, name)
-    reference = Reference("function", schema, name)
+    reference = Reference("function", schema, name, database)
     return (reference, signature) if signature and reference not in left_alone else None
 
 
@@ -243,11 +244,12 @@ class _Finder:
         yield from self.children(node, scope._replace(inside_action=scope.inside_action or action))
 
     def column_ref(self, node: Node, scope: Scope) -> Inner:
-        qualified = node.fields[:2] if len(node.fields) == 3 else ()
+        qualified = node.fields[:-1] if len(node.fields) in (3, 4) else ()
         if qualified and all(isinstance(part, ast.String) for part in qualified):
-            schema, name = (part.sval for part in qualified)
-            if names.is_view(schema, name) and Reference("view", schema, name) not in self.left_alone:
-                self.found.columns.append(node)
+            database, schema, name = [None, *(part.sval for part in qualified)][-3:]
+            reference = Reference("view", schema, name, database)
+            if names.is_view(schema, name) and reference not in self.left_alone:
+                self.found.columns.append(View(node, reference))
         return
         yield
 

@@ -74,11 +74,13 @@ class Splicer:
         self.replace(first, last, expressions.view_query() + alias, node.location)
         self.sections.add("j")
 
-    def _column(self, column: Any) -> None:
+    def _column(self, column: View) -> None:
         """schema.view.column: the view has become a subquery, which has no schema."""
-        first = self.tokens.at(column.location)
-        view = self.tokens.identifier_end(first) + 2
-        self.replace(first, self.tokens.identifier_end(view), quoted(column.fields[1].sval), column.location)
+        anchor = column.node.location
+        first = last = self.tokens.at(anchor)
+        for _ in column.node.fields[2:]:
+            last = self.tokens.identifier_end(last) + 2
+        self.replace(first, self.tokens.identifier_end(last), quoted(column.reference.name), anchor)
 
     def _item(self, item: Item) -> None:
         last = self.tokens.item_end(self.tokens.at(item.node.location))

@@ -97,11 +97,12 @@ class Context:
         return await _parsing(sql, names_ours, prepared=frozenset(self.prepared))
 
     async def _others(self, names: frozenset[Reference], commands: Commands) -> frozenset[Reference]:
+        elsewhere = frozenset(name for name in names if name.database not in (None, self.caller.database))
+        ordered = sorted(names - elsewhere, key=repr)
         # A failed transaction cannot be asked, and the statement fails there anyway.
-        if not names or self.session.exchange.failed:
-            return frozenset()
-        ordered = sorted(names, key=repr)
-        return others(ordered, await commands.command(ownership_query(ordered)))
+        if not ordered or self.session.exchange.failed:
+            return elsewhere
+        return elsewhere | others(ordered, await commands.command(ownership_query(ordered)))
 
     def data(self, statements: Sequence[Rewritten], results: dict[str, Any] | None = None) -> str:
         """The JSON of what `statements` read, with the results of their actions if there are any yet."""

@@ -12,6 +12,7 @@ OURS = [
     "select PGCLONE_Progress(7)",
     "SELECT pgclone.schema_async('c', 's')",
     'SELECT "public" . "pgclone_version"()',
+    'SELECT postgres.public.pgclone_version(), "a\\".pgclone.progress(7)',
     'SELECT U&"\\0070gclone_progress"(7)',
     "TABLE pgclone.jobs_view",
     "SELECT 1; SELECT pgclone_version()",

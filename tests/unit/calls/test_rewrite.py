@@ -117,9 +117,9 @@ def test_control(sql: str, control: str) -> None:
     "sql",
     [
         "SELECT 1",
-        "SELECT pgclone_nosuch(1), pgclone.nosuch(), other.pgclone_version(), a.public.pgclone_version()",
+        "SELECT pgclone_nosuch(1), pgclone.nosuch(), other.pgclone_version(), a.b.public.pgclone_version()",
         'SELECT "PgClone_Version"(), pgclone_version',
-        "SELECT * FROM other.pgclone_jobs_view, a.public.pgclone_jobs_view, jobs_view",
+        "SELECT * FROM other.pgclone_jobs_view, a.other.pgclone_jobs_view, jobs_view",
         "SELECT pgclone.version FROM pgclone",
         "WITH pgclone_jobs_view AS (SELECT 1) TABLE pgclone_jobs_view",
         "SELECT public.pgclone_jobs_view.job_id FROM t AS pgclone_jobs_view",
@@ -165,6 +165,20 @@ def test_references() -> None:
         Reference("view", "pgclone", "jobs_view"),
     }
     assert references("SELECT pgclone_version(") == frozenset()
+
+
+def test_names_with_a_database() -> None:
+    sql = 'SELECT "a.b".public.pgclone_jobs_view.status, a.pgclone.version() FROM a.public.pgclone_jobs_view'
+    view, version = (
+        Reference("view", "public", "pgclone_jobs_view", "a"),
+        Reference("function", "pgclone", "version", "a"),
+    )
+    elsewhere = Reference("view", "public", "pgclone_jobs_view", "a.b")
+    assert references(sql) == {view, version, elsewhere}
+    text = one(sql).render("$1").text
+    assert text.startswith('SELECT "pgclone_jobs_view".status, ') and text.endswith(') AS "pgclone_jobs_view"')
+    text = one(sql, left_alone=frozenset({version, elsewhere})).render("$1").text
+    assert text.startswith('SELECT "a.b".public.pgclone_jobs_view.status, a.pgclone.version() FROM (')
 
 
 def test_prepare_and_execute() -> None:
