@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-fast lint format types lock clean
+.PHONY: help demo run test test-all test-fast lint format types lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -22,8 +22,11 @@ run: $(INSTALLED) ## serve the configured target; without one, two embedded serv
 	@if $(BIN)/python -c "import sys, proxy.demo; sys.exit(not proxy.demo.has_target(sys.argv[1]))" $(CONF); \
 	then $(BIN)/python -m proxy serve -c $(CONF); else $(BIN)/python -m proxy demo --keep; fi
 
-test: $(INSTALLED) ## run all tests
+test: $(INSTALLED) ## run all tests but those that need Node.js or Java
 	@$(BIN)/python -u -m pytest
+
+test-all: $(INSTALLED) ## run all tests, also those with clients for Node.js and Java; say what is missing for them
+	@$(BIN)/python -u -m pytest -m "" -rs
 
 test-fast: $(INSTALLED) ## run the tests that need no server; stop at the first failure
 	@$(BIN)/python -u -m pytest -x -q $(wildcard tests/unit tests/properties tests/docs)
@@ -50,7 +53,7 @@ lock: ## renew requirements.lock from pyproject.toml
 	rm -rf $(VENV)-lock
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(VENV)-lock build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-lock tests/clients/node/node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): requirements.lock pyproject.toml
