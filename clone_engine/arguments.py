@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from clone_engine.errors import PgError
 from clone_engine.options import parse_options
 from clone_engine.request import CloneRequest, Kind
@@ -15,12 +17,16 @@ from clone_engine.request import CloneRequest, Kind
 MAX_NAME_BYTES = 63
 """NAMEDATALEN - 1: a longer name would silently be cut by the server and name something else."""
 
+FLAGS = ("indexes", "constraints", "triggers")
+"""Options that have an argument of their own in some functions: include_indexes …"""
+
 
 def build_request(kind: Kind, arguments: Mapping[str, Any]) -> CloneRequest:
     """What a call of `kind` asks for; `arguments` by declared name, None for SQL's NULL, absent for the default.
 
     A NULL include_data is true, the default, in every call: a NULL flag says nothing about the rows, and a clone that
-    is silently empty is the worse surprise.  A NULL or empty target_table_name is the source's name.
+    is silently empty is the worse surprise; so are the flags of pgclone_table_ex and pgclone_schema_ex, which say what
+    the options of those names say elsewhere.  A NULL or empty target_table_name is the source's name.
     PgError 22004 (NULL), 22023 (empty) or 42622 (too long) for names; 22023 for options.
     """
     include_data = arguments.get("include_data")
@@ -30,8 +36,13 @@ def build_request(kind: Kind, arguments: Mapping[str, Any]) -> CloneRequest:
         table_name=_name("table_name", arguments.get("table_name")) if kind == "table" else "",
         target_table_name=_optional_name("target_table_name", arguments.get("target_table_name")),
         include_data=True if include_data is None else bool(include_data),
-        options=parse_options(arguments.get("options"), kind),
+        options=msgspec.structs.replace(parse_options(arguments.get("options"), kind), **_left_out(arguments)),
     )
+
+
+def _left_out(arguments: Mapping[str, Any]) -> dict[str, bool]:
+    """The options that the flags of a call turn off."""
+    return {option: False for option in FLAGS if arguments.get(f"include_{option}") is False}
 
 
 def _name(argument: str, value: str | None) -> str:

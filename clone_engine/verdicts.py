@@ -5,6 +5,7 @@ Pure: records in, records and errors out.  The manager asks, and writes what is 
 
 from __future__ import annotations
 
+import re
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -72,6 +73,28 @@ def final_progress(progress: Progress, status: Status) -> Progress:
     if status == "cancelled":
         return msgspec.structs.replace(progress, phase="cancelled")
     return progress
+
+
+def failure(job: Job) -> PgError:
+    """The error for whoever has waited for `job`, which is failed or cancelled."""
+    resume = f"pgclone_resume({job.job_id})"
+    if job.status == "cancelled":
+        text, what, hint = f"pgclone: job {job.job_id} was cancelled", job.error, f"Use {resume} to go on with it."
+        return PgError("57014", text, detail=what, hint=hint)
+    message, detail, hint = _fields(job.error)
+    return PgError(
+        job.sqlstate,
+        message,
+        detail=f"{detail}Job {job.job_id} has failed; what was complete stays.",
+        hint=f"{hint}Use {resume} to go on when the cause is removed; pgclone_jobs_view shows how far it came.",
+    )
+
+
+def _fields(error: str) -> tuple[str, str, str]:
+    """Message, detail and hint in the text that a failed job keeps; the last two end with a new line, or are ''."""
+    found = re.fullmatch(r"(.*?)(?:\nDETAIL:  (.*?))?(?:\nHINT:  (.*))?", error, re.DOTALL)
+    assert found
+    return found[1], f"{found[2]}\n" if found[2] else "", f"{found[3]}\n" if found[3] else ""
 
 
 def check_resumable(job: Job, database: str, successor: Job | None) -> None:

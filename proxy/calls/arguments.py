@@ -13,7 +13,7 @@ from pglast import ast
 
 from proxy.calls import refusals
 from proxy.calls.occurrences import Call
-from proxy.calls.signatures import Argument
+from proxy.calls.signatures import Argument, Signature
 from proxy.calls.tokens import OPEN, Tokens
 
 # fmt: off
@@ -54,8 +54,10 @@ class Given:
 
 @dataclass(frozen=True)
 class Bound:
-    """A call's arguments: those in the text, in the order of the text, then those left to their defaults."""
+    """The function that a call means, and its arguments: those in the text, in the order of the text, then those left
+    to their defaults."""
 
+    signature: Signature
     opening: int
     """The token of the parenthesis that opens the list; `closing` that of its end."""
     closing: int
@@ -77,15 +79,12 @@ def bind(call: Call, tokens: Tokens, void_parameters: frozenset[int]) -> Bound:
     opening = tokens.following(tokens.at(call.node.location), OPEN)
     written = _written(call.node.args or (), tokens, opening, void_parameters)
     _check_names(written, tokens)
-    given = tuple(_matched(call, each, position) for position, each in enumerate(written))
-    names = [each.argument.name for each in given if each]
-    left_out = tuple(argument for argument in call.signature.arguments if argument.name not in names)
-    matched = tuple(each for each in given if each)
-    if len(matched) < len(given) or len(set(names)) < len(names) or any(a.default is None for a in left_out):
-        raise refusals.no_such_function(
-            str(call.reference), [_shown(each) for each in written], call.signature, call.node.location
-        )
-    return Bound(opening, tokens.closing(opening), matched, left_out)
+    for signature in call.candidates:
+        matched = _matched(signature.arguments, written)
+        if matched is not None:
+            return Bound(signature, opening, tokens.closing(opening), *matched)
+    types = [_shown(each) for each in written]
+    raise refusals.no_such_function(str(call.reference), types, call.candidates, call.node.location)
 
 
 class _Written(NamedTuple):
@@ -121,9 +120,20 @@ def _check_names(written: list[_Written], tokens: Tokens) -> None:
         names |= {each.name} if each.name else set()
 
 
-def _matched(call: Call, written: _Written, position: int) -> Given | None:
+def _matched(
+    declared: tuple[Argument, ...], written: list[_Written]
+) -> tuple[tuple[Given, ...], tuple[Argument, ...]] | None:
+    """The arguments in the text and those left out, None if a function declared so does not take these."""
+    given = [_given(declared, each, position) for position, each in enumerate(written)]
+    fitting = tuple(each for each in given if each)
+    names = [each.argument.name for each in fitting]
+    left_out = tuple(argument for argument in declared if argument.name not in names)
+    fits = len(fitting) == len(given) and len(set(names)) == len(names)
+    return (fitting, left_out) if fits and all(a.default is not None for a in left_out) else None
+
+
+def _given(declared: tuple[Argument, ...], written: _Written, position: int) -> Given | None:
     """The argument that this is for, None if there is none or it could not take the value."""
-    declared = call.signature.arguments
     if written.name is None:
         found = declared[position] if position < len(declared) else None
     else:
@@ -178,7 +188,7 @@ def _refuse_decorations(call: Call) -> None:
     """What only aggregates and window functions take."""
     node, spelled, position = call.node, str(call.reference), call.node.location
     decorations = {
-        f"{spelled}(*)": node.agg_star and not call.signature.arguments,
+        f"{spelled}(*)": node.agg_star and not call.candidates[0].arguments,
         "DISTINCT": node.agg_distinct,
         "WITHIN GROUP": node.agg_within_group,
         "ORDER BY": node.agg_order,

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from clone_engine.arguments import build_request
 from clone_engine.conninfo import parse_conninfo
-from clone_engine.jobs import jobs_json, progress_json, view_row
+from clone_engine.jobs import Job, jobs_json, progress_json, view_row
 from clone_engine.manager import Caller, Manager
 from clone_engine.request import Conninfo, Kind
+from clone_engine.verdicts import failure
 from proxy.auth import Credentials
 from proxy.calls.signatures import Call
 
@@ -39,8 +41,12 @@ class Handlers:
         self._version = version
         self._under_way: set[asyncio.Task[Any]] = set()
         self._actions: Mapping[str, Callable[[Caller, dict[str, Any]], Awaitable[Answer]]] = {
-            "table_async": self._table_async,
-            "schema_async": self._schema_async,
+            "table": partial(self._clone, "table"),
+            "table_ex": partial(self._clone, "table"),
+            "schema": partial(self._clone, "schema"),
+            "schema_ex": partial(self._clone, "schema"),
+            "table_async": partial(self._start, "table"),
+            "schema_async": partial(self._start, "schema"),
             "cancel": self._cancel,
             "resume": self._resume,
             "clear_jobs": self._clear_jobs,
@@ -65,18 +71,22 @@ class Handlers:
         """Do what a recorded call asks.  PgError if it is refused; then nothing has been started."""
         return await self._actions[call.signature.name](caller, call.arguments)
 
-    async def _table_async(self, caller: Caller, arguments: dict[str, Any]) -> Answer:
-        return await self._submit(caller, "table", arguments)
+    async def _start(self, kind: Kind, caller: Caller, arguments: dict[str, Any]) -> Answer:
+        return Answer((await self._submit(kind, caller, arguments)).job_id)
 
-    async def _schema_async(self, caller: Caller, arguments: dict[str, Any]) -> Answer:
-        return await self._submit(caller, "schema", arguments)
+    async def _clone(self, kind: Kind, caller: Caller, arguments: dict[str, Any]) -> Answer:
+        """Start a job and wait for its end."""
+        submitted = await self._submit(kind, caller, arguments)
+        job = await self._manager.wait(submitted.job_id)
+        if job.status != "completed":
+            raise failure(job)
+        return Answer("OK")
 
-    async def _submit(self, caller: Caller, kind: Kind, arguments: dict[str, Any]) -> Answer:
+    async def _submit(self, kind: Kind, caller: Caller, arguments: dict[str, Any]) -> Job:
         request = build_request(kind, arguments)
         source = parse_conninfo(arguments["source_conninfo"], caller.role, self._target)
         target = await self._credentials.login(caller.role, caller.database)
-        job = await self._to_its_end(self._manager.submit(caller, request, source, target))
-        return Answer(job.job_id)
+        return await self._to_its_end(self._manager.submit(caller, request, source, target))
 
     async def _cancel(self, caller: Caller, arguments: dict[str, Any]) -> Answer:
         return Answer(await self._to_its_end(self._manager.cancel(caller, arguments["job_id"])))

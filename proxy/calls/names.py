@@ -6,6 +6,7 @@ function of the user's own bears one of them only the server knows, so that is a
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Literal, NamedTuple
 
 from proxy.calls.signatures import FUNCTIONS, VIEW, Signature
@@ -15,6 +16,9 @@ SCHEMA = "pgclone"
 EXTENSION = "pgclone"
 FLAT_SCHEMAS = frozenset({None, "public"})
 """The schemas in which the flat spelling, pgclone_NAME, is ours; None is a name without a schema."""
+
+
+_BY_NAME = {name: tuple(same) for name, same in groupby(FUNCTIONS, key=lambda signature: signature.name)}
 
 
 class Reference(NamedTuple):
@@ -30,9 +34,9 @@ class Reference(NamedTuple):
         return ".".join(part for part in (self.database, self.schema, self.name) if part)
 
 
-def function(schema: str | None, name: str) -> Signature | None:
-    """The function that this spelling means, or None."""
-    return FUNCTIONS.get(_short(schema, name))
+def functions(schema: str | None, name: str) -> tuple[Signature, ...]:
+    """The functions that this spelling can mean; which of them, the arguments of a call tell."""
+    return _BY_NAME.get(_short(schema, name), ())
 
 
 def is_view(schema: str | None, name: str) -> bool:

@@ -14,7 +14,7 @@ from pglast import ast
 
 from proxy.calls import names
 from proxy.calls.names import Reference
-from proxy.calls.signatures import Signature
+from proxy.calls.signatures import Role, Signature
 
 Node = Any
 """A node of a known kind.  To pglast's annotations every attribute may be None, which is not so for one just parsed."""
@@ -26,11 +26,17 @@ class Call(NamedTuple):
     node: Node
     """A FuncCall."""
     reference: Reference
-    signature: Signature
+    candidates: tuple[Signature, ...]
+    """The functions of that name; which of them is meant, the arguments tell."""
     source: Node
     """The RangeFunction that it is, if it is an item of FROM; else None."""
     inside_action: bool
     """Whether it stands in an argument of an action."""
+
+    @property
+    def role(self) -> Role:
+        """What it does, which is the same for all candidates."""
+        return self.candidates[0].role
 
 
 class View(NamedTuple):
@@ -118,14 +124,14 @@ def extension(node: Node, left_alone: frozenset[Reference]) -> Reference | None:
     return None if reference in left_alone else reference
 
 
-def function(node: Node, left_alone: frozenset[Reference]) -> tuple[Reference, Signature] | None:
-    """The name and the function if this node is a call of ours."""
+def function(node: Node, left_alone: frozenset[Reference]) -> tuple[Reference, tuple[Signature, ...]] | None:
+    """The name and the functions of that name if this node is a call of ours."""
     if not isinstance(node, ast.FuncCall) or len(node.funcname or ()) > 3:
         return None
     database, schema, name = [None, None, *(part.sval for part in node.funcname or ())][-3:]
-    signature = names.function(schema, name)
+    candidates = names.functions(schema, name)
     reference = Reference("function", schema, name, database)
-    return (reference, signature) if signature and reference not in left_alone else None
+    return (reference, candidates) if candidates and reference not in left_alone else None
 
 
 def _has_field(node: Node) -> bool:
@@ -240,7 +246,7 @@ class _Finder:
 
     def arguments(self, node: Node, scope: Scope) -> Inner:
         found = function(node, self.left_alone)
-        action = bool(found and found[1].role == "action")
+        action = bool(found and found[1][0].role == "action")
         yield from self.children(node, scope._replace(inside_action=scope.inside_action or action))
 
     def column_ref(self, node: Node, scope: Scope) -> Inner:

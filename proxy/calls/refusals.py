@@ -14,15 +14,13 @@ from proxy.calls.signatures import Signature
 NOT_STORED = "pgclone_jobs_view and pgclone functions cannot be used in a stored definition"
 
 
-def no_such_function(spelled: str, types: Sequence[str], signature: Signature, position: int) -> PgError:
-    """A call whose arguments do not fit."""
-    declared = ", ".join(
-        f"{a.name} {a.type}" + (f" DEFAULT {a.default}" if a.default is not None else "") for a in signature.arguments
-    )
+def no_such_function(spelled: str, types: Sequence[str], declared: Sequence[Signature], position: int) -> PgError:
+    """A call whose arguments fit none of the functions that are declared by that name."""
+    forms = " or ".join(f"{spelled}({', '.join(map(str, signature.arguments))})" for signature in declared)
     return PgError(
         "42883",
         f"function {spelled}({', '.join(types)}) does not exist",
-        hint=f"It is declared as {spelled}({declared}).",
+        hint=f"It is declared as {forms}.",
         position=position + 1,
     )
 

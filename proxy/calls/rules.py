@@ -29,7 +29,7 @@ def check(statement: ast.Node, shape: Shape, found: Occurrences, *, extended: bo
             raise refusals.not_sampled(view.node.location)
     for call in found.calls:
         _check_place(call)
-        if call.signature.role == "action":
+        if call.role == "action":
             _check_action(call, shape, extended)
 
 
@@ -37,7 +37,7 @@ def _check_place(call: Call) -> None:
     spelled, position = str(call.reference), call.node.location
     if call.source and (call.source.ordinality or call.source.is_rowsfrom):
         raise refusals.only_alone_in_from(spelled, position)
-    if call.signature.role == "rows" and not call.source:
+    if call.role == "rows" and not call.source:
         raise refusals.only_in_from(spelled, position)
 
 

@@ -21,6 +21,13 @@ class Argument(NamedTuple):
     confidential: bool = False
     """Its values may hold a password: a stand-in goes to the server, which might log or show them."""
 
+    def __str__(self) -> str:
+        return f"{self.name} {self.type}" + (f" DEFAULT {self.default}" if self.default is not None else "")
+
+    def optional(self, default: str) -> Argument:
+        """The same argument with a default."""
+        return self._replace(default=default)
+
 
 class Signature(NamedTuple):
     """One function as CREATE FUNCTION would declare it, in both spellings: pgclone_NAME and pgclone.NAME."""
@@ -42,30 +49,40 @@ class Signature(NamedTuple):
 CONNINFO = Argument("source_conninfo", "text", confidential=True)
 SCHEMA = Argument("schema_name", "text")
 TABLE = Argument("table_name", "text")
-DATA = Argument("include_data", "boolean", "true")
+DATA = Argument("include_data", "boolean")
+NAME = Argument("target_table_name", "text")
+OPTIONS = Argument("options", "text")
+FLAGS = tuple(Argument(f"include_{what}", "boolean", "true") for what in ("indexes", "constraints", "triggers"))
 JOB = Argument("job_id", "integer")
-OPTIONS = Argument("options", "text", "NULL")
 
-FUNCTIONS: dict[str, Signature] = {
-    s.name: s
-    for s in (
-        Signature(
-            "table_async",
-            "action",
-            (CONNINFO, SCHEMA, TABLE, DATA, Argument("target_table_name", "text", "NULL"), OPTIONS),
-            "integer",
-            strict=False,
-        ),
-        Signature("schema_async", "action", (CONNINFO, SCHEMA, DATA, OPTIONS), "integer", strict=False),
-        Signature("progress", "read", (JOB,), "text", section="p"),
-        Signature("jobs", "read", (), "text", section="l"),
-        Signature("progress_detail", "rows", (), "record", section="j"),
-        Signature("cancel", "action", (JOB,), "text"),
-        Signature("resume", "action", (JOB,), "integer"),
-        Signature("clear_jobs", "action", (), "integer"),
-        Signature("version", "read", (), "text", section="v"),
-    )
-}
+ONE_TABLE = (CONNINFO, SCHEMA, TABLE)
+ONE_SCHEMA = (CONNINFO, SCHEMA)
+WITH_DATA = DATA.optional("true")
+WITH_OPTIONS = OPTIONS.optional("NULL")
+
+# fmt: off
+FUNCTIONS: tuple[Signature, ...] = (
+    Signature("table", "action", (*ONE_TABLE, WITH_DATA), "text"),
+    Signature("table", "action", (*ONE_TABLE, DATA, NAME), "text", strict=False),
+    Signature("table", "action", (*ONE_TABLE, DATA, NAME, OPTIONS), "text", strict=False),
+    Signature("table_ex", "action", (*ONE_TABLE, DATA, NAME, *FLAGS), "text", strict=False),
+    Signature("schema", "action", (*ONE_SCHEMA, WITH_DATA), "text"),
+    Signature("schema", "action", (*ONE_SCHEMA, DATA, OPTIONS), "text", strict=False),
+    Signature("schema_ex", "action", (*ONE_SCHEMA, DATA, *FLAGS), "text", strict=False),
+    Signature(
+        "table_async", "action", (*ONE_TABLE, WITH_DATA, NAME.optional("NULL"), WITH_OPTIONS), "integer", strict=False
+    ),
+    Signature("schema_async", "action", (*ONE_SCHEMA, WITH_DATA, WITH_OPTIONS), "integer", strict=False),
+    Signature("progress", "read", (JOB,), "text", section="p"),
+    Signature("jobs", "read", (), "text", section="l"),
+    Signature("progress_detail", "rows", (), "record", section="j"),
+    Signature("cancel", "action", (JOB,), "text"),
+    Signature("resume", "action", (JOB,), "integer"),
+    Signature("clear_jobs", "action", (), "integer"),
+    Signature("version", "read", (), "text", section="v"),
+)
+# fmt: on
+"""Every function.  Those of one name differ in the number of their arguments, and share role and result."""
 
 VIEW = "jobs_view"
 VIEW_COLUMNS: tuple[tuple[str, str], ...] = (

@@ -90,13 +90,13 @@ class Splicer:
         bound = bind(call, self.tokens, self.void_parameters)
         alias = "" if not call.source or call.source.alias else f" AS {quoted(call.reference.name)}"
         anchor, first = call.node.location, self.tokens.at(call.node.location)
-        if call.signature.section:
-            self.sections.add(call.signature.section)
-        if call.signature.role == "rows":
-            text = expressions.snapshot_rows(call.signature.section)
+        if bound.signature.section:
+            self.sections.add(bound.signature.section)
+        if call.role == "rows":
+            text = expressions.snapshot_rows(bound.signature.section)
             self.replace(first, bound.closing, text + alias, anchor)
             return
-        around = self._action(call, bound) if call.signature.role == "action" else self._read(call)
+        around = self._action(call, bound) if call.role == "action" else self._read(bound)
         if call.source:
             around = expressions.scalar_in_from(around)
         self.replace(first, bound.opening, around.before, anchor)
@@ -131,20 +131,20 @@ class Splicer:
         if bound.closing > previous + 1:
             self.replace(previous + 1, bound.closing - 1, "", anchor)
 
-    def _read(self, call: Call) -> expressions.Around:
-        beside_action = any(other.signature.role == "action" for other in self.found.calls)
-        return expressions.read(call.signature, beside_action=beside_action)
+    def _read(self, bound: Bound) -> expressions.Around:
+        beside_action = any(other.role == "action" for other in self.found.calls)
+        return expressions.read(bound.signature, beside_action=beside_action)
 
     def _action(self, call: Call, bound: Bound) -> expressions.Around:
         site = self._site(call, bound)
         types = [given.argument.type for given in bound.given]
         defaults = [(argument.default or "NULL", argument.type) for argument in bound.left_out]
-        return expressions.action(call.signature, site.index, types, defaults)
+        return expressions.action(bound.signature, site.index, types, defaults)
 
     def _site(self, call: Call, bound: Bound) -> Site:
         """Equal calls are one site, so that they stay equal where PostgreSQL compares: in GROUP BY, ORDER BY."""
         tokens = range(self.tokens.at(call.node.location), bound.closing)
         text = tuple(self.tokens.text(token) for token in tokens)
         if text not in self._sites:
-            self._sites[text] = Site(len(self._sites), call.signature, bound.order, is_harmless(call))
+            self._sites[text] = Site(len(self._sites), bound.signature, bound.order, is_harmless(call))
         return self._sites[text]

@@ -7,6 +7,7 @@ psql simple queries, psycopg simple or prepared statements, asyncpg Parse, Descr
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -23,8 +24,9 @@ Rows = list[tuple[str | None, ...]]
 class SqlError(Exception):
     """The server's error as a client got it."""
 
-    def __init__(self, sqlstate: str, message: str, hint: str) -> None:
+    def __init__(self, sqlstate: str, message: str, hint: str, detail: str) -> None:
         super().__init__(f"{sqlstate} {message}")
+        self.detail = detail
         self.sqlstate = sqlstate
         self.message = message
         self.hint = hint
@@ -78,11 +80,16 @@ def _literal(value: Any) -> str:
     return "NULL" if value is None else "'" + str(value).replace("'", "''") + "'"
 
 
+_FIELD = re.compile(r"^(?:psql:\S* )?(ERROR|DETAIL|HINT):  (.*?)\s*(?=^(?:psql:|[A-Z]+(?: \d+)?:)|\Z)", re.M | re.S)
+
+
 def _psql_error(stderr: str) -> SqlError:
-    first = next(line for line in stderr.splitlines() if "ERROR:" in line).partition("ERROR:")[2].strip()
-    sqlstate, _, message = first.partition(": ")
-    hint = next((line.removeprefix("HINT:").strip() for line in stderr.splitlines() if line.startswith("HINT:")), "")
-    return SqlError(sqlstate, message, hint)
+    """The first error in what psql says; its fields may have several lines."""
+    fields: dict[str, str] = {}
+    for name, text in _FIELD.findall(stderr):
+        fields.setdefault(name, text)
+    sqlstate, _, message = fields["ERROR"].partition(": ")
+    return SqlError(sqlstate, message, fields.get("HINT", ""), fields.get("DETAIL", ""))
 
 
 class Psycopg:
@@ -99,10 +106,9 @@ class Psycopg:
             cursor = self._connection.execute(sql.encode(), values or None, prepare=self._prepare or None)
             found = cursor.fetchall() if cursor.description else []
         except psycopg.Error as error:
-            diagnosis = error.diag
-            raise SqlError(
-                error.sqlstate or "", diagnosis.message_primary or str(error), diagnosis.message_hint or ""
-            ) from None
+            said = error.diag
+            message = said.message_primary or str(error)
+            raise SqlError(error.sqlstate or "", message, said.message_hint or "", said.message_detail or "") from None
         return [tuple(None if c is None else str(c) for c in row) for row in found]
 
     def close(self) -> None:
@@ -122,7 +128,8 @@ class Asyncpg:
         try:
             found = self._runner.run(self._connection.fetch(sql, *values))
         except asyncpg.PostgresError as error:
-            raise SqlError(error.sqlstate or "", error.message, getattr(error, "hint", None) or "") from None
+            hint, detail = (getattr(error, field, None) or "" for field in ("hint", "detail"))
+            raise SqlError(error.sqlstate or "", error.message, hint, detail) from None
         return [tuple(None if c is None else str(c) for c in row) for row in found]
 
     def close(self) -> None:

@@ -40,9 +40,7 @@ BODIES = {
 
 def definition(signature: Signature) -> str:
     """The function as an extension would create it; an action only counts, like the two passes."""
-    arguments = ", ".join(
-        f"{a.name} {a.type}" + (f" DEFAULT {a.default}" if a.default is not None else "") for a in signature.arguments
-    )
+    arguments = ", ".join(map(str, signature.arguments))
     if signature.role == "rows":
         return (
             f"CREATE FUNCTION {signature.flat}() RETURNS TABLE ({COLUMNS}) LANGUAGE sql STRICT VOLATILE"
@@ -64,7 +62,7 @@ def definition(signature: Signature) -> str:
 REAL = "\n".join(
     [
         "CREATE SEQUENCE job_numbers START 101; CREATE TABLE calls (number serial, call text);",
-        *(definition(signature) + ";" for signature in FUNCTIONS.values()),
+        *(definition(signature) + ";" for signature in FUNCTIONS),
         "CREATE VIEW pgclone_jobs_view AS SELECT * FROM pgclone_progress_detail();",
     ]
 )
@@ -218,6 +216,17 @@ SAME = [
     "SELECT 1 FROM t WHERE pgclone_cancel(a) = 'OK' ORDER BY a FETCH FIRST (length(pgclone_cancel(1))) ROWS ONLY",
     "SELECT sum(a) OVER (ORDER BY pgclone_resume(a)) FROM t",
     "EXPLAIN (COSTS OFF, ANALYZE off) SELECT 1 WHERE false AND pgclone_cancel(7) IS NULL",
+    # several functions of one name
+    "SELECT pgclone_table('c', 's', 't', true), pgclone_table('c', 's', b, true, b) FROM t ORDER BY a",
+    "SELECT pgclone_table('c', 's', 't', NULL), pgclone_table('c', 's', 't', NULL, NULL)",
+    "SELECT pgclone_table('c', NULL, 't'), pgclone_schema(NULL, 's'), pgclone_schema('c', 's', NULL, NULL)",
+    "SELECT pgclone_table(options => '{}', target_table_name => 'x', include_data => false, table_name => 't',"
+    " schema_name => 's', source_conninfo => 'c')",
+    "SELECT pgclone_table_ex('c', 's', 't', true, NULL, include_triggers => false)",
+    "SELECT * FROM pgclone_schema_ex('c', 's', true, false, NULL)",
+    "SELECT pgclone_table('c', 's')",
+    "SELECT 1, pgclone_table('c', 's', 't', target_table_name => 'x')",
+    "SELECT pgclone_schema('c', 's', true, '{}', 1)",
     # errors
     "SELECT pgclone_progress(99)",
     "SELECT pgclone_progress(-99)",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from proxy.calls.confidential import revealed
+from proxy.calls.names import functions
 from proxy.calls.rewrite import rewrite
-from proxy.calls.signatures import FUNCTIONS, Call
+from proxy.calls.signatures import Call
 
 HIDDEN = {
     "SELECT pgclone_schema_async('secret', 's')": "secret",
@@ -75,7 +76,7 @@ def test_an_execute_hides_its_own_constant_and_knows_the_prepared_one() -> None:
 
 
 def test_the_call_gets_its_value_back() -> None:
-    signature = FUNCTIONS["schema_async"]
+    signature = functions(None, "pgclone_schema_async")[0]
     arguments = {"source_conninfo": "stand-in", "schema_name": "stand-in", "include_data": True, "options": None}
     call = revealed(Call(signature, arguments, "key", 0), {"stand-in": "secret"})
     assert call.arguments == {**arguments, "source_conninfo": "secret"}

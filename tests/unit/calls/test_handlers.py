@@ -12,7 +12,8 @@ from clone_engine.manager import Caller, Manager
 from clone_engine.request import Conninfo
 from proxy.auth import Credentials
 from proxy.calls.handlers import Handlers
-from proxy.calls.signatures import FUNCTIONS, Call
+from proxy.calls.names import functions
+from proxy.calls.signatures import Call
 from proxy.upstream import parse_target
 
 CALLER = Caller("me", "mine", False)
@@ -42,7 +43,9 @@ def test_a_client_that_leaves_does_not_stop_the_manager_half_way(refusal: PgErro
         manager = SlowManager(refusal)
         target = parse_target("host=localhost", 1)
         handlers = Handlers(cast(Manager, manager), Credentials(target, ""), Conninfo({}), "1")
-        session = asyncio.create_task(handlers.perform(CALLER, Call(FUNCTIONS["cancel"], {"job_id": 1}, "", 0)))
+        session = asyncio.create_task(
+            handlers.perform(CALLER, Call(functions(None, "pgclone_cancel")[0], {"job_id": 1}, "", 0))
+        )
         await manager.begun.wait()
         session.cancel()
         with pytest.raises(asyncio.CancelledError):

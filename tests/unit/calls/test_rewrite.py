@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from clone_engine.errors import PgError
+from proxy.calls.names import functions
 from proxy.calls.rewrite import Reference, Rewritten, join, references, rewrite
 
 VIEW = Reference("view", None, "pgclone_jobs_view")
@@ -300,6 +301,48 @@ def test_wrong_arguments_have_the_declaration_as_hint() -> None:
         " options text DEFAULT NULL)"
     )
     assert raised.value.hint == f"It is declared as {declared}."
+
+
+OVERLOADS = [
+    ("pgclone_table('c', 's', 't')", 4),
+    ("pgclone_table('c', 's', 't', false)", 4),
+    ("pgclone.table('c', 's', 't', false, 'x')", 5),
+    ("pgclone_table('c', 's', 't', false, NULL, '{}')", 6),
+    ("pgclone_table(table_name => 't', schema_name => 's', source_conninfo => 'c')", 4),
+    ("pgclone_table('c', 's', 't', target_table_name => 'x', include_data => true)", 5),
+    ("pgclone_table('c', 's', 't', target_table_name => 'x', include_data => true, options => '')", 6),
+    ("pgclone_table_ex('c', 's', 't', true, 'x')", 8),
+    ("public.pgclone_table_ex('c', 's', 't', true, 'x', include_triggers => false)", 8),
+    ("pgclone_schema('c', 's')", 3),
+    ("pgclone_schema('c', 's', options => '{}', include_data => true)", 4),
+    ("pgclone_schema_ex('c', 's', true, false)", 6),
+]
+
+
+@pytest.mark.parametrize("call, arguments", OVERLOADS)
+def test_the_function_is_found_by_number_and_names_of_the_arguments(call: str, arguments: int) -> None:
+    (site,) = one(f"SELECT {call}").sites
+    assert len(site.signature.arguments) == len(site.arguments) == arguments
+    assert site.signature.strict == (arguments < 5 and "options" not in call and "_ex" not in call)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "pgclone_table('c', 's')",
+        "pgclone_table('c', 's', 't', options => '{}')",
+        "pgclone_table('c', 's', 't', true, NULL, NULL, NULL)",
+        "pgclone_table_ex('c', 's', 't', true)",
+        "pgclone_schema('c', 's', '{}'::text, true, 1)",
+        "pgclone_schema_ex('c', 's')",
+    ],
+)
+def test_a_call_that_fits_none_is_told_all_forms(call: str) -> None:
+    with pytest.raises(PgError) as raised:
+        rewrite(f"SELECT {call}")
+    name = call.partition("(")[0]
+    assert (raised.value.sqlstate, raised.value.position) == ("42883", 8)
+    assert raised.value.hint.count(f"{name}(source_conninfo text, ") == len(functions(None, name))
 
 
 def test_deep_nesting_is_forwarded() -> None:

@@ -23,6 +23,8 @@ TAKEN: list[tuple[Kind, dict[str, Any], CloneRequest]] = [
      CloneRequest("table", "Sch ema\n\"'", "é" * 31)),
     ("table", {**TABLE, "options": '{"where": "true"}'},
      CloneRequest("table", "s", "t", options=Options(where="true"))),
+    ("table", {**TABLE, "include_indexes": False, "include_constraints": None, "include_triggers": True},
+     CloneRequest("table", "s", "t", options=Options(indexes=False))),
     ("schema", {"schema_name": "s", "include_data": True, "options": '{"parallel": 4}'},
      CloneRequest("schema", "s", options=Options(parallel=4))),
 ]  # fmt: skip
