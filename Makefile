@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-all test-fast lint format types lock clean
+.PHONY: help demo run test test-all test-fast corpus lint format types lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,9 @@ test-all: $(INSTALLED) ## run all tests, also those with clients for Node.js and
 
 test-fast: $(INSTALLED) ## run the tests that need no server; stop at the first failure
 	@$(BIN)/python -u -m pytest -x -q $(wildcard tests/unit tests/properties tests/docs)
+
+corpus: $(INSTALLED) ## play files of client messages: make corpus FILE=path; without it, those of tests/corpus
+	@$(BIN)/python -m tests.harness.corpus $(if $(FILE),"$(FILE)")
 
 lint: $(INSTALLED) ## check style and format
 	$(BIN)/ruff check .

@@ -13,6 +13,11 @@
 --#           tx=I|T|E  transaction status after the message
 --#           jobs=+N  number of job-manager actions performed; without it NO action may be performed
 --#           an error that is not announced by error= is a failure
+--#           since=N  the case is for PostgreSQL N and later
+--#           differs=WHY  PostgreSQL with functions and a view of these names would answer otherwise; where this is
+--#                    not said, it is asked and must answer the same.  refused: the proxy does not run it; absent:
+--#                    the server does not know the name; type: a row has no type of its own; plan: EXPLAIN shows
+--#                    the rewritten text; passes: the statement runs more than once
 --# Fixture: the job manager holds job 7 (running, op schema, schema sales) and job 8 (completed, op table, hr.emp);
 --#          further jobs may exist.  Source conninfo 'c' works, 'bad' fails with 08001.  User is a superuser.
 --#          The target has none of the pgclone stubs installed and no real pgclone extension.
@@ -48,15 +53,15 @@ SELECT rows_copied FROM pgclone_jobs_view WHERE job_id=7
 SELECT start_time FROM pgclone_jobs_view WHERE job_id=7
 --@ V020 | both | type=701 rows=1 | float8
 SELECT pct_complete FROM pgclone_jobs_view WHERE job_id=7
---@ V021 | both | type=2249 rows=1 | whole-row reference
+--@ V021 | both | type=2249 rows=1 differs=type | whole-row reference
 SELECT pgclone_jobs_view FROM pgclone_jobs_view WHERE job_id=7
 --@ V022 | both | rows=1 val=running | row_to_json keeps the column names
 SELECT row_to_json(v)->>'status' FROM pgclone_jobs_view v WHERE job_id=7
 --@ V023 | both | rows>=2 | SRF behind the view
 SELECT d.job_id, d.status FROM pgclone_progress_detail() d ORDER BY 1
---@ V026 | both | error=0A000 | ordinality on a pgclone function
+--@ V026 | both | error=0A000 differs=refused | ordinality on a pgclone function
 SELECT * FROM pgclone_progress_detail() WITH ORDINALITY
---@ V027 | both | error=0A000 | SRF in the select list
+--@ V027 | both | error=0A000 differs=refused | SRF in the select list
 SELECT pgclone_progress_detail()
 
 --# ============================== W: wrappers that BI tools generate
@@ -180,7 +185,7 @@ SELECT pgclone_schema_async('c', 'a, b) -- no', /* x, y) */ true -- tail )
  ) > 0
 --@ A029 | both | rows=1 jobs=+2 | two calls in one row run in order
 SELECT pgclone_schema_async('c', 'one'), pgclone_schema_async('c', 'two')
---@ A031 | both | error=42883 | CALL is for procedures; left to the server
+--@ A031 | both | error=42883 differs=absent | CALL is for procedures; left to the server
 CALL pgclone_schema_async('c', 'x')
 --@ A032 | both | error=42883 | variadic-style surplus argument
 SELECT pgclone_cancel(7, 8)
@@ -192,7 +197,7 @@ SELECT bool_and(j > 0) OVER () FROM (SELECT x, pgclone_table_async('c', 's', x::
 SELECT pgclone_schema_async('c', max(relname::text)) FROM pg_class HAVING count(*) > 1
 --@ A037 | both | rows=1 jobs=+1 | a changing value that reaches the one call through a column
 SELECT pgclone_table_async('c', 's', x::text) FROM (SELECT random() AS x) q
---@ A038 | both | error=0A000 | the same over several rows: refused before anything is started
+--@ A038 | both | error=0A000 differs=refused | the same over several rows: refused before anything is started
 SELECT pgclone_table_async('c', 's', x::text) FROM (SELECT random() AS x FROM generate_series(1, 3)) q
 --@ A039 | both | rows=3 jobs=+3 | a volatile expression written in the argument itself, several rows
 SELECT pgclone_table_async('c', 's', random()::text) FROM generate_series(1, 3)
@@ -202,33 +207,33 @@ SELECT pgclone_table_async('c', 's', random()::text) FROM generate_series(1, 3)
 CREATE TEMP TABLE snap AS SELECT * FROM pgclone_jobs_view WHERE job_id IN (7, 8)
 --@ M004 | simple | tag=SELECT_S_1 jobs=+1 | CREATE TABLE AS with an action runs it once
 CREATE TEMP TABLE started AS SELECT pgclone_schema_async('c', 'ctas') AS j
---@ M005 | both | error=55000 pos=13 | the view cannot be written
+--@ M005 | both | error=55000 pos=13 differs=refused | the view cannot be written
 INSERT INTO pgclone_jobs_view VALUES (1)
---@ M006 | both | error=55000 | UPDATE
+--@ M006 | both | error=55000 differs=refused | UPDATE
 UPDATE pgclone.jobs_view SET status = 'x'
---@ M007 | both | error=55000 | DELETE
+--@ M007 | both | error=55000 differs=refused | DELETE
 DELETE FROM public.pgclone_jobs_view
---@ M009 | simple | error=0A000 | stored definition: materialized view
+--@ M009 | simple | error=0A000 differs=refused | stored definition: materialized view
 CREATE MATERIALIZED VIEW mv_bad AS SELECT * FROM pgclone_jobs_view
---@ M010 | simple | error=0A000 | stored definition: SQL-standard function body
+--@ M010 | simple | error=0A000 differs=refused | stored definition: SQL-standard function body
 CREATE FUNCTION f_bad() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM pgclone_jobs_view; END
---@ M011 | simple | error=0A000 | stored definition: column default
+--@ M011 | simple | error=0A000 differs=refused | stored definition: column default
 CREATE TABLE t_bad (a int, b text DEFAULT pgclone_version())
 
 --# ============================== X: EXPLAIN, COPY, cursors
---@ X001 | both | rows>=1 | EXPLAIN of the view
+--@ X001 | both | rows>=1 differs=plan | EXPLAIN of the view
 EXPLAIN (COSTS OFF) SELECT * FROM pgclone_jobs_view WHERE job_id = 7
---@ X002 | both | rows>=1 | EXPLAIN of an action starts nothing
+--@ X002 | both | rows>=1 differs=plan | EXPLAIN of an action starts nothing
 EXPLAIN SELECT pgclone_schema_async('c', 'x')
---@ X005 | both | error=0A000 | the option form
+--@ X005 | both | error=0A000 differs=refused | the option form
 EXPLAIN (ANALYZE, BUFFERS) SELECT pgclone_schema_async('c', 'x')
---@ X006 | both | rows>=1 | EXPLAIN ANALYZE of a read is fine
+--@ X006 | both | rows>=1 differs=plan | EXPLAIN ANALYZE of a read is fine
 EXPLAIN ANALYZE SELECT count(*) FROM pgclone_jobs_view
---@ X007 | ext ["c"] | rows>=1 | EXPLAIN of an action with a parameter
+--@ X007 | ext ["c"] | rows>=1 differs=plan | EXPLAIN of an action with a parameter
 EXPLAIN SELECT pgclone_schema_async($1, 'x')
 --@ X008 | both | rows=2 | COPY of a query over the view
 COPY (SELECT job_id, status FROM pgclone_jobs_view WHERE job_id IN (7, 8) ORDER BY 1) TO STDOUT
---@ X011 | both | error=0A000 | an action in COPY
+--@ X011 | both | error=0A000 differs=refused | an action in COPY
 COPY (SELECT pgclone_schema_async('c', 'x')) TO STDOUT
 --@ X013.1 | simple | tx=T | cursor over the view
 BEGIN
@@ -294,9 +299,9 @@ PREPARE p2 AS SELECT pgclone_schema_async($1, 'r')
 EXECUTE p2('c')
 --@ R002.3 | simple | rows=1 jobs=+1 | again, another job
 EXECUTE p2('c')
---@ R002.4 | simple | error=0A000 | never through EXPLAIN ANALYZE
+--@ R002.4 | simple | error=0A000 differs=refused | never through EXPLAIN ANALYZE
 EXPLAIN ANALYZE EXECUTE p2('c')
---@ R002.5 | ext | error=0A000 | EXECUTE of an action inside Parse
+--@ R002.5 | ext | error=0A000 differs=refused | EXECUTE of an action inside Parse
 EXECUTE p2('c')
 --@ R003.1 | simple | tag=PREPARE | no parameters
 PREPARE p3 AS SELECT count(*) FROM pgclone_jobs_view
@@ -312,9 +317,9 @@ SELECT /* a /* pgclone_schema_async('c','x') */ b */ 1
 SELECT 1 AS pgclone_progress
 --@ N006 | both | rows=1 val=3 | a table alias of that name
 SELECT pgclone_jobs_view.a FROM (SELECT 3 AS a) pgclone_jobs_view
---@ N010 | both | error=42P01 | DDL on the name is the server's business
+--@ N010 | both | error=42P01 differs=absent | DDL on the name is the server's business
 DROP VIEW pgclone_jobs_view
---@ N011 | both | rows=1 | catalog discovery is forwarded
+--@ N011 | both | rows=1 differs=absent | catalog discovery is forwarded
 SELECT count(*) FROM information_schema.tables WHERE table_name = 'pgclone_jobs_view'
 --@ N012 | ext ["pgclone_progress(7)"] | rows=1 val=pgclone_progress(7) | parameter values are never read as SQL
 SELECT $1::text
@@ -340,9 +345,9 @@ SELECT 'ソ表', job_id FROM pgclone_jobs_view WHERE job_id = 7
 SELECT '日本語é', nosuch FROM pgclone_jobs_view
 --@ L008.1 | simple | tag=SET | search_path has no say in the reserved names
 SET search_path = pg_catalog
---@ L008.2 | both | rows>=2 | unqualified
+--@ L008.2 | both | rows>=2 differs=absent | unqualified
 SELECT job_id FROM pgclone_jobs_view
---@ L008.3 | both | rows=1 | functions as well
+--@ L008.3 | both | rows=1 differs=absent | functions as well
 SELECT pgclone_progress(7)
 
 --# ============================== E: errors of the server, seen through the rewriting

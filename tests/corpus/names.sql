@@ -39,9 +39,9 @@ SELECT job_id FROM pgclone.jobs_view
 DROP TABLE pg_temp.pgclone_jobs_view
 --@ O1.5 | both | rows=2 type=23 | the view again
 SELECT job_id FROM pgclone_jobs_view
---@ O2.1 | simple | tag=CREATE_S_FUNCTION tx=T | a user's own function of a name of ours
+--@ O2.1 | simple | tag=CREATE_S_FUNCTION tx=T differs=absent | a user's own function of a name of ours
 BEGIN; CREATE FUNCTION public.pgclone_version() RETURNS text LANGUAGE sql AS $$SELECT 'mine'$$
---@ O2.2 | both | rows=1 val=mine | wins
+--@ O2.2 | both | rows=1 val=mine differs=absent | wins
 SELECT pgclone_version()
 --@ O2.3 | simple | tx=I | end
 ROLLBACK

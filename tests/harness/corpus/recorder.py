@@ -1,0 +1,104 @@
+"""A real proxy in front of a real server, with a second, recording job manager behind it.
+
+The proxy listens on a socket of its own and runs in a thread.  Its job manager holds jobs 7 and 8, which never change,
+starts nothing, and counts what it was asked; so an answer depends on the statement alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+import uvloop
+
+from clone_engine.errors import PgError
+from clone_engine.jobs import Job
+from clone_engine.manager import Caller
+from clone_engine.request import CloneRequest, Conninfo
+from proxy.calls.handlers import Answer, Handlers
+from proxy.calls.signatures import FUNCTIONS, Call
+from proxy.config import ServerSettings
+from proxy.embedded import SUPERUSER, free_port
+from proxy.interception.interceptor import SqlInterceptor
+from proxy.server import Server
+from proxy.session import Session
+from proxy.upstream import parse_target
+
+Snapshot = dict[str, Any]
+FIRST_JOB = 101
+"""The number of the first job that is asked for."""
+
+
+class TwoJobs:
+    """A job manager of two jobs."""
+
+    def __init__(self) -> None:
+        now = time.time()
+        running = Job(7, SUPERUSER, "postgres", CloneRequest("schema", "sales"), Conninfo({}), status="pending")
+        running = running.to("running", started_at=now - 60)
+        other = msgspec.structs.replace(running, job_id=8, request=CloneRequest("table", "hr", "emp"))
+        self.jobs = [running, other.to("completed", ended_at=now - 5)]
+
+    def visible(self, caller: Caller) -> list[Job]:
+        """Both jobs, whoever asks."""
+        return self.jobs
+
+
+def two_jobs() -> Snapshot:
+    """All sections of a snapshot of the two jobs, as they are now."""
+    handlers = Handlers(TwoJobs(), None, Conninfo({}), "test")  # type: ignore[arg-type]  # all that is asked
+    sections = frozenset(signature.section for signature in FUNCTIONS.values()) - {""}
+    return handlers.snapshot(Caller(SUPERUSER, "postgres", False), sections)
+
+
+class Recorder(Handlers):
+    """Handlers that start nothing: every action is noted, and refused where its source conninfo is 'bad'."""
+
+    def __init__(self, whole: Snapshot) -> None:
+        super().__init__(TwoJobs(), None, Conninfo({}), "test")  # type: ignore[arg-type]  # all that is asked
+        self._whole = whole
+        self.calls: list[Call] = []
+
+    def snapshot(self, caller: Caller, sections: frozenset[str]) -> Snapshot:
+        """Always the same, whoever asks."""
+        return {section: self._whole[section] for section in sections}
+
+    async def perform(self, caller: Caller, call: Call) -> Answer:
+        """Note the call."""
+        self.calls.append(call)
+        if call.arguments.get("source_conninfo") == "bad":
+            raise PgError("08001", "pgclone: could not connect to source", hint="This one never can.")
+        return Answer(FIRST_JOB - 1 + len(self.calls) if call.signature.returns == "integer" else "OK")
+
+
+@contextmanager
+def recording_proxy(target: str, snapshot: Snapshot) -> Iterator[tuple[int, Recorder]]:
+    """A proxy in front of `target`; its port, and what was asked of its job manager."""
+    port, recorder = free_port(), Recorder(snapshot)
+    started, stop = threading.Event(), asyncio.Event()
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    def intercept(session: Session) -> SqlInterceptor:
+        return SqlInterceptor(session, recorder, frozenset())
+
+    async def serve() -> None:
+        server = Server(ServerSettings(listen_port=port, unix_socket_dir=""), parse_target(target, 10), intercept)
+        await server.start()
+        loops.append(asyncio.get_running_loop())
+        started.set()
+        await stop.wait()
+        await server.stop()
+
+    thread = threading.Thread(target=lambda: uvloop.run(serve()))
+    thread.start()
+    assert started.wait(10)
+    try:
+        yield port, recorder
+    finally:
+        loops[0].call_soon_threadsafe(stop.set)
+        thread.join()
