@@ -43,7 +43,7 @@ FROM pgclone_jobs_view
 LIMIT 1001
 --@ SU06 | both | rows=2 col=status | a WITH of the user's, beside its own wrapper
 WITH recent AS (SELECT * FROM pgclone_jobs_view WHERE start_time > now() - interval '1 day'), __cte AS (SELECT * FROM recent) SELECT status AS status, count(*) AS count FROM __cte GROUP BY status LIMIT 100
---@ SU07 | both | rows>=1 col=QUERY_S_PLAN | what would it cost?
+--@ SU07 | both | rows>=1 col=QUERY_S_PLAN differs=plan | what would it cost?
 EXPLAIN SELECT status, count(*) FROM (SELECT * FROM public.pgclone_jobs_view) AS virtual_table GROUP BY status
 --@ SU08 | both | rows=2 | values for a filter box, with their totals
 SELECT status AS status FROM public.pgclone_jobs_view GROUP BY status HAVING ((count(*) > 0)) ORDER BY status ASC LIMIT 1000
@@ -202,9 +202,9 @@ SELECT COUNT(*) FROM (SELECT t.* FROM public.pgclone_jobs_view t) t
 --@ DB07 | both | rows=2 | pgAdmin views the first hundred
 SELECT * FROM public.pgclone_jobs_view
 LIMIT 100
---@ DB08 | both | rows=1 type=114 col=QUERY_S_PLAN | pgAdmin draws the plan
+--@ DB08 | both | rows=1 type=114 col=QUERY_S_PLAN differs=plan | pgAdmin draws the plan
 EXPLAIN (FORMAT JSON, ANALYZE FALSE, VERBOSE FALSE, COSTS FALSE, TIMING FALSE, BUFFERS FALSE, SUMMARY FALSE, SETTINGS FALSE) SELECT * FROM public.pgclone_jobs_view
---@ DB09 | both | rows=1 type=114 | and with what it took
+--@ DB09 | both | rows=1 type=114 differs=plan | and with what it took
 EXPLAIN (FORMAT JSON, ANALYZE TRUE, VERBOSE TRUE, COSTS TRUE, TIMING TRUE, BUFFERS TRUE, SUMMARY TRUE) SELECT * FROM public.pgclone_jobs_view
 --@ DB10.1 | simple | tx=T tag=DECLARE_S_CURSOR | pages by cursor
 BEGIN;DECLARE "CURSOR:9001" CURSOR FOR SELECT * FROM public.pgclone_jobs_view
@@ -240,7 +240,7 @@ SELECT elsewhere.public.pgclone_jobs_view.status FROM public.pgclone_jobs_view
 PREPARE jobs_of (text, int) AS SELECT job_id FROM (SELECT * FROM pgclone_jobs_view) q WHERE status = $1 LIMIT $2
 --@ RE06.2 | simple | rows=1 val=7 | used
 EXECUTE jobs_of('running', 10)
---@ RE06.3 | simple | rows>=1 col=QUERY_S_PLAN | explained
+--@ RE06.3 | simple | rows>=1 col=QUERY_S_PLAN differs=plan | explained
 EXPLAIN EXECUTE jobs_of('running', 10)
 --@ RE06.4 | simple | tag=DEALLOCATE | given back
 DEALLOCATE jobs_of

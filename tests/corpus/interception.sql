@@ -183,6 +183,8 @@ SELECT pgclone_schema_async('c', 'x') AS j, nosuch FROM pg_class
 --@ A025 | both | rows=1 jobs=+1 val=t | comment and literal that look like SQL inside the arguments
 SELECT pgclone_schema_async('c', 'a, b) -- no', /* x, y) */ true -- tail )
  ) > 0
+--@ A026 | both | rows=1 jobs=+1 | synchronous clone returns text
+SELECT pgclone_table('c', 's', 't', true)
 --@ A029 | both | rows=1 jobs=+2 | two calls in one row run in order
 SELECT pgclone_schema_async('c', 'one'), pgclone_schema_async('c', 'two')
 --@ A031 | both | error=42883 differs=absent | CALL is for procedures; left to the server

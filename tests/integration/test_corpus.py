@@ -22,10 +22,10 @@ GROUPS = {f"{path.stem} {name}": cases for path in OWN for name, cases in groups
 
 @pytest.fixture(scope="module", params=installations(), ids=lambda each: str(each.major))
 def houses(request: pytest.FixtureRequest, servers: Servers) -> Iterator[tuple[House, House]]:
-    """The proxy in front of a server, and the oracle on another: what one house writes the other takes for traces."""
+    """The proxy in front of a server, and the oracle on another."""
     snapshot = two_jobs()
-    asked = servers.get(request.param, name="oracle")
-    with proxied(servers.get(request.param), snapshot) as proxy, oracle(asked, snapshot) as real:
+    behind, asked = (servers.get(request.param, name=name) for name in ("corpus", "oracle"))
+    with proxied(behind, snapshot) as proxy, oracle(asked, snapshot) as real:
         yield proxy, real
 
 

@@ -27,8 +27,8 @@ _OF_A_RESULT = (b"T", b"D")
 def definitions(snapshot: dict[str, Any]) -> str:
     """The statements that make the functions and views, in both spellings, over this snapshot of the jobs."""
     data = _literal(json.dumps(snapshot)) + "::jsonb"
-    spellings = [(f"public.{PREFIX}", signature) for signature in FUNCTIONS.values()]
-    spellings += [(f"{SCHEMA}.", signature) for signature in FUNCTIONS.values()]
+    spellings = [(f"public.{PREFIX}", signature) for signature in FUNCTIONS]
+    spellings += [(f"{SCHEMA}.", signature) for signature in FUNCTIONS]
     return "\n".join(
         [
             f"CREATE SCHEMA {SCHEMA}; CREATE UNLOGGED SEQUENCE public.pgclone_calls START {FIRST_JOB};",
@@ -51,9 +51,7 @@ def compared(said: Messages) -> list[tuple[bytes, Any]]:
 
 
 def _function(prefix: str, signature: Signature, data: str) -> str:
-    arguments = ", ".join(
-        f"{a.name} {a.type}" + (f" DEFAULT {a.default}" if a.default is not None else "") for a in signature.arguments
-    )
+    arguments = ", ".join(map(str, signature.arguments))
     rows = signature.role == "rows"
     returns = f"TABLE ({COLUMNS})" if rows else signature.returns
     return (

@@ -15,7 +15,7 @@ from proxy.embedded import SUPERUSER, Server
 from tests.harness.corpus.cases import Case
 from tests.harness.corpus.oracle import COUNT_ANEW, COUNTED, definitions
 from tests.harness.corpus.recorder import Recorder, Snapshot, recording_proxy
-from tests.harness.corpus.stage import Stage
+from tests.harness.corpus.stage import DATABASE, Stage
 from tests.harness.corpus.talk import LostError, Messages, Seen, Talk, unmet
 from tests.harness.servers import fresh_database
 
@@ -59,7 +59,8 @@ class House:
         cases = [case for case in group if case.since <= self.version]
         lost, talk = "", None
         try:
-            talk = Talk(self._port, SUPERUSER, self._stage.clear())
+            self._stage.clear()
+            talk = Talk(self._port, SUPERUSER, DATABASE)
         except LostError as error:
             lost = str(error)
         for case in cases:
@@ -107,7 +108,7 @@ class _Sequence:
 
 @contextmanager
 def proxied(server: Server, snapshot: Snapshot) -> Iterator[House]:
-    """A running server that knows nothing of pgclone, with a recording proxy in front of it."""
+    """A running server that knows nothing of pgclone, with a recording proxy in front of it.  Nobody else uses it."""
     with recording_proxy(server.conninfo(), snapshot) as (port, recorder):
         stage = Stage(server)
         try:
@@ -118,7 +119,7 @@ def proxied(server: Server, snapshot: Snapshot) -> Iterator[House]:
 
 @contextmanager
 def oracle(server: Server, snapshot: Snapshot) -> Iterator[House]:
-    """A running server, asked directly, with real functions and views in its databases."""
+    """A running server, asked directly, with real functions and views in its database.  Nobody else uses it."""
     with fresh_database(server, "oracle") as template:
         template.execute(definitions(snapshot))
         stage = Stage(server, template.name)

@@ -52,7 +52,7 @@ class TwoJobs:
 def two_jobs() -> Snapshot:
     """All sections of a snapshot of the two jobs, as they are now."""
     handlers = Handlers(TwoJobs(), None, Conninfo({}), "test")  # type: ignore[arg-type]  # all that is asked
-    sections = frozenset(signature.section for signature in FUNCTIONS.values()) - {""}
+    sections = frozenset(signature.section for signature in FUNCTIONS) - {""}
     return handlers.snapshot(Caller(SUPERUSER, "postgres", False), sections)
 
 
