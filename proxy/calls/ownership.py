@@ -1,7 +1,7 @@
-"""Asks the server which names in a statement are somebody else's: a user's own relation or function, or the real
-extension's.  Those are left alone.  Pure: the query's text, and what its row means.
+"""Asks the server what the names in a statement mean there: nothing, a stub of ours, or something of somebody else's.
 
-Our own stubs carry STUB_COMMENT and do not count.
+What is a user's own relation or function, or the real extension's, is left alone; with our stubs the server can keep a
+definition that uses them.  Pure: the query's text, and what its row means.
 """
 
 from __future__ import annotations
@@ -13,15 +13,24 @@ from proxy.calls.names import EXTENSION, Reference
 EXISTING_EXTENSION = "plpgsql"
 """An extension that is in nearly every database: where ours is said to exist, the server says so of this one."""
 STUB_COMMENT = "pgclone-proxy stub"
+"""Begins the comment on everything that `proxy.stubs` installs."""
 
 
 def ownership_query(names: Sequence[Reference]) -> str:
-    """A query of one row with a boolean per reference, in order: whether it resolves to an object not ours."""
-    return "SELECT " + ", ".join(_resolves(name) for name in names)
+    """A query of one row with a boolean per reference, in order: whether all that it resolves to are stubs of ours.
+
+    NULL where it resolves to nothing.
+    """
+    return "SELECT " + ", ".join(_is_a_stub(name) for name in names)
 
 
 def others(names: Sequence[Reference], row: Sequence[str | None]) -> frozenset[Reference]:
     """The references that the row of `ownership_query` marks as somebody else's."""
+    return frozenset(name for name, value in zip(names, row, strict=True) if value == "f")
+
+
+def stubs(names: Sequence[Reference], row: Sequence[str | None]) -> frozenset[Reference]:
+    """The references that the row of `ownership_query` marks as stubs."""
     return frozenset(name for name, value in zip(names, row, strict=True) if value == "t")
 
 
@@ -35,26 +44,27 @@ _EXISTING = (
 )
 
 
-def _resolves(name: Reference) -> str:
+def _is_a_stub(name: Reference) -> str:
     if name.kind == "extension":
-        return f"({_AVAILABLE} OR NOT {_EXISTING})"
+        return f"CASE WHEN {_AVAILABLE} OR NOT {_EXISTING} THEN false END"
     # The names come from our own fixed list, so they hold nothing that would need quoting.
     if name.kind == "view":
         spelled = f"pg_catalog.to_regclass('{f'{name.schema}.' if name.schema else ''}{name.name}')"
         comment = f"pg_catalog.obj_description({spelled}::pg_catalog.oid, 'pg_class')"
-        return f"({spelled} IS NOT NULL AND {_not_a_stub(comment)})"
+        return f"CASE WHEN {spelled} IS NOT NULL THEN {_marked(comment)} END"
     where = (
         f"n.nspname OPERATOR(pg_catalog.=) '{name.schema}'::pg_catalog.name"
         if name.schema
         else "pg_catalog.pg_function_is_visible(p.oid)"
     )
+    comment = "pg_catalog.obj_description(p.oid, 'pg_proc')"
     return (
-        "EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n"
+        f"(SELECT pg_catalog.bool_and({_marked(comment)})"
+        " FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n"
         " ON n.oid OPERATOR(pg_catalog.=) p.pronamespace"
-        f" WHERE p.proname OPERATOR(pg_catalog.=) '{name.name}'::pg_catalog.name AND {where}"
-        " AND " + _not_a_stub("pg_catalog.obj_description(p.oid, 'pg_proc')") + ")"
+        f" WHERE p.proname OPERATOR(pg_catalog.=) '{name.name}'::pg_catalog.name AND {where})"
     )
 
 
-def _not_a_stub(comment: str) -> str:
-    return f"(coalesce({comment}, '') OPERATOR(pg_catalog.<>) '{STUB_COMMENT}')"
+def _marked(comment: str) -> str:
+    return f"coalesce(pg_catalog.starts_with({comment}, '{STUB_COMMENT}'), false)"

@@ -72,7 +72,8 @@ def stored_definition(position: int) -> PgError:
     return PgError(
         "0A000",
         NOT_STORED,
-        hint="The proxy answers these names; the server does not know them. Query them directly.",
+        detail="The proxy answers these names; the server does not know them.",
+        hint="Query them directly, or make stubs known to the server with pgclone-proxy install-stubs.",
         position=position + 1,
     )
 
@@ -180,6 +181,33 @@ def changed() -> PgError:
         "pgclone: the arguments changed between evaluation passes",
         detail="What was called at first has been done; the jobs are in pgclone_jobs_view.",
         hint="Look at pgclone_jobs_view before running the statement again.",
+    )
+
+
+def stub_of_another_version(function: str) -> PgError:
+    """A stub has called what `signatures` does not have."""
+    return PgError(
+        "42883",
+        f"pgclone: there is no function pgclone_{function} with these arguments",
+        detail="The stubs in this database are of another version than the proxy.",
+        hint="Run pgclone-proxy install-stubs again.",
+    )
+
+
+def call_without_secret(spelled: str) -> PgError:
+    return PgError(
+        "42501",
+        f"{spelled}() was called without the secret that only the session's own role can read",
+        hint="Call it by its name.",
+    )
+
+
+def called_in_a_repeated_statement(spelled: str) -> PgError:
+    return PgError(
+        "0A000",
+        f"{spelled}() cannot be called by a function or view in a statement that calls a pgclone action itself",
+        detail="Such a statement is run more than once, and would start it each time.",
+        hint="Run the two in statements of their own.",
     )
 
 

@@ -34,6 +34,7 @@ def rewrite(
     sql: str,
     *,
     left_alone: frozenset[Reference] = frozenset(),
+    stubs: frozenset[Reference] = frozenset(),
     prepared: Mapping[str, Rewritten] | None = None,
     void_parameters: frozenset[int] = frozenset(),
     extended: bool = False,
@@ -41,7 +42,8 @@ def rewrite(
 ) -> list[Rewritten]:
     """The statements of a string, in order, or [] if nothing in it is ours or it does not parse: forward it as it is.
 
-    `left_alone`: names that mean something of the user's own · `prepared`: statements of ours that the session has
+    `left_alone`: names that mean something of the user's own · `stubs`: names that mean stubs of ours, which stored
+    definitions may use · `prepared`: statements of ours that the session has
     prepared in SQL, by name · `void_parameters`: numbers of parameters declared as void · `extended`: the string came
     in a Parse · `old_strings`: standard_conforming_strings is off.  Raises PgError for what is refused.
     """
@@ -49,7 +51,7 @@ def rewrite(
     if parsed is None or (extended and len(parsed.trees) > 1):
         return []
     known = dict(prepared or {})
-    context = Context(parsed.tokens, known, left_alone, void_parameters, extended)
+    context = Context(parsed.tokens, known, left_alone, stubs, void_parameters, extended)
     result = []
     for tree, start, end in parsed.statements():
         result.append(Statement(tree, start, end, context).rewritten())

@@ -31,6 +31,7 @@ class Context:
     tokens: Tokens
     prepared: Mapping[str, Rewritten]
     left_alone: frozenset[Reference]
+    stubs: frozenset[Reference]
     void_parameters: frozenset[int]
     extended: bool
 
@@ -61,7 +62,7 @@ class Statement:
         """The statement, rewritten if it names anything of ours.  Raises PgError if it is refused."""
         execute = self.shape.execute
         executed = self.context.prepared.get(execute.name) if execute else None
-        if not self.found.references and not executed:
+        if (not self.found.references and not executed) or self._kept_with_stubs():
             return Rewritten(
                 "plain", self._template(), control=control(self.tree), modes=modes(self.tree, self.tokens, self.end)
             )
@@ -73,6 +74,10 @@ class Statement:
             return self._execute(execute, executed.prepares or executed)
         result = self._result()
         return self._prepare(self.shape.prepare, result) if self.shape.prepare else result
+
+    def _kept_with_stubs(self) -> bool:
+        """Whether the server itself can keep this definition: it finds stubs of ours under all of the names."""
+        return self.shape.stored and self.found.references <= self.context.stubs
 
     def _template(self, data: str = DATA) -> Template:
         splices = (splice._replace(text=splice.text.replace(DATA, data)) for splice in self.splicer.splices)

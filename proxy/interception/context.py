@@ -11,7 +11,7 @@ from clone_engine.manager import Caller
 from proxy.calls.confidential import revealed
 from proxy.calls.filter import names_ours
 from proxy.calls.handlers import Handlers
-from proxy.calls.ownership import others, ownership_query
+from proxy.calls.ownership import others, ownership_query, stubs
 from proxy.calls.recording import result_data
 from proxy.calls.rewrite import Reference, Rewritten, forget, references, rewrite
 from proxy.calls.signatures import Call
@@ -71,10 +71,12 @@ class Context:
 
         PgError if its shape is refused; ServerError if the server could not be asked whose the names are.
         """
+        left_alone, as_stubs = await self._ownership(await _parsing(sql, references), commands)
         return await _parsing(
             sql,
             rewrite,
-            left_alone=await self._others(await _parsing(sql, references), commands),
+            left_alone=left_alone,
+            stubs=as_stubs,
             prepared=self.prepared,
             void_parameters=void_parameters,
             extended=extended,
@@ -96,19 +98,27 @@ class Context:
         """The second step of the filter."""
         return await _parsing(sql, names_ours, prepared=frozenset(self.prepared))
 
-    async def _others(self, names: frozenset[Reference], commands: Commands) -> frozenset[Reference]:
+    async def _ownership(
+        self, names: frozenset[Reference], commands: Commands
+    ) -> tuple[frozenset[Reference], frozenset[Reference]]:
+        """The names that are somebody else's, and those that are stubs of ours."""
         elsewhere = frozenset(name for name in names if name.database not in (None, self.caller.database))
         ordered = sorted(names - elsewhere, key=repr)
         # A failed transaction cannot be asked, and the statement fails there anyway.
         if not ordered or self.session.exchange.failed:
-            return elsewhere
-        return elsewhere | others(ordered, await commands.command(ownership_query(ordered)))
+            return elsewhere, frozenset()
+        row = await commands.command(ownership_query(ordered))
+        return elsewhere | others(ordered, row), stubs(ordered, row)
 
     def data(self, statements: Sequence[Rewritten], results: dict[str, Any] | None = None) -> str:
         """The JSON of what `statements` read, with the results of their actions if there are any yet."""
         sections = frozenset().union(*(statement.sections for statement in statements))
-        whole = self.handlers.snapshot(self.caller, sections) | (results or {})
-        return json.dumps(self._representable(whole))
+        return json.dumps(self.snapshot(sections) | self._representable(results or {}))
+
+    def snapshot(self, sections: frozenset[str]) -> dict[str, Any]:
+        """The sections of the snapshot, in characters that the session's encodings have."""
+        found: dict[str, Any] = self._representable(self.handlers.snapshot(self.caller, sections))
+        return found
 
     def literal(self, data: str) -> str:
         """`data` as an SQL literal of type jsonb.  Dollar quotes hold whatever the lexical settings are."""

@@ -158,6 +158,11 @@ def test_names_of_the_users_own() -> None:
     assert rewrite("DELETE FROM pgclone_jobs_view", left_alone=frozenset({VIEW})) == []
 
 
+def test_queries_are_rewritten_with_stubs_too() -> None:
+    sql = "CREATE TABLE t AS SELECT pgclone_version() FROM pgclone_jobs_view"
+    assert one(sql, stubs=references(sql)).kind == "read"
+
+
 def test_references() -> None:
     sql = "INSERT INTO public.pgclone_jobs_view SELECT pgclone.cancel(1); COPY pgclone.jobs_view TO STDOUT"
     assert references(sql) == {
@@ -358,3 +363,13 @@ def test_a_string_of_very_many_tokens_is_left_to_the_server() -> None:
 def test_long_chains_are_rewritten() -> None:
     assert len(one("SELECT pgclone_cancel(1)" + " UNION ALL SELECT pgclone_cancel(2)" * 900).sites) == 2
     assert one("SELECT pgclone_version()" + " || 'x'" * 900).kind == "read"
+
+
+@pytest.mark.parametrize("sql", [case[3] for case in REFUSED if case[1] == "stored definition"])
+def test_stored_definitions_are_left_to_a_server_with_stubs(sql: str) -> None:
+    assert rewrite(sql, stubs=references(sql)) == []
+    assert rewrite(f"{sql}; SELECT pgclone_jobs()", stubs=references(sql))[0].kind == "plain"
+    view = Reference("view", None, "pgclone_jobs_view")
+    # Every name has to be known to the server.
+    with pytest.raises(PgError, match="stored definition"):
+        rewrite("CREATE VIEW v AS SELECT pgclone.version() FROM pgclone_jobs_view", stubs=frozenset({view}))
