@@ -1,4 +1,6 @@
-"""The command line: `pgclone-proxy serve`, `check-config`, `demo`.  Makes the parts and joins them.
+"""The command line: `pgclone-proxy serve`, `check-config`, `install-stubs`, `remove-stubs`, `demo`.
+
+Makes the parts and joins them.
 
 Exit codes: 0 all well; 1 the demo found a difference; 2 a setting, an address or the target cannot be used, said in
 one line on standard error.
@@ -22,6 +24,7 @@ from clone_engine.connect import forget_environment
 from clone_engine.errors import PgError
 from clone_engine.job_store import StoreError
 from clone_engine.manager import Manager, ManagerSettings
+from clone_engine.request import Conninfo
 from clone_engine.store import SqliteStore
 from proxy.auth import Credentials
 from proxy.calls.handlers import Handlers
@@ -30,6 +33,7 @@ from proxy.interception.interceptor import SqlInterceptor
 from proxy.logs import configure
 from proxy.server import Server
 from proxy.session import Session
+from proxy.stubs.installing import install, remove, transaction
 from proxy.upstream import Target, parse_target
 
 UNUSABLE = 2
@@ -76,6 +80,41 @@ def check_config(path: Path | None) -> None:
     click.echo(f"configuration is valid; target {target.address}")
 
 
+dbname_option = click.option("--dbname", default="", help="The database (default: the target's).")
+user_option = click.option("--user", default="", help="The role that logs in (default: the target's).")
+
+
+@main.command("install-stubs")
+@config_option
+@dbname_option
+@user_option
+def install_stubs(path: Path | None, dbname: str, user: str) -> None:
+    """Make the functions and the view known to the target, for schema browsers and SQL on the server."""
+    try:
+        with transaction(_login(path, dbname, user)) as connection:
+            installed = install(connection)
+            database = connection.info.dbname
+    except (ConfigError, PgError) as error:
+        _fail(_one_line(error))
+    click.echo(f"{len(installed)} stubs are installed in database {database}")
+
+
+@main.command("remove-stubs")
+@config_option
+@dbname_option
+@user_option
+@click.option("--cascade", is_flag=True, help="Drop what depends on them as well.")
+def remove_stubs(path: Path | None, dbname: str, user: str, cascade: bool) -> None:
+    """Drop what install-stubs has made in the target."""
+    try:
+        with transaction(_login(path, dbname, user)) as connection:
+            removed = remove(connection, cascade=cascade)
+            database = connection.info.dbname
+    except (ConfigError, PgError) as error:
+        _fail(_one_line(error))
+    click.echo(f"{len(removed)} stubs are removed from database {database}")
+
+
 @main.command()
 @click.option("--keep", is_flag=True, help="Keep serving the sample after the clone, until Ctrl-C.")
 def demo(keep: bool) -> None:
@@ -93,6 +132,26 @@ def _settings(path: Path | None) -> tuple[Settings, Target]:
     if not settings.server.target:
         raise ConfigError("no target server: set server.target in the configuration file, or DATABASE_URL")
     return settings, parse_target(settings.server.target, settings.server.connect_timeout)
+
+
+def _login(path: Path | None, dbname: str, user: str) -> Conninfo:
+    """How to log in to the target: as its conninfo says, with a password from there, the passfile or libpq's places."""
+    settings, target = _settings(path)
+    parameters = dict(target.conninfo.parameters)
+    if user and user != parameters.get("user"):
+        parameters.pop("password", None)  # is somebody else's
+    given = {
+        "dbname": dbname,
+        "user": user,
+        "passfile": settings.jobs.passfile and str(Path(settings.jobs.passfile).expanduser()),
+    }
+    return Conninfo(parameters | {name: value for name, value in given.items() if value})
+
+
+def _one_line(error: ConfigError | PgError) -> str:
+    if isinstance(error, ConfigError):
+        return str(error)
+    return ". ".join(filter(None, (error.message.removeprefix("pgclone: "), error.detail, error.hint)))
 
 
 def _fail(reason: str) -> None:

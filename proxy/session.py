@@ -26,11 +26,12 @@ log = structlog.get_logger()
 
 # CopyData is never read as SQL, Bind values may be large: neither is gathered.
 CLIENT_QUIET, CLIENT_STREAMED = frozenset(b"dp"), frozenset(b"B")
-# Rows, COPY data and notices pass without a look.  c is CopyDone, H CopyOutResponse, V FunctionCallResponse.
-SERVER_QUIET = frozenset(b"DdNAcHVW")
+# Rows and COPY data pass without a look.  c is CopyDone, H CopyOutResponse, V FunctionCallResponse.
+SERVER_QUIET = frozenset(b"DdAcHVW")
 STATEMENTS = frozenset(b"QP")
 # Types of the server's messages that mean something here.
 ROW, COMPLETE, ERROR, NOTICE, STATUS, READY = b"DCENSZ"
+STATEMENT_ENDS = frozenset((ERROR, READY))
 BEFORE_ESTABLISHED = frozenset(b"RKAN")
 # Statements of ours are short; a longer one is most likely somebody's data, which should neither be held in memory nor
 # keep the other sessions waiting for the parser.
@@ -52,6 +53,15 @@ class Interceptor(Protocol):
     @property
     def wants_all(self) -> bool:
         """Whether messages other than Query and Parse have to be shown to `takes` as well."""
+
+    def heard(self, message: bytes) -> bool:
+        """Take the body of a NoticeResponse if it is not for the client."""
+
+    def statement_ended(self) -> None:
+        """The server has finished a statement in which something was heard."""
+
+    def close(self) -> None:
+        """The session has ended; may be said more than once."""
 
     def reply(self, entry: Entry, kind: int, message: bytes) -> bytes | None:
         """A server's message to `entry` as the client is to see it; None for the message itself."""
@@ -111,6 +121,7 @@ class Session:
         self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._deadline: asyncio.TimerHandle | None = None
         self._client_full = self._server_full = False
+        self._heard = False  # something that the interceptor took, in the statement that the server runs
         self._copying = False  # the work that is being done waits for the client's COPY data
         self.log = log.bind(connection=self.number)
 
@@ -138,6 +149,8 @@ class Session:
         for transport in (self.client, self.server):
             if transport and not transport.is_closing():
                 transport.close()
+        if self._interceptor:
+            self._interceptor.close()
         self._host.remove(self)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -289,6 +302,8 @@ class Session:
                 return self._notice(data[start:end])
             return self._before_established(kind, data[body_start:end])
         entry = self.exchange.received(kind, data[body_start] if kind == READY else 0)
+        if self._heard and kind in STATEMENT_ENDS:
+            self._end_heard()
         if kind == COMPLETE and entry is not None:
             self.exchange.completed(entry, data[body_start:end])
         if entry is None or entry is PLAIN.get(entry.kind):
@@ -297,12 +312,22 @@ class Session:
 
     def _notice(self, message: bytes) -> bytes | None:
         front = self.exchange.front
-        if front is None or self._interceptor is None:
+        if self._interceptor is None:
+            return None
+        if self._interceptor.heard(message[HEADER:]):
+            self._heard = True
+            return b""
+        if front is None:
             return None
         if not front.hidden:
             return self._interceptor.reply(front, NOTICE, message)
         front.warned = True
         return b""
+
+    def _end_heard(self) -> None:
+        self._heard = False
+        if self._interceptor:
+            self._interceptor.statement_ended()
 
     def _before_established(self, kind: int, body: bytes) -> bytes | None:
         if kind == READY:

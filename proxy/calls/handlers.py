@@ -71,6 +71,10 @@ class Handlers:
         """Do what a recorded call asks.  PgError if it is refused; then nothing has been started."""
         return await self._actions[call.signature.name](caller, call.arguments)
 
+    async def login(self, caller: Caller) -> Conninfo:
+        """A conninfo with which the caller's role can log in to the target; PgError if there is none."""
+        return await self._credentials.login(caller.role, caller.database)
+
     async def _start(self, kind: Kind, caller: Caller, arguments: dict[str, Any]) -> Answer:
         return Answer((await self._submit(kind, caller, arguments)).job_id)
 

@@ -106,14 +106,14 @@ def _parse_line(line: str, sites: Sequence[Site]) -> Call:
 def _checked(value: Any, type_: str, strict: bool) -> Any:
     if value is None and not strict:
         return None
-    if type(value) is not _PYTHON_TYPES[type_]:
+    if type(value) is not PYTHON_TYPES[type_]:
         raise refusals.invalid_log()
     if type_ == "integer" and value in _PLACEHOLDERS:
         raise refusals.nested_actions(-1)
     return value
 
 
-_PYTHON_TYPES: dict[str, type] = {"text": str, "integer": int, "boolean": bool}
+PYTHON_TYPES: dict[str, type] = {"text": str, "integer": int, "boolean": bool}
 _PLACEHOLDERS = range(PLACEHOLDER - MAX_CALLS, PLACEHOLDER + 1)
 
 

@@ -396,6 +396,7 @@ def _entry(kind: str, ours: Ours | None) -> Entry:
         position=ours.rendered.client_position,
         extra_parameter=bool(ours.number),
         notice=ours.rewritten.notice,
+        repeated=ours.rewritten.kind == "action",
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from clone_engine.manager import Caller
 from proxy.calls.filter import may_name_ours
 from proxy.calls.handlers import Handlers
+from proxy.interception.call_backs import CallBacks
 from proxy.interception.context import Context
 from proxy.interception.extended import ExtendedQueries, Work
 from proxy.interception.replies import client_reply
@@ -28,6 +29,7 @@ class SqlInterceptor:
         self._context = Context(session, handlers, caller)
         self._simple = SimpleQueries(self._context)
         self._extended = ExtendedQueries(self._context)
+        self._call_backs = CallBacks(self._context)
 
     def __repr__(self) -> str:
         return f"<SqlInterceptor {self._context!r}>"
@@ -53,6 +55,18 @@ class SqlInterceptor:
         # A Query ends the implicit transaction of a pipeline, so it ends the block that stands for it.
         if await self._extended.ended():
             await self._simple.query(frame)
+
+    def heard(self, message: bytes) -> bool:
+        """Take the body of a NoticeResponse if it is not for the client."""
+        return self._call_backs.heard(message)
+
+    def statement_ended(self) -> None:
+        """The server has finished a statement in which something was heard."""
+        self._call_backs.statement_ended()
+
+    def close(self) -> None:
+        """The session has ended; may be said more than once."""
+        self._call_backs.close()
 
     def reply(self, entry: Entry, kind: int, message: bytes) -> bytes | None:
         """A server's message to `entry` as the client is to see it; None for the message itself."""

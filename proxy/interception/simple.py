@@ -161,7 +161,7 @@ class _Script:
     async def _forward(self, statement: Rewritten, data: str) -> None:
         rendered = statement.render(self._context.literal(data))
         entry = self._simple.forward(rendered, self._codec, _remember(self._context, [statement]))
-        entry.swallows, entry.notice = b"Z", statement.notice
+        entry.swallows, entry.notice, entry.repeated = b"Z", statement.notice, statement.kind == "action"
         await self._session.finished()
         self._failed = entry.error is not None
 

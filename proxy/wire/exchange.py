@@ -53,6 +53,8 @@ class Entry:
     """So do the server's complaints about the number of parameters."""
     swallows: bytes = b""
     """Types of the replies that are not for the client; its other replies are."""
+    repeated: bool = False
+    """Its statement is run more than once: what a function in it did would be done each time."""
     notice: str = ""
     """Takes the place of what the server's notice says that something exists already (42710)."""
     on_tag: Callable[[bytes], None] | None = None

@@ -229,6 +229,11 @@ def encode_error(error: PgError, codec: str, severity: str = "ERROR") -> bytes:
     return encode_fields(b"E", {k: v.replace("\0", "").encode(codec, "replace") for k, v in texts.items()})
 
 
+def encode_warning(warning: PgError, codec: str) -> bytes:
+    """A NoticeResponse of severity WARNING."""
+    return b"N" + encode_error(warning, codec, "WARNING")[1:]
+
+
 def encode_notice(text: str, codec: str) -> bytes:
     """A NoticeResponse of severity NOTICE."""
     fields = {"S": "NOTICE", "V": "NOTICE", "C": "00000", "M": text}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,16 +10,9 @@ import pytest
 from clone_engine.errors import PgError
 from proxy.demo import TAKEN
 from proxy.embedded import Server, free_port
-from proxy.launch import ProxyProcess, clean_environment
+from proxy.launch import ProxyProcess
+from tests.harness.commands import run
 from tests.harness.proxies import Proxies
-
-
-def run(*arguments: str, directory: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "proxy", *arguments],
-        cwd=directory, env=clean_environment(environment), capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
-
 
 BAD = {
     "unknown key": ('[server]\nlisten_prt = 1\n', "listen_prt"),

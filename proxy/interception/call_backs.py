@@ -1,0 +1,140 @@
+"""Calls that stubs make while the server runs a statement: DO blocks, functions, views of the user's own.
+
+A stub speaks in NoticeResponses, which are withheld from the client, and waits for the reply in the `mailbox`.  What
+reads is answered at once, since only the session's role can read the reply.  An action has to come with a secret that
+was left in the mailbox before: whoever could read that acts with the role's rights, and is granted nothing by the call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Coroutine
+from typing import Any
+
+from clone_engine.errors import PgError
+from proxy.calls import refusals
+from proxy.calls.call_backs import SQLSTATE, Word, called, error_reply, looked_up, read, value_reply
+from proxy.interception.context import Context
+from proxy.interception.mailbox import Mailbox
+from proxy.wire import messages
+
+MARK = b"C%s\0" % SQLSTATE.encode()
+SECRET_BYTES = 16
+
+
+class _CallBack:
+    """One call, from its first word to the end of the statement that it is part of."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.secret = secrets.token_bytes(SECRET_BYTES)
+        self.word: asyncio.Future[Word] = asyncio.get_running_loop().create_future()
+        """What came with the secret."""
+        self.task: asyncio.Task[None] | None = None
+
+
+class CallBacks:
+    """Answers the calls of stubs on one session, one at a time, as they come."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        caller = context.caller
+        self._mailbox = Mailbox(lambda: context.handlers.login(caller))
+        self._current: _CallBack | None = None
+        self._used = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __repr__(self) -> str:
+        return f"<CallBacks {self._mailbox!r}>"
+
+    def heard(self, message: bytes) -> bool:
+        """Take the body of a NoticeResponse if a stub speaks in it; the client is not to see it then."""
+        if MARK not in message:
+            return False
+        fields = messages.decode_fields(message)
+        if fields.get("C") != SQLSTATE.encode():
+            return False
+        word = read(fields.get("D", b""))
+        if word is not None and word.secret:
+            self._hear_call(word)
+        elif word is not None:
+            self._hear_wish(word)
+        return True
+
+    def statement_ended(self) -> None:
+        """The server has finished a statement: who called while it ran waits no more."""
+        if self._current and self._current.task:
+            self._current.task.cancel()
+        self._current = None
+
+    def close(self) -> None:
+        """The session has ended; may be said more than once."""
+        if self._used:
+            self._used = False
+            self.statement_ended()
+            self._start(self._close())
+
+    async def _close(self) -> None:
+        others = self._tasks - {asyncio.current_task()}
+        await asyncio.gather(*others, return_exceptions=True)
+        await self._mailbox.close()
+
+    def _hear_wish(self, word: Word) -> None:
+        self.statement_ended()  # a call whose error the statement has caught
+        self._used = True
+        self._current = _CallBack(word.number)
+        self._current.task = self._start(self._serve(self._current, word))
+
+    def _hear_call(self, word: Word) -> None:
+        current = self._current
+        if current is None or current.word.done() or not secrets.compare_digest(current.secret.hex(), word.secret):
+            self._context.session.log.warning("call-back refused", reason="nobody was given this secret")
+            return
+        current.word.set_result(word)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _serve(self, call_back: _CallBack, word: Word) -> None:
+        """Answer a call; in the end nothing of it is left on the server."""
+        try:
+            reply = await self._reply(word) if word.function else b""
+            await self._mailbox.put(call_back.number, call_back.secret + reply)
+            if not reply:
+                reply = await self._reply(await call_back.word)
+                await self._mailbox.append(call_back.number, reply)
+            await asyncio.Event().wait()  # until the stub has read it
+        except PgError as error:
+            self._warn(call_back, error)
+        except Exception:
+            self._context.session.log.exception("call-back failed")
+        finally:
+            await self._mailbox.remove(call_back.number)
+
+    async def _reply(self, word: Word) -> bytes:
+        front = self._context.session.exchange.front
+        repeated = front is not None and (front.hidden or front.repeated)
+        try:
+            call = called(word)
+            if call.signature.role != "action":
+                snapshot = self._context.snapshot(frozenset((call.signature.section,)))
+                return value_reply(looked_up(call, snapshot, lenient=repeated))
+            if repeated:
+                raise refusals.called_in_a_repeated_statement(call.signature.flat)
+            if not word.secret:
+                raise refusals.call_without_secret(call.signature.flat)
+            answer = await self._context.handlers.perform(self._context.caller, call)
+        except PgError as error:
+            return error_reply(error)
+        return value_reply(answer.value, answer.notices)
+
+    def _warn(self, call_back: _CallBack, error: PgError) -> None:
+        """Tell the client why nobody answers; the stub's own error cannot know."""
+        session = self._context.session
+        session.log.warning("call-back not answered", reason=error.message)
+        if self._current is call_back and not session.from_server.streaming:
+            session.tell(messages.encode_warning(error, self._context.codec))

@@ -1,0 +1,141 @@
+"""Where stubs on the server find the replies to their calls: large objects of the session's role.
+
+They are written through a connection of the role's own, which is opened when it is first needed and closed when it
+has not been for a while.  A large object because it can be read in every isolation level, and by that role alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from importlib.resources import files
+
+import psycopg
+from psycopg import AsyncConnection, pq
+from psycopg.sql import SQL, Composed, Literal
+
+from clone_engine.connect import parameters
+from clone_engine.errors import PgError
+from clone_engine.request import Conninfo
+from clone_engine.server_error import from_login, from_psycopg
+
+IDLE_SECONDS = 60.0
+"""Opening takes some ten milliseconds, and an open connection is one that others cannot have."""
+
+OWNED = "pgclone-proxy reply by "
+"""Begins the comment on a large object; the process id of the connection follows, after which it can be swept away."""
+
+PUT = SQL("SELECT pg_catalog.lo_from_bytea({0}, {1}); COMMENT ON LARGE OBJECT {0} IS {2}")
+APPEND = SQL("SELECT pg_catalog.lo_put({0}, {1}, {2})")
+# With a look at the comment: the number was named by who called, and may be that of something else.
+REMOVE = SQL(
+    "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid = {0}"
+    " AND pg_catalog.starts_with(pg_catalog.obj_description(oid, 'pg_largeobject'), {1})"
+)
+
+Login = Callable[[], Awaitable[Conninfo]]
+"""A conninfo with which the role can log in; PgError if there is none."""
+
+
+class Mailbox:
+    """The replies to one session's calls, by the number of their large object."""
+
+    def __init__(self, login: Login) -> None:
+        self._login = login
+        self._connection: AsyncConnection | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._sizes: dict[int, int] = {}
+        self._idle: asyncio.TimerHandle | None = None
+
+    def __repr__(self) -> str:
+        return f"<Mailbox {len(self._sizes)} letters, {'connected' if self._connection else 'not connected'}>"
+
+    async def put(self, number: int, content: bytes) -> None:
+        """Make the large object.  PgError if the role cannot log in, or may not make one."""
+        self._sizes[number] = len(content)
+
+        def statements(pid: int) -> Composed:
+            return PUT.format(Literal(number), Literal(content), Literal(f"{OWNED}{pid}"))
+
+        await self._run(statements)
+
+    async def append(self, number: int, content: bytes) -> None:
+        """Write behind what is there, all at once.  PgError if the server refuses."""
+        size = self._sizes[number]
+        await self._run(lambda _: APPEND.format(Literal(number), Literal(size), Literal(content)))
+        self._sizes[number] += len(content)
+
+    async def remove(self, number: int) -> None:
+        """Remove the large object if there is one.  Never raises: what is left is swept away later."""
+        if self._sizes.pop(number, None) is not None and self._connection is not None:
+            with suppress(PgError):
+                await self._run(lambda _: REMOVE.format(Literal(number), Literal(OWNED)))
+
+    async def close(self) -> None:
+        """Close the connection, if there is one.  The mailbox can be used again."""
+        if self._idle:
+            self._idle.cancel()
+        connection, self._connection = self._connection, None
+        if connection:
+            await connection.close()
+
+    async def _run(self, statements: Callable[[int], Composed]) -> None:
+        """Run, as one transaction, statements that may depend on the connection's process id.  PgError if refused."""
+        async with self._one_at_a_time:
+            for again in (True, False):  # the server may have closed the connection meanwhile
+                connection = await self._connected()
+                try:
+                    await connection.execute(statements(connection.info.backend_pid))
+                    break
+                except psycopg.Error as error:
+                    if not (again and connection.closed):
+                        raise from_psycopg(error) from None
+        self._wait_idle()
+
+    async def _connected(self) -> AsyncConnection:
+        if self._connection is None or self._connection.closed:
+            self._connection = await _open(await self._login())
+        return self._connection
+
+    def _wait_idle(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._idle:
+            self._idle.cancel()
+        self._idle = loop.call_later(IDLE_SECONDS, lambda: loop.create_task(self._close_idle()))
+
+    async def _close_idle(self) -> None:
+        if self._sizes:
+            self._wait_idle()
+        else:
+            await self.close()
+
+
+async def _open(conninfo: Conninfo) -> AsyncConnection:
+    """A connection on which replies can be written; what earlier ones of the role have left behind is gone."""
+    named = Conninfo(conninfo.parameters | {"application_name": "pgclone-proxy: replies to stubs"})
+    try:
+        connection = await AsyncConnection.connect(
+            **parameters(named, 0, pq.version()),  # type: ignore[arg-type]  # values are libpq keywords only
+            autocommit=True,
+            prepare_threshold=None,
+        )
+    except psycopg.Error as error:
+        raise from_login(error, named, "target") from None
+    try:
+        for name in ("settings.sql", "sweep.sql"):
+            await connection.execute((files(__package__) / name).read_bytes())
+        cursor = await connection.execute("SHOW lo_compat_privileges")
+        row = await cursor.fetchone()
+    except psycopg.Error as error:
+        await connection.close()
+        raise from_psycopg(error) from None
+    if row == ("on",):
+        await connection.close()
+        raise PgError(
+            "0A000",
+            "pgclone: calls on the server cannot be answered while lo_compat_privileges is on",
+            detail="Other roles could read the replies.",
+            hint="Set lo_compat_privileges to off, or name the function in the statement that the client sends.",
+        )
+    return connection

@@ -1,0 +1,127 @@
+"""The stubs as SQL: each function and view in both spellings, and the functions behind them.
+
+Made from `signatures`, so that they cannot differ from what the proxy answers.  Pure; running them is `installing.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from importlib.resources import files
+from typing import Literal, NamedTuple
+
+from proxy.calls.expressions import TYPES
+from proxy.calls.names import PREFIX, SCHEMA
+from proxy.calls.ownership import STUB_COMMENT
+from proxy.calls.signatures import FUNCTIONS, VIEW, VIEW_COLUMNS, Signature
+
+Columns = Iterable[tuple[str, str]]
+
+
+class Stub(NamedTuple):
+    """One object."""
+
+    kind: Literal["SCHEMA", "FUNCTION", "VIEW"]
+    identity: str
+    """As it is named in DROP; the same as in objects.sql."""
+    definition: str
+    comment: str
+    """What \\dd and schema browsers show; begins with STUB_COMMENT."""
+    privilege: Literal["USAGE", "EXECUTE", "SELECT"]
+    """What everybody is granted."""
+
+
+def stubs() -> list[Stub]:
+    """All of them, each behind those that it needs."""
+    return [
+        Stub("SCHEMA", SCHEMA, f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}", _comment("the functions"), "USAGE"),
+        *(_internal(*row) for row in INTERNALS),
+        *(_function(spelled, signature) for signature in FUNCTIONS for spelled in _spellings(signature.name)),
+        *(_view(spelled) for spelled in _spellings(VIEW)),
+    ]
+
+
+def flat_names() -> list[str]:
+    """The names that they have in the schema public."""
+    return [PREFIX + name for name in [*(signature.name for signature in FUNCTIONS), VIEW]]
+
+
+def short_names() -> list[str]:
+    """The names that they have in the schema pgclone."""
+    return [*(signature.name for signature in FUNCTIONS), VIEW, *(f"_{name}" for name, _, _ in INTERNALS)]
+
+
+INTERNALS = (
+    ("look", "oid, boolean", "reads what the proxy has replied"),
+    ("say", "jsonb", "says something to the proxy"),
+    ("fail", "jsonb", "raises an error of the proxy"),
+    ("call", "text, boolean, jsonb", "hands a call to the proxy and waits for its reply"),
+)
+"""The functions behind the stubs: file and name, types of the arguments, what it does."""
+
+
+def _internal(name: str, types: str, does: str) -> Stub:
+    definition = (files(__package__) / f"{name}.sql").read_text(encoding="utf-8")
+    return Stub("FUNCTION", f'{SCHEMA}."_{name}"({types})', definition, _comment(does), "EXECUTE")
+
+
+def _spellings(name: str) -> tuple[str, str]:
+    return f'{SCHEMA}."{name}"', f'public."{PREFIX}{name}"'
+
+
+def _function(spelled: str, signature: Signature) -> Stub:
+    declared = ", ".join(map(str, signature.arguments))
+    returns, body = _rows(signature) if signature.role == "rows" else _scalar(signature)
+    strict = " STRICT" if signature.strict else ""
+    definition = (
+        f"CREATE OR REPLACE FUNCTION {spelled}({declared}) RETURNS {returns}\n"
+        f"LANGUAGE plpgsql VOLATILE{strict} PARALLEL UNSAFE\n"
+        f"AS $stub$\nBEGIN\n    {body};\nEND\n$stub$"
+    )
+    identity = f"{spelled}({', '.join(a.type for a in signature.arguments)})"
+    return Stub(
+        "FUNCTION",
+        identity,
+        definition,
+        _comment(f"{signature.flat}(), answered by the proxy that the session goes through"),
+        "EXECUTE",
+    )
+
+
+def _view(spelled: str) -> Stub:
+    definition = f"CREATE OR REPLACE VIEW {spelled} AS {_select(_call('progress_detail', False, ''), VIEW_COLUMNS)}"
+    return Stub("VIEW", spelled, definition, _comment("one row for each job"), "SELECT")
+
+
+def _scalar(signature: Signature) -> tuple[str, str]:
+    call = _call_of(signature)
+    return signature.returns, f"RETURN ({call} OPERATOR(pg_catalog.#>>) '{{}}')::{TYPES[signature.returns]}"
+
+
+def _rows(signature: Signature) -> tuple[str, str]:
+    return f"TABLE ({_declared(VIEW_COLUMNS)})", f"RETURN QUERY {_select(_call_of(signature), VIEW_COLUMNS)}"
+
+
+def _select(call: str, columns: Columns) -> str:
+    return f"SELECT * FROM pg_catalog.jsonb_to_recordset({call}) AS t({_declared(columns)})"
+
+
+def _declared(columns: Columns) -> str:
+    return ", ".join(f"{name} {TYPES[type_]}" for name, type_ in columns)
+
+
+def _call_of(signature: Signature) -> str:
+    arguments = ", ".join(_pairs(signature))
+    return _call(signature.name, signature.role == "action", arguments)
+
+
+def _pairs(signature: Signature) -> Iterator[str]:
+    for number, argument in enumerate(signature.arguments, 1):
+        yield f"'{argument.name}', ${number}"
+
+
+def _call(name: str, action: bool, arguments: str) -> str:
+    return f"{SCHEMA}._call('{name}', {str(action).lower()}, pg_catalog.jsonb_build_object({arguments}))"
+
+
+def _comment(text: str) -> str:
+    return f"{STUB_COMMENT}: {text}"
