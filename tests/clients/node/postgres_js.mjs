@@ -34,15 +34,17 @@ same("a template without parameters", async (open) => told(await (await open())`
 same("parameters of many types", async (open) => {
   const sql = await open();
   const [array, json, bytes] = [["x", null, "ü"], { k: [1, null] }, Buffer.from([0, 255])];
-  return told(await sql`SELECT ${7}::int AS n, ${array}::text[] AS a, ${sql.json(json)}::jsonb AS j, ${bytes}::bytea AS b,
-    ${new Date(0)}::timestamptz AS t, ${true}::bool AS yes, ${null}::int AS nothing, id FROM items WHERE id = ${7}`);
+  return told(await sql`SELECT ${7}::int AS n, ${array}::text[] AS a, ${sql.json(json)}::jsonb AS j,
+    ${bytes}::bytea AS b, ${new Date(0)}::timestamptz AS t, ${true}::bool AS yes,
+    ${null}::int AS nothing, id FROM items WHERE id = ${7}`);
 });
 
 same("one template executed often", async (open) => {
   const sql = await open();
   const found = [];
   for (let id = 1; id <= 8; id += 1) found.push(told(await sql`SELECT * FROM items WHERE id = ${id}`));
-  return [found, told(await sql`SELECT statement FROM pg_prepared_statements WHERE statement LIKE '% FROM items %'`)];
+  const prepared = await sql`SELECT statement FROM pg_prepared_statements WHERE statement LIKE '% items %' ORDER BY 1`;
+  return [found, told(prepared)];
 });
 
 same("without prepared statements", async (open) => {
@@ -57,7 +59,8 @@ same("built queries", async (open) => {
   const found = [];
   const done = sql.begin(async (tx) => {
     found.push(told(await tx`INSERT INTO items ${tx(rows, "id", "name")} RETURNING id, name`));
-    found.push(told(await tx`UPDATE items SET ${tx({ price: 3 }, "price")} WHERE id IN ${tx([600, 1])} RETURNING ${tx("name")}`));
+    found.push(told(await tx`UPDATE items SET ${tx({ price: 3 }, "price")}
+      WHERE id IN ${tx([600, 1])} RETURNING ${tx("name")}`));
     throw rollback;
   });
   assert.equal(await done.catch((error) => error), rollback);
@@ -70,7 +73,8 @@ same("rows as values and as bytes", async (open) => {
 });
 
 same("a described statement", async (open) => {
-  const { string, types, columns } = await (await open())`SELECT name FROM items WHERE id = ${1} AND name = ${"x"}`.describe();
+  const sql = await open();
+  const { string, types, columns } = await sql`SELECT name FROM items WHERE id = ${1} AND name = ${"x"}`.describe();
   return { string, types: [...types], columns: columns.map(({ name, type }) => ({ name, type })) };
 });
 
@@ -82,7 +86,8 @@ same("several statements in one query", async (open) => {
 same("queries sent ahead of the answers", async (open) => {
   const sql = await open();
   const ids = Array.from({ length: 60 }, (_, id) => id);
-  const done = await Promise.allSettled(ids.map((id) => sql`SELECT name, 100 / ${id % 20}::int AS n FROM items WHERE id = ${id}`));
+  const ask = (id) => sql`SELECT name, 100 / ${id % 20}::int AS n FROM items WHERE id = ${id}`;
+  const done = await Promise.allSettled(ids.map(ask));
   return done.map(({ value, reason }) => (value ? told(value) : reason.code));
 });
 
@@ -110,13 +115,15 @@ same("a transaction with savepoints, sent ahead", async (open) => {
 
 same("a read-only transaction", async (open) => {
   const sql = await open();
-  return [await refused(sql.begin("read only", (tx) => tx`DELETE FROM items`)), told(await sql`SELECT count(*) FROM items`)];
+  const error = await refused(sql.begin("read only", (tx) => tx`DELETE FROM items`));
+  return [error, told(await sql`SELECT count(*) FROM items`)];
 });
 
 same("a cursor", async (open) => {
   const sql = await open();
   const found = [];
-  for await (const rows of sql`SELECT id, name FROM items WHERE id > ${10} ORDER BY id`.cursor(40)) found.push([...rows]);
+  const query = sql`SELECT id, name FROM items WHERE id > ${10} ORDER BY id`;
+  for await (const rows of query.cursor(40)) found.push([...rows]);
   return found;
 });
 
@@ -169,7 +176,8 @@ same("a cancelled query", async (open) => {
 
 same("names of ours where they mean nothing", async (open) => {
   const sql = await open();
-  return told(await sql`SELECT 'pgclone_progress(1)' AS pgclone_progress, ${"SELECT pgclone_jobs()"}::text /* pgclone_jobs() */`);
+  const value = "SELECT pgclone_jobs()";
+  return told(await sql`SELECT 'pgclone_progress(1)' AS pgclone_progress, ${value}::text /* pgclone_jobs() */`);
 });
 
 same("a parameter that is large", async (open) => {
@@ -195,7 +203,7 @@ ours("the view has the types of its columns", async (open) => {
 
 ours("a row of the view", async (open) => {
   const sql = await open();
-  const row = await our.ended(asker(sql), await our.cloned(asker(sql)));
+  const row = await our.ended(asker(sql), ...await our.completed(asker(sql)));
   assert.equal(row.rows_copied, "1000");
   assert.equal(row.pct_complete, 100);
   assert.ok(row.end_time instanceof Date && row.end_time >= row.start_time);
@@ -213,13 +221,13 @@ ours("described statements show the client's parameters only", async (open) => {
 
 ours("reads with constants, with parameters and per row", async (open) => {
   const sql = await open();
-  const job = await our.cloned(asker(sql));
+  const [job, other] = await our.completed(asker(sql), 2);
   const status = { status: "completed" };
   const constant = our.literally("SELECT pgclone_progress($1)::jsonb ->> 'status' AS status", job);
   assert.deepEqual([...await sql.unsafe(constant)], [status]);
   assert.deepEqual([...await sql`SELECT pgclone_progress(${job})::jsonb ->> 'status' AS status`], [status]);
   const perRow = await sql`SELECT pgclone_progress(job_id)::jsonb ->> 'status' AS status FROM pgclone_jobs_view
-    WHERE job_id IN ${sql([job, await our.cloned(asker(sql))])}`;
+    WHERE job_id IN ${sql([job, other])}`;
   assert.deepEqual([...perRow], [status, status]);
   const [{ pgclone_jobs: listed }] = await sql`SELECT pgclone_jobs()`;
   assert.ok(JSON.parse(listed).some((entry) => entry.job_id === job));
@@ -270,8 +278,7 @@ ours("an unprepared statement while its job goes on", async (open) => {
 
 ours("a cursor over the view", async (open) => {
   const sql = await open();
-  const jobs = [];
-  for (let n = 0; n < 3; n += 1) jobs.push(await our.cloned(asker(sql)));
+  const jobs = await our.completed(asker(sql), 3);
   const found = [];
   const query = sql`SELECT job_id FROM pgclone_jobs_view WHERE job_id IN ${sql(jobs)} ORDER BY 1`;
   for await (const rows of query.cursor(2)) found.push(rows.map((row) => row.job_id));
@@ -343,8 +350,9 @@ ours("several statements with an action in one query", async (open) => {
 
 ours("COPY of the view", async (open) => {
   const sql = await open();
-  const job = await our.cloned(asker(sql));
-  const copy = sql`COPY (SELECT job_id, status FROM pgclone_jobs_view WHERE job_id = ${sql.unsafe(String(job))}) TO STDOUT`;
+  const [job] = await our.completed(asker(sql));
+  const where = sql.unsafe(`job_id = ${job}`);
+  const copy = sql`COPY (SELECT job_id, status FROM pgclone_jobs_view WHERE ${where}) TO STDOUT`;
   assert.equal(await text(await copy.readable()), `${job}\tcompleted\n`);
 });
 
@@ -385,7 +393,7 @@ ours("a cancelled query on the view", async (open) => {
   await sleeping(sql);
   query.cancel();
   assert.equal((await refused(query)).code, "57014");
-  await our.cloned(asker(sql));
+  assert.equal((await sql`SELECT count(*) FROM pgclone_jobs_view`).length, 1);
 });
 
 const connect = async (url, options) => postgres(url, { max: 1, ...options });

@@ -60,6 +60,13 @@ export async function cloned(q) {
   return job;
 }
 
+/** Completed clones of sales.customers, the same for all checks that only look at them; the first `number` job ids. */
+export async function completed(q, number = 1) {
+  while (done.length < number) done.push(await cloned(q));
+  return done.slice(0, number);
+}
+const done = [];
+
 /** Start a clone that waits for a lock: `held` is a connection to the source.  The job id and how to let it go on. */
 export async function waiting(q, held) {
   await held("BEGIN");
@@ -89,8 +96,9 @@ export async function followed(q, held, look) {
 }
 
 /** What the view is to look like, for comparison with what a client makes of it. */
-export const SHAPE = `SELECT NULL::int AS job_id, NULL::text AS status, NULL::text AS op_type, NULL::text AS schema_name,
-  NULL::text AS table_name, NULL::text AS current_phase, NULL::text AS current_table, NULL::int8 AS tables_total,
+export const SHAPE = `SELECT NULL::int AS job_id, NULL::text AS status, NULL::text AS op_type,
+  NULL::text AS schema_name, NULL::text AS table_name, NULL::text AS current_phase, NULL::text AS current_table,
+  NULL::int8 AS tables_total,
   NULL::int8 AS tables_completed, NULL::int8 AS rows_copied, NULL::int8 AS bytes_copied, NULL::int8 AS elapsed_ms,
   NULL::timestamptz AS start_time, NULL::timestamptz AS end_time, NULL::text AS error_message,
   NULL::float8 AS pct_complete, NULL::text AS progress_bar, NULL::text AS elapsed_time`;
