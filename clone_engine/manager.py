@@ -101,13 +101,22 @@ class Manager:
             raise
         self.version += 1
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the proxy shuts down: unfinished jobs are about to be interrupted."""
+        return self._stopping
+
+    def begin_stop(self) -> None:
+        """Accept no more jobs, and start none; `stop` follows."""
+        self._stopping = True
+
     async def stop(self) -> None:
-        """Accept no more jobs, stop those that run, within the limits of their processes, and close the store.
+        """Stop the jobs that run, within the limits of their processes, and close the store.
 
         Unfinished jobs are then failed, with a text that says how to go on.
         """
-        async with self._submitting:
-            self._stopping = True
+        async with self._submitting:  # whoever was accepted just before
+            self.begin_stop()
         while self._waiting:
             job_id = self._waiting.popleft()
             await self._finish(job_id, interrupted(self._jobs[job_id], by="a shutdown"))

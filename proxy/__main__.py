@@ -169,6 +169,7 @@ async def _serve(settings: Settings, target: Target) -> None:
         await server.start()
         await _signalled()
     finally:
+        manager.begin_stop()
         await server.stop()
         await manager.stop()
 

@@ -1,15 +1,48 @@
-"""CancelRequests: passed to the target server as they came (protocol chapter 54.2.8).
+"""CancelRequests: whose work they stop (protocol chapter 54.2.8).
 
-The client holds the key that the server itself gave out, so nothing is mapped.  No reply is ever sent.
+The client holds the key that the server itself gave out.  While the session with that key waits for work of the proxy,
+the request is for that; else it is passed to the target server as it came.  No reply is ever sent.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 
 from clone_engine.errors import PgError
 from proxy.upstream import Target
+
+# The length and the request code of the packet; what follows is the body of the BackendKeyData (4 + 4 to 256 bytes).
+_BEFORE_KEY = 8
+
+
+class CancelKeys:
+    """The keys of the open sessions."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._stops: dict[bytes, Callable[[], bool]] = {}
+
+    def __repr__(self) -> str:
+        return f"<CancelKeys of {len(self._stops)} sessions>"
+
+    def add(self, key: bytes, stop: Callable[[], bool]) -> None:
+        """The server has given out a key, as the body of its BackendKeyData.  `stop` stops what the proxy does for that
+        session; False if it does nothing."""
+        self._stops[key] = stop
+
+    def remove(self, key: bytes, stop: Callable[[], bool]) -> None:
+        """Forget what was added; nothing happens if it was not, or the key is another session's meanwhile."""
+        if self._stops.get(key) == stop:
+            del self._stops[key]
+
+    async def deliver(self, packet: bytes) -> None:
+        """Do what a CancelRequest asks.  Returns when that is on its way; never raises."""
+        stop = self._stops.get(packet[_BEFORE_KEY:])
+        # What is stopped here is not passed on: it could hit whatever the server does next.
+        if stop is None or not stop():
+            await _forward(self._target, packet)
 
 
 class _Once(asyncio.Protocol):
@@ -30,7 +63,7 @@ class _Once(asyncio.Protocol):
             self.closed.set_result(None)
 
 
-async def forward_cancel(target: Target, packet: bytes) -> None:
+async def _forward(target: Target, packet: bytes) -> None:
     """Pass a CancelRequest on, and return when the server has closed, or did not in time.  Never raises."""
     once = _Once(packet)
     try:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import structlog
 
+from proxy.cancel import CancelKeys
 from proxy.config import ConfigError, ServerSettings
 from proxy.session import Interceptor, Session
 from proxy.transports import ClientSide
@@ -37,6 +38,7 @@ class Server:
     ) -> None:
         self._settings = settings
         self.target = target
+        self.cancel_keys = CancelKeys(target)
         self._make_interceptor = make_interceptor
         self._sessions: set[Session] = set()
         self._numbers = itertools.count(1)
@@ -91,7 +93,7 @@ class Server:
         for listener in self._listeners:
             listener.close()
         for session in list(self._sessions):
-            session.close()
+            session.shut_down()
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSING_SECONDS):
                 await self._empty.wait()

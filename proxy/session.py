@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import structlog
 
 from clone_engine.errors import PgError
-from proxy.cancel import forward_cancel
+from proxy.cancel import CancelKeys
 from proxy.transports import ServerSide, Span, set_reading
 from proxy.upstream import Target
 from proxy.wire import messages
@@ -30,7 +30,7 @@ CLIENT_QUIET, CLIENT_STREAMED = frozenset(b"dp"), frozenset(b"B")
 SERVER_QUIET = frozenset(b"DdAcHVW")
 STATEMENTS = frozenset(b"QP")
 # Types of the server's messages that mean something here.
-ROW, COMPLETE, ERROR, NOTICE, STATUS, READY = b"DCENSZ"
+ROW, COMPLETE, ERROR, NOTICE, STATUS, READY, KEY = b"DCENSZK"
 STATEMENT_ENDS = frozenset((ERROR, READY))
 BEFORE_ESTABLISHED = frozenset(b"RKAN")
 # Statements of ours are short; a longer one is most likely somebody's data, which should neither be held in memory nor
@@ -63,6 +63,13 @@ class Interceptor(Protocol):
     def close(self) -> None:
         """The session has ended; may be said more than once."""
 
+    @property
+    def performing(self) -> bool:
+        """Whether the session waits for work that is neither the client's nor the server's."""
+
+    def cancel(self) -> bool:
+        """Stop that work, whose statement then fails as a cancelled one; False if there is none."""
+
     def reply(self, entry: Entry, kind: int, message: bytes) -> bytes | None:
         """A server's message to `entry` as the client is to see it; None for the message itself."""
 
@@ -73,6 +80,10 @@ class Host(Protocol):
     @property
     def target(self) -> Target:
         """Where the session's own connection goes."""
+
+    @property
+    def cancel_keys(self) -> CancelKeys:
+        """Where a session's key is known, and CancelRequests go."""
 
     @property
     def startup_timeout(self) -> float:
@@ -122,6 +133,8 @@ class Session:
         self._deadline: asyncio.TimerHandle | None = None
         self._client_full = self._server_full = False
         self._heard = False  # something that the interceptor took, in the statement that the server runs
+        self._key = b""  # for CancelRequests
+        self._farewell = False  # the client needs not be told any more why the connection ends
         self._copying = False  # the work that is being done waits for the client's COPY data
         self.log = log.bind(connection=self.number)
 
@@ -140,8 +153,45 @@ class Session:
         """The connection to the server is there."""
         self.server = transport
 
+    def server_lost(self) -> None:
+        """The connection to the server has ended."""
+        self._say_farewell(
+            PgError(
+                "08006",
+                "pgclone: the connection to the target server was lost",
+                detail="A clone that the statement was waiting for is cancelled.",
+                hint="Reconnect, and look at pgclone_jobs_view.",
+            )
+        )
+        self.close()
+
+    def shut_down(self) -> None:
+        """Close, because the proxy stops."""
+        self._say_farewell(
+            PgError(
+                "57P01",
+                "terminating connection due to administrator command",
+                detail="The proxy is shutting down, which interrupts its jobs.",
+                hint="Reconnect when it is back; pgclone_jobs_view has the job, and pgclone_resume goes on with it.",
+            )
+        )
+        self.close()
+
+    def _say_farewell(self, reason: PgError) -> None:
+        """Tell a client that waits for work of ours why the connection ends, unless the server has done so.
+
+        Only then: the server has sent nothing of a message yet that this could cut in two.
+        """
+        if self._interceptor and self._interceptor.performing and not self._farewell:
+            self.tell(messages.encode_error(reason, "utf-8", "FATAL"))
+
+    def cancel(self) -> bool:
+        """Stop the work of ours that the session waits for; False if it waits for none."""
+        return self._interceptor is not None and self._interceptor.cancel()
+
     def close(self) -> None:
         """Close both connections; what is written already is still delivered.  May be called any number of times."""
+        self._farewell = True
         if self._deadline:
             self._deadline.cancel()
         if self._task:
@@ -151,6 +201,7 @@ class Session:
                 transport.close()
         if self._interceptor:
             self._interceptor.close()
+        self._host.cancel_keys.remove(self._key, self.cancel)
         self._host.remove(self)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -213,7 +264,7 @@ class Session:
             self.start(self._connect(packet))
 
     async def _cancel(self, packet: Packet) -> None:
-        await forward_cancel(self._host.target, packet.data)
+        await self._host.cancel_keys.deliver(packet.data)
         self.close()
 
     async def _connect(self, packet: Packet) -> None:
@@ -306,7 +357,11 @@ class Session:
             self._end_heard()
         if kind == COMPLETE and entry is not None:
             self.exchange.completed(entry, data[body_start:end])
-        if entry is None or entry is PLAIN.get(entry.kind):
+        if entry is None:
+            if kind == ERROR:
+                self._farewell = True  # nobody has asked for anything: it ends the session
+            return None
+        if entry is PLAIN.get(entry.kind):
             return None
         return self._special_reply(entry, kind, data[start:end])
 
@@ -330,7 +385,10 @@ class Session:
             self._interceptor.statement_ended()
 
     def _before_established(self, kind: int, body: bytes) -> bytes | None:
-        if kind == READY:
+        if kind == KEY:
+            self._key = body
+            self._host.cancel_keys.add(body, self.cancel)
+        elif kind == READY:
             self.established = True
             if self._deadline:
                 self._deadline.cancel()
@@ -345,6 +403,7 @@ class Session:
         if entry.hidden or entry.swallows:
             if kind == ERROR and messages.is_fatal(message[HEADER:]):
                 # The connection ends with it: whoever it was said to, the client must hear why, and nothing goes on.
+                self._farewell = True
                 if self._task:
                     self._task.cancel()
                 return None

@@ -33,7 +33,10 @@ class Events(Protocol):
         """The client's or the server's transport has `full` or drained buffers."""
 
     def close(self) -> None:
-        """One of the connections has ended."""
+        """The client's connection has ended."""
+
+    def server_lost(self) -> None:
+        """The connection to the server has ended."""
 
 
 class ClientSide(asyncio.Protocol):
@@ -67,7 +70,7 @@ class ServerSide(asyncio.Protocol):
         self._session.server_opened(_prepared(transport))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._session.close()
+        self._session.server_lost()
 
     def pause_writing(self) -> None:
         self._session.writable(client=False, full=True)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from clone_engine.arguments import build_request
 from clone_engine.conninfo import parse_conninfo
+from clone_engine.errors import PgError
 from clone_engine.jobs import Job, jobs_json, progress_json, view_row
 from clone_engine.manager import Caller, Manager
 from clone_engine.request import Conninfo, Kind
@@ -76,21 +78,33 @@ class Handlers:
         return await self._credentials.login(caller.role, caller.database)
 
     async def _start(self, kind: Kind, caller: Caller, arguments: dict[str, Any]) -> Answer:
-        return Answer((await self._submit(kind, caller, arguments)).job_id)
+        job = await asyncio.shield(await self._submit(kind, caller, arguments))
+        return Answer(job.job_id)
 
     async def _clone(self, kind: Kind, caller: Caller, arguments: dict[str, Any]) -> Answer:
-        """Start a job and wait for its end."""
-        submitted = await self._submit(kind, caller, arguments)
-        job = await self._manager.wait(submitted.job_id)
+        """Start a job and wait for its end.  When whoever waits is cancelled, the job is."""
+        submitting = await self._submit(kind, caller, arguments)
+        try:
+            job = await self._manager.wait((await asyncio.shield(submitting)).job_id)
+        except asyncio.CancelledError:
+            if not self._manager.stopping:  # else the job is interrupted, and its record says so
+                await self._to_its_end(self._stop(caller, submitting))
+            raise
         if job.status != "completed":
             raise failure(job)
         return Answer("OK")
 
-    async def _submit(self, kind: Kind, caller: Caller, arguments: dict[str, Any]) -> Job:
+    async def _submit(self, kind: Kind, caller: Caller, arguments: dict[str, Any]) -> asyncio.Task[Job]:
+        """The manager's work of accepting a job, once there is nothing that the call could be refused for."""
         request = build_request(kind, arguments)
         source = parse_conninfo(arguments["source_conninfo"], caller.role, self._target)
         target = await self._credentials.login(caller.role, caller.database)
-        return await self._to_its_end(self._manager.submit(caller, request, source, target))
+        return self._kept(self._manager.submit(caller, request, source, target))
+
+    async def _stop(self, caller: Caller, submitting: asyncio.Task[Job]) -> None:
+        """Cancel the job that is being submitted, and wait for its end.  Nothing happens if it is not accepted."""
+        with suppress(PgError):
+            await self._manager.cancel(caller, (await submitting).job_id)
 
     async def _cancel(self, caller: Caller, arguments: dict[str, Any]) -> Answer:
         return Answer(await self._to_its_end(self._manager.cancel(caller, arguments["job_id"])))
@@ -107,10 +121,14 @@ class Handlers:
     async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of what the manager does.  A client that leaves does not stop it half way, memory and store
         telling two stories."""
+        return await asyncio.shield(self._kept(work))
+
+    def _kept(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """A task that goes on whoever leaves."""
         task = asyncio.get_running_loop().create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
+        return task
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._under_way.discard(task)

@@ -15,6 +15,7 @@ from proxy.calls.ownership import others, ownership_query, stubs
 from proxy.calls.recording import result_data
 from proxy.calls.rewrite import Reference, Rewritten, forget, references, rewrite
 from proxy.calls.signatures import Call
+from proxy.interception.performing import Performing
 from proxy.session import Session
 from proxy.wire import messages
 from proxy.wire.encodings import codec_of, decode
@@ -49,6 +50,7 @@ class Context:
         self.session = session
         self.handlers = handlers
         self.caller = caller
+        self.performing = Performing()
         self.prepared: dict[str, Rewritten] = {}
 
     def __repr__(self) -> str:
@@ -128,16 +130,22 @@ class Context:
         return f"{tag}{data}{tag}::pg_catalog.jsonb"
 
     async def perform(
-        self, calls: Sequence[Call], rewritten: Rewritten, secrets: Mapping[str, str] | None = None
+        self,
+        commands: Commands,
+        calls: Sequence[Call],
+        rewritten: Rewritten,
+        secrets: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """Do what the recorded calls ask, in order; the results as members of the snapshot.
 
         `secrets` are the values of confidential parameters by their stand-ins.
-        PgError of the first one that is refused; those before it stay done, as background workers' would.
+        PgError of the first one that is refused or cancelled; those before it stay done, as background workers' would.
         """
         results = []
         for call in calls:
-            answer = await self.handlers.perform(self.caller, revealed(call, {**rewritten.secrets, **(secrets or {})}))
+            complete = revealed(call, {**rewritten.secrets, **(secrets or {})})
+            work = self.handlers.perform(self.caller, complete)
+            answer = await self.performing.result(work, commands.command)
             for notice in answer.notices:
                 self.session.tell(messages.encode_notice(notice, self.codec))
             results.append(answer.value)

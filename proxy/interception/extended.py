@@ -253,7 +253,7 @@ class ExtendedQueries:
         try:
             await self._promote()
             calls = await collect(self, partial(self._record, portal), portal.ours.rewritten)
-            results = await self._context.perform(calls, portal.ours.rewritten, portal.secrets)
+            results = await self._context.perform(self, calls, portal.ours.rewritten, portal.secrets)
             await self.command(CLEAR_ANSWER)
             await self._rebind(portal, results)
         except ServerError as error:

@@ -39,6 +39,15 @@ class SqlInterceptor:
         """Whether messages other than Query and Parse have to be shown to `takes` as well."""
         return self._extended.active
 
+    @property
+    def performing(self) -> bool:
+        """Whether a statement waits for what its calls do, and the server for the statement."""
+        return self._context.performing.active
+
+    def cancel(self) -> bool:
+        """Stop what calls are doing; False if they do nothing."""
+        return self._context.performing.cancel()
+
     def takes(self, kind: int, frame: bytes) -> Work | None:
         """The work that a whole client message needs, or None if it is to be forwarded as it came."""
         if kind != ord("Q"):

@@ -179,7 +179,7 @@ class _Script:
                 await self._undo(alone)
                 raise
             await self._undo(alone)
-            results = await self._context.perform(calls, statement)
+            results = await self._context.perform(self._simple, calls, statement)
             await self._simple.command(CLEAR_ANSWER_ALONE if alone else CLEAR_ANSWER)
         except ServerError as error:
             self._tell_error(error.entry)

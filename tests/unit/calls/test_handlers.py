@@ -1,4 +1,4 @@
-"""Handlers: what a client that leaves does to the work of the job manager."""
+"""Handlers: what becomes of the job manager's work when whoever waits for it is cancelled, or leaves."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import cast
 import pytest
 
 from clone_engine.errors import PgError
+from clone_engine.jobs import Job
 from clone_engine.manager import Caller, Manager
-from clone_engine.request import Conninfo
+from clone_engine.request import CloneRequest, Conninfo
 from proxy.auth import Credentials
 from proxy.calls.handlers import Handlers
 from proxy.calls.names import functions
@@ -56,3 +57,68 @@ def test_a_client_that_leaves_does_not_stop_the_manager_half_way(refusal: PgErro
         return complaints
 
     assert asyncio.run(leave()) == []
+
+
+class OneJob:
+    """A manager whose only job runs until it is cancelled."""
+
+    def __init__(self, *, stopping: bool = False, refusal: PgError | None = None) -> None:
+        self.stopping = stopping
+        self.refusal = refusal
+        self.submitted, self.ended = asyncio.Event(), asyncio.Event()
+        self.job = Job(1, "me", "mine", CloneRequest("schema", "s"), Conninfo({}))
+
+    async def submit(self, *_: object) -> Job:
+        self.submitted.set()
+        await asyncio.sleep(0)
+        if self.refusal:
+            raise self.refusal
+        return self.job
+
+    async def wait(self, job_id: int) -> Job:
+        await self.ended.wait()
+        return self.job.to("running").to("cancelled")
+
+    async def cancel(self, caller: Caller, job_id: int) -> str:
+        self.ended.set()
+        return "cancelled"
+
+
+class AnyCredential(Credentials):
+    """Has one for everybody."""
+
+    async def login(self, role: str, database: str) -> Conninfo:
+        return Conninfo({})
+
+
+async def cancel_call(manager: OneJob, *, late: bool) -> None:
+    """A synchronous clone is cancelled while it waits, or while its job is being submitted."""
+    target = parse_target("host=localhost", 1)
+    handlers = Handlers(cast(Manager, manager), AnyCredential(target, ""), Conninfo({}), "1")
+    arguments = {"source_conninfo": "host=h", "schema_name": "s", "include_data": True}
+    call = asyncio.create_task(handlers.perform(CALLER, Call(functions(None, "pgclone_schema")[0], arguments, "", 0)))
+    await manager.submitted.wait()
+    for _ in range(5 if late else 0):
+        await asyncio.sleep(0)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(call, 5)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["while it is submitted", "while it runs"])
+def test_a_cancelled_call_cancels_its_job(late: bool) -> None:
+    manager = OneJob()
+    asyncio.run(cancel_call(manager, late=late))
+    assert manager.ended.is_set()
+
+
+def test_a_cancelled_call_whose_job_is_refused_is_cancelled() -> None:
+    manager = OneJob(refusal=PgError("57P03", "pgclone: the proxy is shutting down"))
+    asyncio.run(cancel_call(manager, late=False))
+    assert not manager.ended.is_set()
+
+
+def test_a_shutdown_leaves_the_job_to_the_manager() -> None:
+    manager = OneJob(stopping=True)
+    asyncio.run(cancel_call(manager, late=True))
+    assert not manager.ended.is_set()
