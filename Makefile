@@ -10,13 +10,16 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-all test-fast corpus lint format types lock clean
+.PHONY: help demo stubs-demo run test test-all test-fast corpus lint format types lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: $(INSTALLED) ## clone a sample schema between two embedded servers, through the proxy, and check the copy
 	@$(BIN)/python -m proxy demo
+
+stubs-demo: $(INSTALLED) ## show stubs: a server with them and without, seen through the proxy and past it
+	@$(BIN)/python -m tests.demo.stubs
 
 run: $(INSTALLED) ## serve the configured target; without one, two embedded servers with the sample schema
 	@if $(BIN)/python -c "import sys, proxy.demo; sys.exit(not proxy.demo.has_target(sys.argv[1]))" $(CONF); \

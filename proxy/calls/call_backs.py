@@ -33,10 +33,10 @@ class Word(NamedTuple):
     arguments: Mapping[str, Any] = {}
 
 
-def read(detail: bytes) -> Word | None:
-    """The word in the DETAIL of a message; None for what is none, or says only that a stub is still there."""
+def read(datatype: bytes) -> Word | None:
+    """The word in the data type field of a message; None for what is none, or says only that a stub is still there."""
     try:
-        said = json.loads(b64decode(detail))
+        said = json.loads(b64decode(datatype))
     except (binascii.Error, ValueError, RecursionError):
         return None
     if not isinstance(said, dict) or type(said.get("number")) is not int:

@@ -31,7 +31,14 @@ class _CallBack:
         self.secret = secrets.token_bytes(SECRET_BYTES)
         self.word: asyncio.Future[Word] = asyncio.get_running_loop().create_future()
         """What came with the secret."""
+        self.over = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
+
+    def end(self) -> None:
+        """Nobody waits for it any more: stop what is being done for it."""
+        self.over.set()
+        if self.task:
+            self.task.cancel()
 
 
 class CallBacks:
@@ -55,7 +62,7 @@ class CallBacks:
         fields = messages.decode_fields(message)
         if fields.get("C") != SQLSTATE.encode():
             return False
-        word = read(fields.get("D", b""))
+        word = read(fields.get("d", b""))
         if word is not None and word.secret:
             self._hear_call(word)
         elif word is not None:
@@ -64,8 +71,8 @@ class CallBacks:
 
     def statement_ended(self) -> None:
         """The server has finished a statement: who called while it ran waits no more."""
-        if self._current and self._current.task:
-            self._current.task.cancel()
+        if self._current:
+            self._current.end()
         self._current = None
 
     def close(self) -> None:
@@ -107,7 +114,7 @@ class CallBacks:
             if not reply:
                 reply = await self._reply(await call_back.word)
                 await self._mailbox.append(call_back.number, reply)
-            await asyncio.Event().wait()  # until the stub has read it
+            await call_back.over.wait()  # not by being cancelled alone: what ends a job may take that for itself
         except PgError as error:
             self._warn(call_back, error)
         except Exception:

@@ -70,7 +70,7 @@ BEGIN
         since := clock_timestamp();
     END IF;
     WHILE length(content) = secret_length LOOP
-        IF clock_timestamp() > since + interval '10 seconds' THEN
+        IF clock_timestamp() > since + interval '2 seconds' THEN
             -- Nothing to say; but where the proxy is gone this ends the session, for which nobody waits any more.
             PERFORM pgclone._say('{}');
             since := clock_timestamp();

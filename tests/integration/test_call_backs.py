@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ import pytest
 from proxy.embedded import Server
 from proxy.installations import installations
 from proxy.launch import ProxyProcess
+from proxy.stubs.installing import install, transaction
 from tests.harness.proxies import Proxies, connect, running_proxies
 from tests.harness.servers import PASSWORD, Database, Servers
 from tests.harness.waiting import wait_until
 from tests.harness.wire import Client, query
-from tests.integration.with_stubs import database_with_stubs
+from tests.integration.with_stubs import database_with_stubs, login
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -27,7 +29,7 @@ CREATE FUNCTION started(name text) RETURNS integer LANGUAGE plpgsql AS $$
     BEGIN RETURN pgclone_schema_async('{SOURCE}', name); END $$;
 CREATE FUNCTION answers(sql text) RETURNS text LANGUAGE plpgsql AS $$
     DECLARE answer text; BEGIN EXECUTE sql INTO answer; RETURN answer; END $$;
-CREATE FUNCTION lives_ok(sql text) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION runs(sql text) RETURNS boolean LANGUAGE plpgsql AS $$
     BEGIN EXECUTE sql; RETURN true; EXCEPTION WHEN OTHERS THEN RETURN false; END $$;
 CREATE VIEW their_jobs AS SELECT v.job_id, v.schema_name FROM pgclone_jobs_view v;
 CREATE TABLE wanted (name text, job integer DEFAULT pgclone.schema_async('{SOURCE}', 'by_default'));
@@ -78,7 +80,7 @@ STARTING = {
     "a function, for each row": ("SELECT started(n) FROM unnest(ARRAY['a', 'b', 'c']) n", ["a", "b", "c"]),
     "a DO block": (f"DO $$ BEGIN PERFORM pgclone.schema_async('{SOURCE}', 'a'); END $$", ["a"]),
     "dynamic SQL": (f"SELECT answers($$SELECT pgclone_schema_async('{SOURCE}', 'a', options => '{{}}')$$)", ["a"]),
-    "as pgTAP runs statements": (f"SELECT lives_ok($$SELECT pgclone_schema_async('{SOURCE}', 'a')$$)", ["a"]),
+    "as pgTAP runs statements": (f"SELECT runs($$SELECT pgclone_schema_async('{SOURCE}', 'a')$$)", ["a"]),
     "a default": ("INSERT INTO wanted (name) VALUES ('x') RETURNING job", ["by_default"]),
     "a trigger": ("INSERT INTO triggering VALUES ('a'), ('b') RETURNING job", ["a", "b"]),
     "an exception that is caught": (f"""DO $$ BEGIN
@@ -204,7 +206,7 @@ CREATE FUNCTION smuggled(sql text) RETURNS text SECURITY DEFINER LANGUAGE plpgsq
     DECLARE answer text; BEGIN EXECUTE sql INTO answer; RETURN answer; END $$;
 ALTER FUNCTION smuggled OWNER TO stubs_low;
 CREATE FUNCTION forged(message text) RETURNS void LANGUAGE plpgsql AS $$
-    BEGIN RAISE INFO USING ERRCODE = 'PGCAL', MESSAGE = 'x', DETAIL = encode(message::bytea, 'base64'); END $$;
+    BEGIN RAISE INFO USING ERRCODE = 'PGCAL', MESSAGE = 'x', DATATYPE = encode(message::bytea, 'base64'); END $$;
 """
 WITHOUT_ROLES = "DROP FUNCTION smuggled, forged; DROP ROLE stubs_high, stubs_low"
 FORGED = '{"number": %d, "secret": "%s", "function": "schema_async", "arguments": {"source_conninfo": "host=127.0.0.1' \
@@ -250,6 +252,60 @@ def test_a_forged_call_does_nothing(roles: tuple[ProxyProcess, Database], secret
     database.execute(f"SELECT lo_unlink({mine})")
 
 
+def test_a_database_without_the_characters_of_the_bar(server: Server, proxy: ProxyProcess) -> None:
+    admin = Database(server, "postgres")
+    admin.execute("CREATE DATABASE latin ENCODING LATIN1 TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+    latin = Database(server, "latin")
+    with transaction(login(latin)) as direct:
+        install(direct)
+    with connect(proxy, "latin") as connection:
+        block = f"DO $$ BEGIN PERFORM pgclone_schema_async('{SOURCE}', 'Grün'); END $$"
+        connection.execute(block)
+        connection.execute("CREATE VIEW bars AS SELECT progress_bar, schema_name FROM pgclone_jobs_view")
+        rows = connection.execute("SELECT left(progress_bar, 2), schema_name FROM bars").fetchall()
+    assert rows[-1] in [("[.", "Grün"), ("[#", "Grün")]
+    admin.execute("DROP DATABASE latin WITH (FORCE)")
+
+
+TAP = (
+    f"lives_ok('SELECT pgclone_schema_async(''{SOURCE}'', ''tap'')')",
+    "throws_ok('SELECT pgclone_progress(0)', 'P0002', 'pgclone: job 0 not found')",
+    "results_eq('SELECT pgclone.version()', ARRAY[pgclone_version()])",
+    "has_view('pgclone_jobs_view')",
+    "function_returns('pgclone_progress', ARRAY['integer'], 'text')",
+)
+
+
+def test_pgtap(place: tuple[ProxyProcess, Database]) -> None:
+    proxy, database = place
+    if not database.value("SELECT count(*) FROM pg_available_extensions WHERE name = 'pgtap'"):
+        pytest.skip(f"PostgreSQL {database.server.installation.major} has no pgTAP here")
+    with psycopg.connect(proxy.conninfo(database.name)) as connection:
+        connection.execute("CREATE EXTENSION pgtap")
+        connection.execute("SELECT plan(5)")
+        assert [value(connection, f"SELECT {check}")[:2] for check in TAP] == ["ok"] * 5
+        connection.rollback()
+
+
+def test_a_session_whose_proxy_was_killed_ends(proxies: Proxies, server: Server) -> None:
+    with database_with_stubs(server) as database, database.connect() as locker:
+        database.execute("CREATE TABLE locked ()")
+        locker.execute("BEGIN; LOCK TABLE locked")
+        proxy = proxies.start(server.conninfo())
+        with Client("127.0.0.1", proxy.port, "postgres", database.name) as client:
+            client.send(query(f"DO $$ BEGIN PERFORM {waiting(database)}; END $$"))
+            backends = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DO $$%'"
+            wait_until(lambda: database.value("SELECT count(*) FROM pg_largeobject_metadata") == 1)
+            assert database.value(backends) == 1
+            proxy.kill()
+        wait_until(lambda: database.value(backends) == 0, what="the session to end")
+
+
+def waiting(database: Database) -> str:
+    """A call that waits for a table that somebody has locked."""
+    return f"pgclone_table('{database.conninfo()}', 'public', 'locked', true, 'copy')"
+
+
 CANARY = "canary-93b7"
 
 
@@ -267,19 +323,26 @@ def test_a_password_that_an_expression_makes_is_nowhere(place: tuple[ProxyProces
             "DO $$ BEGIN PERFORM pgclone_progress(0); EXCEPTION WHEN OTHERS THEN RAISE NOTICE 'x'; END $$"
         )
         assert schemas(connection)[-1] == "canary"
+        # Nor in the log when it has all messages that the server sends.
+        connection.execute("SET log_min_messages = debug1; SET log_error_verbosity = verbose")
+        connection.execute(block)
     assert "'canary'" in wait_until(database.server.log)
-    for text in (database.server.log(), proxy.log(), "".join(said)):
+    log = database.server.log()
+    assert "asking pgclone-proxy" in log
+    assert "eyJ" not in log, "the beginning of JSON in base64"
+    for text in (log, proxy.log(), "".join(said)):
         assert CANARY not in text
 
 
 def test_without_the_proxy_there_is_one_clear_error_and_no_argument_is_shown(server: Server) -> None:
     said: list[str] = []
     with database_with_stubs(server) as database, database.connect() as direct:
-        direct.add_notice_handler(lambda notice: said.append(str(notice.message_primary) + str(notice.message_detail)))
+        direct.add_notice_handler(lambda notice: said.append(b64decode(notice.datatype_name or "").decode()))
         with pytest.raises(psycopg.errors.FeatureNotSupported) as refused:
             direct.execute(f"SELECT pgclone_schema_async('{SOURCE} password={CANARY}', 's')")
         assert "answered by pgclone-proxy" in (refused.value.diag.message_primary or "")
         assert "port of pgclone-proxy" in (refused.value.diag.message_hint or "")
+    assert said and "number" in said[0]
     assert CANARY not in "".join([*said, str(refused.value)])
 
 
