@@ -73,6 +73,9 @@ class Interceptor(Protocol):
     def reply(self, entry: Entry, kind: int, message: bytes) -> bytes | None:
         """A server's message to `entry` as the client is to see it; None for the message itself."""
 
+    def error(self, message: bytes) -> bytes | None:
+        """The ErrorResponse to a message that was forwarded as it came, as `reply` gives others."""
+
 
 class Host(Protocol):
     """What a session asks of the server that accepted it."""
@@ -362,7 +365,7 @@ class Session:
                 self._farewell = True  # nobody has asked for anything: it ends the session
             return None
         if entry is PLAIN.get(entry.kind):
-            return None
+            return self._interceptor.error(data[start:end]) if kind == ERROR and self._interceptor else None
         return self._special_reply(entry, kind, data[start:end])
 
     def _notice(self, message: bytes) -> bytes | None:

@@ -52,6 +52,8 @@ class Context:
         self.caller = caller
         self.performing = Performing()
         self.prepared: dict[str, Rewritten] = {}
+        self.used = False
+        """Whether there has been a statement of ours: a cursor over it may fail in a later one."""
 
     def __repr__(self) -> str:
         return f"<Context {self.caller} {self.session!r}>"
@@ -74,7 +76,7 @@ class Context:
         PgError if its shape is refused; ServerError if the server could not be asked whose the names are.
         """
         left_alone, as_stubs = await self._ownership(await _parsing(sql, references), commands)
-        return await _parsing(
+        statements = await _parsing(
             sql,
             rewrite,
             left_alone=left_alone,
@@ -84,6 +86,8 @@ class Context:
             extended=extended,
             old_strings=self.session.parameters.get("standard_conforming_strings") == "off",
         )
+        self.used = self.used or bool(statements)
+        return statements
 
     def columns(self, entry: Entry) -> list[str | None]:
         """The columns of the first row of a hidden entry, as text; [] if it has none."""

@@ -12,7 +12,7 @@ from proxy.calls.handlers import Handlers
 from proxy.interception.call_backs import CallBacks
 from proxy.interception.context import Context
 from proxy.interception.extended import ExtendedQueries, Work
-from proxy.interception.replies import client_reply
+from proxy.interception.replies import client_reply, late_error
 from proxy.interception.simple import SimpleQueries
 from proxy.session import Session
 from proxy.wire.exchange import Entry
@@ -80,3 +80,7 @@ class SqlInterceptor:
     def reply(self, entry: Entry, kind: int, message: bytes) -> bytes | None:
         """A server's message to `entry` as the client is to see it; None for the message itself."""
         return client_reply(entry, kind, message, self._context.codec)
+
+    def error(self, message: bytes) -> bytes | None:
+        """The ErrorResponse to a message that was forwarded as it came, as `reply` gives others."""
+        return late_error(message[HEADER:], self._context.codec) if self._context.used else None

@@ -55,6 +55,13 @@ def client_error(entry: Entry, body: bytes, codec: str) -> bytes:
     return messages.encode_fields(b"E", fields)
 
 
+def late_error(body: bytes, codec: str) -> bytes | None:
+    """The ErrorResponse for the client where a statement that is not ours has run into one of our expressions: FETCH
+    from a cursor over them, or the COMMIT that fills a holdable one.  None for the server's own errors."""
+    marked = marked_error({k: v.decode(codec, "replace") for k, v in messages.decode_fields(body).items()})
+    return messages.encode_error(marked, codec) if marked else None
+
+
 def rejected(error: PgError) -> Entry:
     """The entry for REJECT sent as a Query, whose failure is shown as `error`."""
     return Entry(ord("Q"), replacement=error)

@@ -288,3 +288,24 @@ def test_a_client_that_reads_nothing_before_a_statement_of_ours_needs_little_mem
         assert sum(kind == b"D" for kind, _ in client.until_ready()) == rows
         assert client.until_ready()[-1] == (b"Z", b"I")
         assert peak_memory(fresh_proxy) < MEMORY_LIMIT
+
+
+@pytest.mark.parametrize("extended", [False, True])
+@pytest.mark.parametrize(
+    ("cursor", "fails"), [("CURSOR", "FETCH c"), ("CURSOR WITH HOLD", "COMMIT")], ids=["at FETCH", "at COMMIT"]
+)
+def test_an_unknown_job_that_a_cursor_comes_to_is_said_in_our_words(
+    proxy: ProxyProcess, cursor: str, fails: str, extended: bool
+) -> None:
+    # The server runs into it in a statement that does not name us: it was forwarded as it came, and so was the error.
+    statements = ["BEGIN", f"DECLARE c {cursor} FOR SELECT pgclone_progress(999999)", fails]
+    with Client("127.0.0.1", proxy.port, SUPERUSER, "postgres") as client:
+        for statement in statements:
+            client.send(step(statement) + SYNC if extended else query(statement))
+            said = client.until_ready()
+        (error,) = (body for kind, body in said if kind == b"E")
+        assert b"CP0002\0" in error
+        assert b"job 999999 not found" in error
+        client.send(query("ROLLBACK") + query("SELECT 'pgclone'::jsonb"))
+        client.until_ready()
+        assert b"C22P02\0" in client.until_ready()[0][1]
