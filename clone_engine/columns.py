@@ -10,9 +10,10 @@ from typing import Any
 
 from pglast import ast, enums
 
-from clone_engine.ddl import Ddl, name_of, parsed, strings, walk
+from clone_engine.ddl import Ddl, parsed
 from clone_engine.errors import PgError
 from clone_engine.names import Name
+from clone_engine.nodes import name_of, strings, walk
 from clone_engine.retarget import rewritten
 
 C = enums.ConstrType

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from clone_engine.ddl import Ddl, Identity
+from clone_engine.ddl import Ddl
 from clone_engine.errors import PgError
 from clone_engine.names import Name
 from clone_engine.naming import Belongings
 from clone_engine.request import Conflict
 from clone_engine.retarget import Renames
+from clone_engine.subjects import Identity
 from clone_engine.target import ROUTINES, Existing
 
 TABLES = {"table": "rpf", "foreign table": "rpf"}
@@ -82,8 +83,17 @@ MADE = frozenset({
     "text search dictionary",
     "text search template",
     "text search configuration",
+    "language",
+    "access method",
+    "foreign data wrapper",
+    "server",
+    "user mapping",
+    "cast",
+    "transform",
+    "publication",
+    "event trigger",
 })  # fmt: skip
-"""Kinds of statements that make an object with a name in its schema.  An index is its table's."""
+"""Kinds of statements that make an object with a name of its own.  An index is its table's."""
 
 
 def _exists(ddl: Ddl, final: Renames, existing: Existing) -> bool:

@@ -1,4 +1,4 @@
-"""Runs pg_dump for the definitions of a schema or of some tables, at the job's snapshot.
+"""Runs pg_dump for the definitions of a database, of a schema or of some tables, at the job's snapshot.
 
 Finds a pg_dump that is new enough, keeps the password out of its arguments and its environment, and hands back its
 text.  What the text means is `ddl.py`.
@@ -68,6 +68,14 @@ def find_pg_dump(server_version: int) -> PgDump:
             hint=INSTALL_HINT,
         )
     return found
+
+
+def dump_database(program: PgDump, source: Conninfo, snapshot: str) -> str:
+    """The definitions of everything in the database, but for subscriptions.
+
+    A copied subscription would use the replication slot of the first, and drop that when it is dropped.
+    """
+    return _run(program, source, snapshot, ["--no-subscriptions"])
 
 
 def dump_schema(program: PgDump, source: Conninfo, snapshot: str, schema: str, extensions: Sequence[str] = ()) -> str:

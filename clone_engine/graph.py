@@ -19,7 +19,7 @@ from clone_engine.retarget import Renames
 from clone_engine.selection import Item
 from clone_engine.slots import Sorter
 from clone_engine.source import Source
-from clone_engine.statements import SESSION, TOLERATED, statements
+from clone_engine.statements import NEEDS_METHOD, SESSION, TOLERATED, Available, statements
 from clone_engine.steps import AnyStep, Copy, Run, Statement
 from clone_engine.swap import swap_statements
 from clone_engine.target import Existing, referenced
@@ -57,6 +57,8 @@ class Graph:
         for name, facts in inputs.source.tables.items():
             if facts.parent:
                 self._children.setdefault(facts.parent, []).append(name)
+        made = {i.ddl.identity[1] for i in inputs.items if i.ddl.kind == "access method"}
+        self._available = Available(inputs.existing.tablespaces, inputs.existing.access_methods | made)
         self._slots = Sorter(inputs.owned.tables, self._made, bool(inputs.names.staging)).sorted(inputs.items)
         self._copies = {table: list(self._copy_steps(table)) for table in sorted(self._made)}
         self._keys = self._by_table("keys")
@@ -79,7 +81,7 @@ class Graph:
 
     def on_failure(self) -> Iterator[Statement]:
         """How to undo what is half done."""
-        if staging := self._in.names.staging:
+        for staging in self._in.names.staging.values():
             yield Statement(f"DROP SCHEMA IF EXISTS {quote_ident(staging)} CASCADE", f"schema {staging}")
 
     def notes(self) -> Iterator[tuple[str, str]]:
@@ -87,8 +89,12 @@ class Graph:
         for table, facts in self._in.source.tables.items():
             if facts.relkind == "f" and table in self._made and self._in.request.include_data:
                 yield f"foreign table {table}", "its rows are not copied: they are on the foreign server"
-        for place in sorted({item.tablespace for item in self._in.items} - self._in.existing.tablespaces - {""}):
-            yield f"tablespace {place}", "does not exist on the target; its objects are in the default tablespace"
+        for place in sorted({item.tablespace for item in self._in.items} - self._available.tablespaces - {""}):
+            reason = "is not there on the target, or may not be used; its objects are in the default tablespace"
+            yield f"tablespace {place}", reason
+        used = {item.method for item in self._in.items if item.ddl.kind in NEEDS_METHOD}
+        for method in sorted(used - self._available.access_methods - {""}):
+            yield f"access method {method}", "does not exist on the target; its tables have the default one"
 
     def steps(self) -> Iterator[AnyStep]:
         """All steps, each after those that it waits for."""
@@ -111,8 +117,7 @@ class Graph:
 
     def _statements(self, items: Iterable[Item], renames: Renames) -> Iterator[Statement]:
         """The statements of a step under the names that hold while it runs."""
-        places = self._in.existing.tablespaces
-        return statements(items, renames, self._in.names.final, places, self._is_tolerated)
+        return statements(items, renames, self._in.names.final, self._available, self._is_tolerated)
 
     def _is_tolerated(self, ddl: Ddl) -> bool:
         """Whether the clone is good without this.
@@ -149,14 +154,13 @@ class Graph:
     def _definitions(self) -> Run:
         run = self._run(self._in.definitions_key, "creating table", self._slots.get("pre", ()), (), built=True)
         made = (i.ddl.identity[1] for i in self._slots.get("pre", ()) if i.ddl.kind == "schema")
-        needed = {self._in.names.final.relation(table).schema for table in self._made} | {self._in.request.schema_name}
         first = [
             Statement(f"CREATE SCHEMA {quote_ident(name)}", f"schema {name}")
-            for name in sorted(needed - self._in.existing.schemas - set(made))
+            for name in sorted(self._in.source.schemas - self._in.existing.schemas - set(made))
         ]
         for name in self._in.stale:
             first.append(Statement(f"DROP SCHEMA IF EXISTS {quote_ident(name)} CASCADE", f"schema {name}", True))
-        if staging := self._in.names.staging:
+        for staging in self._in.names.staging.values():
             first.append(Statement(f"CREATE SCHEMA {quote_ident(staging)}", ""))
         return Run(key=run.key, phase=run.phase, statements=(run.statements[0], *first, *run.statements[1:]))
 
@@ -382,7 +386,8 @@ class Graph:
     def _tail(self) -> Run:
         """What is left, in pg_dump's order.  Made even if nothing is: what comes after waits for it alone."""
         items = [] if self.swap_key else self._slots.get("tail", [])
-        return self._run(TAIL, "creating triggers", items, self._before_tail())
+        # Publications, and event triggers, which must not see what the clone does.
+        return self._run(TAIL, "creating triggers", [*items, *self._slots.get("last", ())], self._before_tail())
 
     def _before_tail(self) -> list[str]:
         foreign = self._foreign_key_keys()

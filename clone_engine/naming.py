@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from pglast import ast
 
-from clone_engine.ddl import Ddl, name_of, strings, walk
+from clone_engine.ddl import Ddl
 from clone_engine.names import Name, renamed_after
+from clone_engine.nodes import name_of, strings, walk
 from clone_engine.request import CloneRequest
 from clone_engine.retarget import Renames
 
@@ -88,16 +89,22 @@ class Naming(NamedTuple):
 
     build: Renames
     final: Renames
-    staging: str
-    """The schema in which tables are built; '' if they are built in place."""
+    staging: Mapping[str, str] = {}
+    """The schema in which the tables of each schema are built; {} if they are built in place."""
 
 
 def naming(owned: Belongings, request: CloneRequest, staging: str = "") -> Naming:
-    """The names for `request`; with `staging` the tables and all they own are built there."""
-    final = _renames(owned, _final_tables(owned.tables, request), "", every=False)
+    """The names for `request`; with `staging` the tables and all they own are built in schemas called so.
+
+    One for each schema, numbered if there are several: a name may be taken in two of them.
+    """
+    tables = _final_tables(owned.tables, request)
+    final = _renames(owned, tables, {})
     if not staging:
-        return Naming(final, final, "")
-    return Naming(_renames(owned, _final_tables(owned.tables, request), staging, every=True), final, staging)
+        return Naming(final, final)
+    schemas = sorted({table.schema for table in owned.tables})
+    places = {s: staging if len(schemas) == 1 else f"{staging}_{i}" for i, s in enumerate(schemas, 1)}
+    return Naming(_renames(owned, tables, places), final, places)
 
 
 def _final_tables(tables: Iterable[Name], request: CloneRequest) -> dict[Name, Name]:
@@ -112,12 +119,13 @@ def _final_tables(tables: Iterable[Name], request: CloneRequest) -> dict[Name, N
     }
 
 
-def _renames(owned: Belongings, tables: dict[Name, Name], schema: str, *, every: bool) -> Renames:
-    """All renames that follow from those of the tables; with `every`, also to themselves, into `schema`."""
+def _renames(owned: Belongings, tables: dict[Name, Name], staging: Mapping[str, str]) -> Renames:
+    """All renames that follow from those of the tables; with `staging`, also to themselves, into those schemas."""
 
     def after(name: Name, table: Name) -> Name:
-        new = renamed_after(name.name, table.name, tables[table].name) if table in tables else name.name
-        return Name(schema or name.schema, new) if table in tables else name
+        if table not in tables:
+            return name
+        return Name(staging.get(table.schema, name.schema), renamed_after(name.name, table.name, tables[table].name))
 
     others = {
         name: after(name, table)
@@ -131,8 +139,8 @@ def _renames(owned: Belongings, tables: dict[Name, Name], schema: str, *, every:
         for table, name in owned.checks
         if table in tables and name.startswith(table.name)
     }
-    placed = {old: Name(schema or new.schema, new.name) for old, new in tables.items()}
-    if every:
+    placed = {old: Name(staging.get(old.schema, new.schema), new.name) for old, new in tables.items()}
+    if staging:
         return Renames(placed, others, constraints)
     return Renames(
         {old: new for old, new in placed.items() if old != new},

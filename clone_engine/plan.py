@@ -17,7 +17,7 @@ from clone_engine.columns import ungenerated
 from clone_engine.conflict import TABLES, Conflicts, resolve
 from clone_engine.ddl import Ddl, parse_dump, parse_statement
 from clone_engine.dependents import dependents
-from clone_engine.dump import dump_schema, dump_tables, find_pg_dump
+from clone_engine.dump import dump_database, dump_schema, dump_tables, find_pg_dump
 from clone_engine.errors import PgError
 from clone_engine.graph import Graph, Inputs
 from clone_engine.job_store import NO_STEPS, Steps
@@ -42,7 +42,7 @@ class Dumped(NamedTuple):
     existing: Existing
     conflicts: Conflicts
     staging: str
-    """The schema to build in if tables are swapped."""
+    """What the schemas to build in are called if tables are swapped."""
     stale: tuple[str, ...] = ()
     """Such schemas of earlier jobs that did not live to drop them."""
 
@@ -66,19 +66,12 @@ def prepare(
     already; 58P01, 0A000, 38000 for pg_dump; otherwise the server's own words.
     """
     facts = read_source(source, request)
-    program = find_pg_dump(facts.version)
-    if request.kind == "schema":
-        text = dump_schema(program, source_conninfo, snapshot, request.schema_name, facts.extensions)
-    else:
-        text = dump_tables(program, source_conninfo, snapshot, sorted(facts.tables))
-    ddls = parse_dump(text)
-    known = {ddl.identity for ddl in ddls if ddl.kind == "statistics"}
-    ddls += [ddl for ddl in map(parse_statement, facts.statistics) if ddl.identity not in known]
-    stale = tuple(key.removeprefix(STAGING) for key in steps.begun if key.startswith(STAGING))
+    ddls = _definitions(source_conninfo, snapshot, request, facts)
     # Not by its job alone: another proxy, with a store of its own, may run a job of the same id on the same target.
     staging = f"pgclone_job_{job_id}_{secrets.token_hex(4)}"
-    schemas = schemas_named(ddls) | {request.schema_name}
-    existing = read_target(target, ddls, schemas)
+    existing = read_target(target, ddls, schemas_named(ddls) | facts.schemas)
+    begun = [key.removeprefix(STAGING) for key in steps.begun if key.startswith(STAGING)]
+    stale = tuple(sorted(s for s in existing.schemas if any(s == b or s.startswith(f"{b}_") for b in begun)))
     owned = belongings(ddls)
     earlier = _earlier(steps.done, ddls)
     if earlier is not None:
@@ -89,6 +82,18 @@ def prepare(
         _check_left(conflicts, _earlier(steps.begun, ddls))
     conflicts = dependents(target, conflicts, ddls, drop_tables=request.options.conflict == "replace")
     return build(Dumped(facts, ddls, existing, conflicts, staging, stale), request, parallel)
+
+
+def _definitions(source: Conninfo, snapshot: str, request: CloneRequest, facts: Source) -> list[Ddl]:
+    """The statements that make what is asked for, as pg_dump writes them."""
+    program = find_pg_dump(facts.version)
+    if request.whole_database:
+        return parse_dump(dump_database(program, source, snapshot))
+    if request.kind != "table":
+        return parse_dump(dump_schema(program, source, snapshot, request.schema_name, facts.extensions))
+    ddls = parse_dump(dump_tables(program, source, snapshot, sorted(facts.tables)))
+    known = {ddl.identity for ddl in ddls if ddl.kind == "statistics"}
+    return ddls + [ddl for ddl in map(parse_statement, facts.statistics) if ddl.identity not in known]
 
 
 def build(dumped: Dumped, request: CloneRequest, parallel: int) -> Plan:

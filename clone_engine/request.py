@@ -10,7 +10,9 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["table", "schema"]
+Kind = Literal["table", "schema", "functions", "database", "database_create"]
+DATABASE_KINDS: frozenset[Kind] = frozenset({"database", "database_create"})
+"""Those that take in every schema, and what is in none."""
 Conflict = Literal["error", "skip", "replace", "rename"]
 
 
@@ -36,13 +38,21 @@ class CloneRequest(msgspec.Struct, frozen=True):
     """One clone call, with its defaults filled in.  Holds no credential and no conninfo."""
 
     kind: Kind
-    schema_name: str
+    schema_name: str = ""
+    """'' for a clone of a database."""
     table_name: str = ""
-    """The source table; '' for a schema clone."""
+    """The source table of a table clone, else ''."""
     target_table_name: str = ""
     """The name on the target; '' means the source's."""
     include_data: bool = True
     options: Options = Options()
+    target_database: str = ""
+    """The database to create and clone into; '' clones into the caller's."""
+
+    @property
+    def whole_database(self) -> bool:
+        """Whether this is a clone of all schemas."""
+        return self.kind in DATABASE_KINDS
 
 
 class Conninfo(msgspec.Struct, frozen=True):

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 from pglast import ast, enums
 from pglast.stream import RawStream
 
-from clone_engine.ddl import Ddl, classify, name_of, parsed, strings, walk
+from clone_engine.ddl import Ddl, classify, parsed
 from clone_engine.errors import PgError
 from clone_engine.names import Name, split_qualified
+from clone_engine.nodes import name_of, strings, walk
 
 
 class Renames(NamedTuple):

@@ -13,12 +13,14 @@ from pglast import ast, enums
 
 from clone_engine.columns import narrowed_table, standing_alone, uses, without_checks
 from clone_engine.conflict import LEFT, MADE, TABLES, Conflicts
-from clone_engine.ddl import Ddl, Identity, name_of, parse_statement, strings
+from clone_engine.ddl import Ddl, parse_statement
 from clone_engine.names import Name
 from clone_engine.naming import Belongings
+from clone_engine.nodes import name_of, strings
 from clone_engine.request import Options
 from clone_engine.retarget import Renames, mentions
 from clone_engine.source import Source
+from clone_engine.subjects import Identity
 from clone_engine.target import ROUTINES, Existing, referenced, trigger_function
 
 SILENT = ""
@@ -32,6 +34,7 @@ POST = frozenset({
     "policy",
     "statistics",
     "event trigger",
+    "publication",
 })  # fmt: skip
 """pg_dump writes these after everything that is needed to load data."""
 MAKES = MADE | POST | {"check"}
@@ -142,7 +145,7 @@ class Selector:
     def _orphaned(self, ddl: Ddl) -> Ddl:
         """A table whose parents are not part of the clone gets what it inherits as its own."""
         facts = self.wanted.source
-        if not (facts.inherited and ddl.relation in facts.tables and getattr(ddl.node, "inhRelations", None)):
+        if not (facts.inherited and ddl.relation and getattr(ddl.node, "inhRelations", None)):
             return ddl
         parents = ", ".join(str(name_of(p)) for p in ddl.node.inhRelations)
         self.notes.append((ddl.label, f"does not inherit from {parents}, which is not part of this clone"))
@@ -163,6 +166,10 @@ class Selector:
         elif ddl.kind == "index" and ddl.node.unique and not ddl.node.whereClause:
             columns = frozenset(e.name or "" for e in ddl.node.indexParams)
             self.keys.setdefault(ddl.relation, []).append(columns)
+
+    def is_swapped(self, ddl: Ddl) -> bool:
+        """Whether this adds a table to a publication that the old table leaves when it is dropped."""
+        return ddl.kind == "publication alteration" and ddl.relation in self.wanted.conflicts.swapped
 
     def is_gone(self, relation: Name | None) -> bool:
         return relation is not None and ("relation", *relation) in self.gone
@@ -187,10 +194,12 @@ def select(wanted: Wanted, items: list[Item]) -> Selection:
 
 def _left_in_place(s: Selector, item: Item) -> str | None:
     ddl, left = item.ddl, s.wanted.conflicts.left
-    if ddl.identity in left:
+    if ddl.identity in left and not s.is_swapped(ddl):
         makes = ddl.label == left[ddl.identity]
         return LEFT if makes and ddl.kind != "schema" else SILENT
     if ddl.kind == "attach" and ("relation", *_attached(ddl)) in left:
+        return SILENT
+    if ddl.identity[0] == "domain constraint" and ("type", *ddl.identity[1:3]) in left:
         return SILENT
     table = s.wanted.owned.table_of(ddl.relation)
     if table and ("relation", *table) in left:
@@ -233,7 +242,7 @@ MADE_LATE = {*ROUTINES, "materialized view"}
 def _hangs_on_gone(s: Selector, item: Item) -> str | None:
     ddl, table_of = item.ddl, s.wanted.owned.table_of
     gone = (
-        ddl.identity in s.gone
+        (ddl.identity in s.gone and not s.is_swapped(ddl))
         or ddl.identity in s.unfinished
         or s.is_gone(ddl.relation)
         or s.is_gone(table_of(ddl.relation))

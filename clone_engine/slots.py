@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from clone_engine.conflict import TABLES, VIEWS
-from clone_engine.ddl import Ddl, Identity
+from clone_engine.ddl import Ddl
 from clone_engine.names import Name
 from clone_engine.retarget import mentions
 from clone_engine.selection import ABOUT, Item
+from clone_engine.subjects import Identity
 
 SLOTS: dict[str, str] = {
     "key": "keys",
@@ -36,10 +37,15 @@ SLOTS: dict[str, str] = {
     "rule state": "tail",
     "policy": "tail",
     "row security": "tail",
-    "event trigger": "tail",
+    "publication": "last",
+    "publication alteration": "last",
+    "event trigger": "last",
+    "event trigger state": "last",
 }
 """Where statements go that are not definitions.  The others: `pre`, before all data, if pg_dump wrote them there,
 else `late`, once keys and indexes are made."""
+MADE_LATE = frozenset({"tail", "last"})
+"""Slots that come after the owners; the owners of what they make come there too."""
 ALWAYS_PRE = frozenset({"schema", "extension", "sequence", "sequence alteration", "attach", *TABLES})
 
 
@@ -63,6 +69,8 @@ class Sorter(NamedTuple):
             slots.setdefault(slot, []).append(item)
             if item.ddl.kind not in ABOUT:
                 placed.setdefault(item.ddl.identity, slot)
+            if item.ddl.kind == "key" and item.ddl.relation:  # and its index
+                placed.setdefault(("relation", item.ddl.relation.schema, item.ddl.identity[-1]), slot)
         return slots
 
     def _slot(self, item: Item, placed: Mapping[Identity, str], after_swap: set[Identity]) -> str:
@@ -71,7 +79,8 @@ class Sorter(NamedTuple):
             return _slot_of_comment(ddl, placed)
         slot = SLOTS.get(ddl.kind)
         if slot:
-            return "tail" if slot == "owners" and placed.get(ddl.identity) == "tail" else slot
+            made = placed.get(ddl.identity, "")
+            return made if slot == "owners" and made in MADE_LATE else slot
         of_table = ddl.kind == "alteration" and ddl.relation in self.tables
         if item.late and ddl.kind not in ALWAYS_PRE and not of_table:
             return "late"
@@ -98,4 +107,4 @@ def _slot_of_comment(ddl: Ddl, placed: Mapping[Identity, str]) -> str:
         return placed[ddl.identity]
     if ddl.relation:
         return placed.get(("relation", *ddl.relation)) or "pre"
-    return "pre" if ddl.identity[0] in {"schema", "extension", "type", "routine"} else "tail"
+    return "pre" if ddl.identity[0] in {"schema", "extension", "type", "domain constraint", "routine"} else "tail"

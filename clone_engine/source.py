@@ -6,7 +6,7 @@ The definitions themselves come from `dump.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import psycopg
@@ -65,7 +65,7 @@ class Sequence(NamedTuple):
 
 
 class Matview(NamedTuple):
-    """A materialized view; `reads` are the others of its schema that it reads, however indirectly."""
+    """A materialized view; `reads` are the others of the clone that it reads, however indirectly."""
 
     name: Name
     populated: bool
@@ -84,10 +84,14 @@ class Source(NamedTuple):
 
     version: int
     """As server_version_num: 150004."""
-    tables: dict[Name, Table]
-    sequences: tuple[Sequence, ...]
-    matviews: dict[Name, Matview]
-    extensions: tuple[str, ...]
+    schemas: frozenset[str] = frozenset()
+    """Those that must be there before anything is made, and that the dump does not make if they belong to the system
+    or are those of single tables."""
+    tables: Mapping[Name, Table] = {}
+    sequences: tuple[Sequence, ...] = ()
+    matviews: Mapping[Name, Matview] = {}
+    extensions: tuple[str, ...] = ()
+    """Those that a schema clone brings along; pg_dump finds those of a database."""
     inherited: tuple[Inherited, ...] = ()
     """Of the one table of a table clone: its parents do not come with it."""
     statistics: tuple[str, ...] = ()
@@ -101,30 +105,50 @@ def read_source(connection: psycopg.Connection[Any], request: CloneRequest) -> S
     options.columns is missing, or what the server says.
     """
     _check_named(connection, request)
-    schema, table = request.schema_name, request.table_name
-    found = [_table(row) for row in rows(connection, "tables", [schema, table])]
-    tables = {t.name: t for t in found}
-    _check_columns(tables, request)
-    schemas = sorted({name.schema for name in tables} | {schema})
-    whole = request.kind == "schema"
-    wanted = [
-        row
-        for row in rows(connection, "sequences", [schemas])
-        if (whole and row.schema == schema) or (row.table_name and Name(row.table_schema, row.table_name) in tables)
-    ]
+    if request.kind == "functions":
+        return Source(connection.info.server_version, frozenset({request.schema_name}))
+    schemas = _schemas(connection, request)
+    if request.kind == "table":
+        return _of_table(connection, request, schemas)
     return Source(
         version=connection.info.server_version,
-        tables=tables,
-        sequences=_with_values(connection, wanted),
-        matviews=_matviews(connection, schema) if whole else {},
-        extensions=tuple(row.name for row in rows(connection, "extensions", [schema])) if whole else (),
-        inherited=() if whole else _inherited(connection, schema, table),
-        statistics=() if whole else tuple(_statistics(connection, tables)),
+        schemas=frozenset(schemas) & {request.schema_name or "public"},  # the one that pg_dump takes for granted
+        tables=_tables(connection, schemas, ""),
+        sequences=_with_values(connection, rows(connection, "sequences", [schemas])),
+        matviews=_matviews(connection, schemas),
+        extensions=() if request.whole_database else tuple(r.name for r in rows(connection, "extensions", schemas)),
     )
+
+
+def _of_table(connection: psycopg.Connection[Any], request: CloneRequest, schemas: list[str]) -> Source:
+    tables = _tables(connection, schemas, request.table_name)
+    _check_columns(tables, request)
+    sequences = rows(connection, "sequences", [sorted({name.schema for name in tables})])
+    owned = [row for row in sequences if row.table_name and Name(row.table_schema, row.table_name) in tables]
+    return Source(
+        version=connection.info.server_version,
+        schemas=frozenset({name.schema for name in tables} | {request.schema_name}),
+        tables=tables,
+        sequences=_with_values(connection, owned),
+        inherited=_inherited(connection, request.schema_name, request.table_name),
+        statistics=tuple(_statistics(connection, tables)),
+    )
+
+
+def _schemas(connection: psycopg.Connection[Any], request: CloneRequest) -> list[str]:
+    """The schemas that the clone takes in."""
+    return [row.name for row in rows(connection, "schemas")] if request.whole_database else [request.schema_name]
+
+
+def _tables(connection: psycopg.Connection[Any], schemas: list[str], table: str) -> dict[Name, Table]:
+    found = map(_table, rows(connection, "tables", [schemas, table]))
+    return {table.name: table for table in found}
 
 
 def _check_named(connection: psycopg.Connection[Any], request: CloneRequest) -> None:
     schema, table = request.schema_name, request.table_name
+    if request.whole_database:
+        return
     found = rows(connection, "named_object", [schema, table])[0]
     if not found.schema_exists:
         raise PgError(
@@ -132,7 +156,7 @@ def _check_named(connection: psycopg.Connection[Any], request: CloneRequest) -> 
             f'pgclone: schema "{schema}" does not exist on the source',
             hint="Names are case-sensitive here: give them as the catalogue holds them, without double quotes.",
         )
-    if request.kind == "schema":
+    if request.kind != "table":
         return
     if found.relkind is None:
         raise PgError(
@@ -149,7 +173,7 @@ def _check_named(connection: psycopg.Connection[Any], request: CloneRequest) -> 
         )
 
 
-def _check_columns(tables: dict[Name, Table], request: CloneRequest) -> None:
+def _check_columns(tables: Mapping[Name, Table], request: CloneRequest) -> None:
     if not request.options.columns:
         return
     table = tables[Name(request.schema_name, request.table_name)]
@@ -177,13 +201,12 @@ def _table(row: Any) -> Table:
     )
 
 
-def _matviews(connection: psycopg.Connection[Any], schema: str) -> dict[Name, Matview]:
-    return {
-        Name(schema, row.name): Matview(
-            Name(schema, row.name), row.populated, frozenset(Name(schema, read) for read in row.reads)
-        )
-        for row in rows(connection, "matviews", [schema])
-    }
+def _matviews(connection: psycopg.Connection[Any], schemas: list[str]) -> dict[Name, Matview]:
+    found = [
+        Matview(Name(row.schema, row.name), row.populated, frozenset(Name(r["schema"], r["name"]) for r in row.reads))
+        for row in rows(connection, "matviews", [schemas])
+    ]
+    return {view.name: view for view in found}
 
 
 def _inherited(connection: psycopg.Connection[Any], schema: str, table: str) -> tuple[Inherited, ...]:

@@ -5,7 +5,8 @@ Pure.  Every step is a transaction of its own on any connection, so each sets wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 from clone_engine.ddl import Ddl
 from clone_engine.names import quote_literal
@@ -26,26 +27,34 @@ NEEDS_TABLESPACE = frozenset({"table", "index", "key", "materialized view"})
 NEEDS_METHOD = frozenset({"table", "materialized view"})
 
 
+class Available(NamedTuple):
+    """What tables can be placed in and kept by on the target."""
+
+    tablespaces: frozenset[str]
+    access_methods: frozenset[str]
+
+
 def statements(
     items: Iterable[Item],
     renames: Renames,
     final: Renames,
-    tablespaces: Collection[str],
+    available: Available,
     tolerated: Callable[[Ddl], bool],
 ) -> Iterator[Statement]:
     """SESSION, then the items under the names `renames`; reported under their `final` names.
 
-    A tablespace that is not among the target's `tablespaces` becomes the default one.
+    A tablespace or an access method that is not `available` becomes the target's default.
     """
     yield Statement(SESSION, "")
     tablespace = method = None
     for item in items:
         ddl = retargeted(item.ddl, renames)
-        place = item.tablespace if item.tablespace in tablespaces else ""
+        place = item.tablespace if item.tablespace in available.tablespaces else ""
         if ddl.kind in NEEDS_TABLESPACE and place != tablespace:
             tablespace = place
             yield Statement(f"SET LOCAL default_tablespace = {quote_literal(place)}", "")
         if ddl.kind in NEEDS_METHOD and item.method and item.method != method:
             method = item.method
-            yield Statement(f"SET LOCAL default_table_access_method = {quote_literal(method)}", "")
+            value = quote_literal(method) if method in available.access_methods else "DEFAULT"
+            yield Statement(f"SET LOCAL default_table_access_method = {value}", "")
         yield Statement(ddl.sql, retargeted(item.ddl, final).label, tolerated(item.ddl))

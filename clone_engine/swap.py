@@ -25,20 +25,27 @@ def swap_statements(
     existing: Existing,
     conflict: Conflict,
 ) -> Iterator[Statement]:
-    """Out with the old, in with the new.  `tables` are the source names of all tables built in the staging schema."""
+    """Out with the old, in with the new.  `tables` are the source names of all tables built in staging schemas."""
     for drop in conflicts.drops:
         yield Statement(drop.sql, drop.object)
     if conflict == "rename":
         yield from _moved_away(conflicts.swapped, existing)
     elif conflicts.swapped:
-        # All in one statement: they may refer to each other.  RESTRICT: nothing outside the clone is dropped with them.
-        listed = ", ".join(name.sql for name in conflicts.swapped)
-        shown = ", ".join(str(name) for name in conflicts.swapped)
-        yield Statement(f"DROP TABLE {listed} RESTRICT", f"table {shown} (old)")
+        foreign = [name for name in conflicts.swapped if existing.relations[name].relkind == "f"]
+        yield from _dropped("FOREIGN TABLE", foreign)
+        yield from _dropped("TABLE", [name for name in conflicts.swapped if name not in foreign])
     for table in tables:
         built, final = names.build.relation(table), names.final.relation(table)
         yield Statement(f"ALTER TABLE {built.sql} SET SCHEMA {quote_ident(final.schema)}", f"table {final}")
-    yield Statement(f"DROP SCHEMA {quote_ident(names.staging)}", "")
+    for staging in names.staging.values():
+        yield Statement(f"DROP SCHEMA {quote_ident(staging)}", "")
+
+
+def _dropped(kind: str, names: list[Name]) -> Iterator[Statement]:
+    """All in one statement: they may refer to each other.  RESTRICT: nothing outside the clone is dropped with them."""
+    if names:
+        listed, shown = ", ".join(name.sql for name in names), ", ".join(map(str, names))
+        yield Statement(f"DROP {kind} {listed} RESTRICT", f"{kind.lower()} {shown} (old)")
 
 
 def _moved_away(swapped: Iterable[Name], existing: Existing) -> Iterator[Statement]:

@@ -10,12 +10,16 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from clone_engine.ddl import Ddl, Identity, name_of, strings
+from clone_engine.ddl import Ddl
 from clone_engine.names import Name, quote_ident
+from clone_engine.nodes import name_of, strings
 from clone_engine.queries import rows
 from clone_engine.server_error import from_psycopg
+from clone_engine.subjects import Identity
 
 ROUTINES = {"function", "procedure", "aggregate"}
+NOT_OBJECTS = frozenset({"schema", "tablespace", "extension", "available extension"})
+"""What target_places.sql lists that has a field of its own."""
 
 
 class Present(NamedTuple):
@@ -33,8 +37,17 @@ class Existing(NamedTuple):
     relations: Mapping[Name, Present] = {}
     statistics: Mapping[Name, Present] = {}
     objects: frozenset[Identity] = frozenset()
-    """Types, routines of the dump, collations, … by the identities of the dump's statements."""
+    """Types, routines of the dump, collations, languages, … by the identities of the dump's statements."""
     routine_names: frozenset[Name] = frozenset()
+    extensions: Mapping[str, str] = {}
+    """Installed extensions with their versions."""
+    available: Mapping[str, str] = {}
+    """Extensions that could be installed, with the version that would be."""
+
+    @property
+    def access_methods(self) -> frozenset[str]:
+        """The names of the target's access methods."""
+        return frozenset(identity[1] for identity in self.objects if identity[0] == "access method")
 
     def belongings(self, table: Name) -> list[tuple[Name, str]]:
         """Indexes, owned sequences and statistics of a table, each with its relkind."""
@@ -78,47 +91,63 @@ def read_target(connection: psycopg.Connection[Any], ddls: Iterable[Ddl], schema
     routines = frozenset(Name(o.schema, o.name) for o in objects if o.kind == "routine")
     operators = frozenset(Name(o.schema, o.name) for o in objects if o.kind == "operator")
     plain = {(o.kind, o.schema, o.name, *([o.method] if o.method else [])) for o in objects}
+    outside = {(p.kind, p.name, *([p.other] if p.other else [])) for p in places if p.kind not in NOT_OBJECTS}
     return Existing(
         schemas=frozenset(p.name for p in places if p.kind == "schema"),
         tablespaces=frozenset(p.name for p in places if p.kind == "tablespace"),
+        extensions={p.name: p.other for p in places if p.kind == "extension"},
+        available={p.name: p.other for p in places if p.kind == "available extension"},
         relations={name: Present(kind, table) for kind, name, table in found if kind != "X"},
         statistics={name: Present(kind, table) for kind, name, table in found if kind == "X"},
-        objects=frozenset(plain) | _overloaded(connection, ddls, routines | operators),
+        objects=frozenset(plain | outside) | _by_types(connection, ddls, routines | operators),
         routine_names=routines,
     )
 
 
-def _overloaded(connection: psycopg.Connection[Any], ddls: Iterable[Ddl], names: frozenset[Name]) -> set[Identity]:
-    """Those routines and operators of the dump that the target has with the very same input types."""
+def _by_types(connection: psycopg.Connection[Any], ddls: Iterable[Ddl], names: frozenset[Name]) -> set[Identity]:
+    """Those routines, operators, casts and transforms of the dump that the target has with the very same types."""
     return {
         ddl.identity
         for ddl in ddls
-        if ddl.identity[0] in OID and Name(*ddl.identity[1:3]) in names and oid_of(connection, ddl)
+        if ddl.kind in OF_TYPES or (ddl.identity[0] in OID and Name(*ddl.identity[1:3]) in names)
+        if oid_of(connection, ddl)
     }
 
 
 OID = {
     "routine": "SELECT pg_catalog.to_regprocedure(%s)::oid::bigint",
     "operator": "SELECT pg_catalog.to_regoperator(%s)::oid::bigint",
+    "cast": "SELECT oid::bigint FROM pg_catalog.pg_cast"
+    " WHERE castsource = pg_catalog.to_regtype(%s) AND casttarget = pg_catalog.to_regtype(%s)",
+    "transform": "SELECT t.oid::bigint FROM pg_catalog.pg_transform t"
+    " JOIN pg_catalog.pg_language l ON l.oid = t.trflang"
+    " WHERE t.trftype = pg_catalog.to_regtype(%s) AND l.lanname = %s",
 }
+OF_TYPES = frozenset({"cast", "transform"})
 
 
 def oid_of(connection: psycopg.Connection[Any], ddl: Ddl) -> int:
-    """The oid of the target's routine or operator with the signature of one that the dump makes; 0 if it has none.
+    """The oid of the target's object that is told apart by types and that the dump makes; 0 if it has none.
 
-    A signature whose types the server does not know is one that it does not have.
+    Types that the server does not know are those of an object that it does not have.
     """
-    group = ddl.identity[0]
-    if ddl.kind not in {*ROUTINES, "operator"}:
+    if ddl.kind not in {*ROUTINES, *OF_TYPES, "operator"}:
         return 0
-    schema, name, types = ddl.identity[1:]
-    # An operator's symbol is not quoted in regoperator's syntax.
-    text = Name(schema, name).sql if group == "routine" else f"{quote_ident(schema)}.{name}"
     try:
         with connection.transaction():
-            found = connection.execute(OID[group], [f"{text}({types})"]).fetchone()
+            found = connection.execute(OID[ddl.identity[0]], _signature(ddl)).fetchone()
     except psycopg.Error as error:
         if error.sqlstate and error.sqlstate.startswith("42"):
             return 0
         raise from_psycopg(error) from error
     return int(found[0] or 0) if found else 0
+
+
+def _signature(ddl: Ddl) -> list[str]:
+    """What OID asks with."""
+    group, *names = ddl.identity
+    if group in OF_TYPES:
+        return names
+    schema, name, types = names
+    # An operator's symbol is not quoted in regoperator's syntax.
+    return [f"{Name(schema, name).sql if group == 'routine' else f'{quote_ident(schema)}.{name}'}({types})"]

@@ -1,11 +1,11 @@
 -- The tables to clone, with their size at this moment and their columns.
--- $1 schema, $2 table or '' for all of the schema.  psql: \bind sales '' \g
+-- $1 array of schemas, $2 table or '' for all of the schemas.  psql: \bind '{sales}' '' \g
 -- Tables that belong to an extension are left to it.  Partitions of one wanted table come with it, wherever they are.
 WITH RECURSIVE wanted AS (
     SELECT c.oid
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = $1::text
+    WHERE n.nspname = ANY ($1::text[])
       AND ($2::text = '' OR c.relname = $2::text)
       AND c.relkind IN ('r', 'p', 'f')
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e

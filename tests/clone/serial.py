@@ -163,8 +163,9 @@ def schema_definitions(database: Database, schema: str) -> str:
 
 
 RELATIONS = """
-SELECT c.relkind::text, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = %s AND (c.relkind IN ('r', 'S') OR c.relkind = 'm' AND c.relispopulated) ORDER BY 2"""
+SELECT c.relkind::text, n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+AND (c.relkind IN ('r', 'S') OR c.relkind = 'm' AND c.relispopulated) ORDER BY 2, 3"""
 CONTENTS = {
     "r": "SELECT count(*), md5(string_agg(t::text, E'\\n' ORDER BY t::text COLLATE \"C\")) FROM ONLY {} t",
     "m": "SELECT count(*), md5(string_agg(t::text, E'\\n' ORDER BY t::text COLLATE \"C\")) FROM {} t",
@@ -174,8 +175,13 @@ CONTENTS = {
 
 def contents(database: Database, schema: str) -> dict[str, Any]:
     """Number and checksum of the rows of each table and filled materialized view; where each sequence stands."""
+    return {name: found for (there, name), found in all_contents(database).items() if there == schema}
+
+
+def all_contents(database: Database) -> dict[tuple[str, str], Any]:
+    """The same for all schemas, by schema and name."""
     with database.connect() as connection:
         return {
-            name: connection.execute(sql.SQL(CONTENTS[kind]).format(sql.Identifier(schema, name))).fetchone()
-            for kind, name in connection.execute(RELATIONS, [schema]).fetchall()
+            (schema, name): connection.execute(sql.SQL(CONTENTS[kind]).format(sql.Identifier(schema, name))).fetchone()
+            for kind, schema, name in connection.execute(RELATIONS).fetchall()
         }

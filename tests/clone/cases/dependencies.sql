@@ -47,3 +47,5 @@ CREATE TRIGGER instead INSTEAD OF UPDATE ON updatable FOR EACH ROW EXECUTE FUNCT
 CREATE POLICY of_groups ON facts USING (x IN (SELECT g.x FROM grouped g WHERE g.id = facts.id)) WITH CHECK (counted(x) > 0);
 ALTER TABLE facts ENABLE ROW LEVEL SECURITY;
 CREATE TABLE audited (id int); CREATE TRIGGER transition AFTER UPDATE ON audited REFERENCING OLD TABLE AS was NEW TABLE AS now FOR EACH STATEMENT EXECUTE FUNCTION instead();
+COMMENT ON INDEX facts_pkey IS 'the index of a constraint';
+CREATE DOMAIN unproved AS int; ALTER DOMAIN unproved ADD CONSTRAINT positive CHECK (VALUE > 0) NOT VALID; COMMENT ON CONSTRAINT positive ON DOMAIN unproved IS 'of rows to come';

@@ -1,0 +1,89 @@
+"""A database arrives whole: every schema, what is in none, and the rows that pg_dump would bring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from clone_engine.errors import PgError
+from clone_engine.request import CloneRequest, Options
+from proxy.embedded import Server
+from tests.clone.serial import all_contents, case, clone, definitions
+from tests.harness.servers import Database, fresh_database
+
+NEEDS = 15
+"""Publications of schemas and of some columns came with it."""
+
+
+def database_request(*, include_data: bool = True, **options: object) -> CloneRequest:
+    """A request for a clone of the whole database."""
+    return CloneRequest(kind="database", include_data=include_data, options=Options(**options))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def whole(server: Server) -> Iterator[tuple[Database, Database]]:
+    """A database with the case, and an empty one."""
+    with fresh_database(server, "source") as source, fresh_database(server, "target") as target:
+        source.execute(case("database")[0])
+        yield source, target
+
+
+@pytest.mark.parametrize("latest_first", [False, True])
+def test_both_sides_are_equal(latest_first: bool, all_servers: list[Server]) -> None:
+    for server in all_servers:
+        if server.installation.major < NEEDS:
+            continue
+        with fresh_database(server, "source") as source, fresh_database(server, "target") as target:
+            source.execute(case("database")[0])
+            plan = clone(source, target, database_request(), latest_first=latest_first)
+            assert definitions(target) == definitions(source)
+            assert all_contents(target) == all_contents(source)
+            assert [object_ for object_, _ in plan.notes] == ["foreign table app.remote"]
+
+
+def test_without_data_the_definitions_are_the_same_and_nothing_is_filled(whole: tuple[Database, Database]) -> None:
+    source, target = whole
+    clone(source, target, database_request(include_data=False))
+    assert definitions(target) == definitions(source)
+    assert target.rows("SELECT FROM app.t UNION ALL SELECT FROM app.piled") == []
+    assert target.rows("SELECT relname FROM pg_class WHERE relkind = 'm' AND relispopulated") == []
+
+
+def test_what_is_there_is_refused_by_name(whole: tuple[Database, Database]) -> None:
+    source, target = whole
+    target.execute("CREATE FOREIGN DATA WRAPPER nothing")
+    with pytest.raises(PgError, match="foreign data wrapper nothing") as refused:
+        clone(source, target, database_request())
+    assert refused.value.sqlstate == "42710"
+    assert target.rows("SELECT FROM pg_namespace WHERE nspname = 'app'") == []
+
+
+def test_skip_adds_what_is_missing(whole: tuple[Database, Database]) -> None:
+    source, target = whole
+    target.execute("CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing")
+    target.execute("CREATE TYPE state AS ENUM ('new', 'old'); CREATE CAST (state AS int) WITH INOUT")
+    plan = clone(source, target, database_request(conflict="skip"))
+    left = {object_ for object_, reason in plan.notes if reason.startswith("exists")}
+    assert left == {
+        "foreign data wrapper nothing",
+        "server nowhere",
+        "type public.state",
+        "cast public.state AS integer",
+    }
+    assert all_contents(target) == all_contents(source)
+
+
+def test_replace_swaps_tables_of_one_name_in_several_schemas(whole: tuple[Database, Database]) -> None:
+    source, target = whole
+    source.execute("UPDATE app.t SET d = 'x'")  # rows that a domain constraint on the target would refuse stay refused
+    clone(source, target, database_request())
+    target.execute("ALTER EVENT TRIGGER watching DISABLE; DELETE FROM pgboss.t WHERE id > 10; DROP TABLE app.piled")
+    # What is made in a schema with default privileges gets them, whoever makes it.
+    target.execute("ALTER DEFAULT PRIVILEGES IN SCHEMA app REVOKE SELECT ON TABLES FROM PUBLIC")
+    clone(source, target, database_request(conflict="replace"))
+    target.execute("ALTER EVENT TRIGGER watching ENABLE")
+    # pg_dump orders what publications hold by when it was added.
+    assert sorted(definitions(target).splitlines()) == sorted(definitions(source).splitlines())
+    assert all_contents(target) == all_contents(source)
+    assert target.rows("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'pgclone%'") == []
