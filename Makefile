@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stubs-demo run test test-all test-fast corpus lint format types lock clean
+.PHONY: help demo stubs-demo run test test-all test-fast corpus bench lint format types lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ test-fast: $(INSTALLED) ## run the tests that need no server; stop at the first 
 
 corpus: $(INSTALLED) ## play files of client messages: make corpus FILE=path; without it, those of tests/corpus
 	@$(BIN)/python -m tests.harness.corpus $(if $(FILE),"$(FILE)")
+
+bench: $(INSTALLED) ## time statements directly and through the proxy; the tables are in build/bench.md too
+	@$(BIN)/python -m bench --write build/bench.md
 
 lint: $(INSTALLED) ## check style and format
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -36,7 +36,7 @@ class ProxyProcess:
 
     `directory` is one of ours with a short path (a unix socket's path has at most 107 bytes); `sections` are
     settings over those made here, but for its addresses; `port` 0 picks a free one; `environment` is added to ours,
-    from which all that libpq or the proxy would read is taken away.
+    from which all that libpq or the proxy would read is taken away; `interpreter` are options of Python's.
     """
 
     def __init__(
@@ -47,12 +47,14 @@ class ProxyProcess:
         *,
         port: int = 0,
         environment: Mapping[str, str] | None = None,
+        interpreter: Sequence[str] = (),
     ) -> None:
         self.directory = directory
         self.port = port or free_port()
         self.config_path = directory / "proxy.toml"
         self.log_path = directory / "proxy.log"
         self.environment = clean_environment(environment or {})
+        self.interpreter = tuple(interpreter)
         self.process: subprocess.Popen[bytes] | None = None
         settings = _over(self._defaults(target), sections or {})
         self.config_path.touch(mode=0o600)  # a target may hold a password
@@ -77,7 +79,7 @@ class ProxyProcess:
 
     def start(self) -> None:
         """Start it and wait until it listens.  PgError 58000 with its log if it does not; it is gone then."""
-        command = [sys.executable, "-m", "proxy", "serve", "-c", str(self.config_path)]
+        command = [sys.executable, *self.interpreter, "-m", "proxy", "serve", "-c", str(self.config_path)]
         with self.log_path.open("ab") as log:
             # Its own session: whoever started it decides when it ends, not Ctrl-C in the terminal.
             self.process = subprocess.Popen(
