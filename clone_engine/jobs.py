@@ -152,13 +152,9 @@ def progress_json(job: Job, now: float) -> str:
     return json.dumps(out, ensure_ascii=False)
 
 
-def jobs_json(jobs: list[Job]) -> str:
-    """The text of pgclone_jobs(): a JSON array, its objects joined by a comma without a blank."""
-    return "[" + ",".join(json.dumps(_listed(job), ensure_ascii=False) for job in jobs) + "]"
-
-
-def _listed(job: Job) -> dict[str, Any]:
-    return {
+def listed_json(job: Job) -> str:
+    """What the text of pgclone_jobs() says of a job: one object of its array."""
+    out = {
         "job_id": job.job_id,
         "status": job.status,
         "schema": job.request.schema_name,
@@ -167,3 +163,4 @@ def _listed(job: Job) -> dict[str, Any]:
         "tables_completed": job.progress.tables_completed,
         "tables_total": job.progress.tables_total,
     }
+    return json.dumps(out, ensure_ascii=False)

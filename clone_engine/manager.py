@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
 import msgspec
@@ -46,6 +46,11 @@ class Caller(msgspec.Struct, frozen=True):
     database: str
     admin: bool = False
     """Whether this role sees and controls everybody's jobs."""
+
+    @property
+    def whose(self) -> str | None:
+        """The owner of the jobs that the caller sees and controls; None for everybody's."""
+        return None if self.admin else self.role
 
 
 class ManagerSettings(msgspec.Struct, frozen=True):
@@ -135,6 +140,11 @@ class Manager:
         """
         async with self._submitting:
             return await self._add(_new_job(caller, request, source, self._clock()), source, target, NO_STEPS)
+
+    @property
+    def jobs(self) -> Iterable[Job]:
+        """The records of everybody's jobs, in order of their ids; one that changes is replaced by another."""
+        return self._jobs.values()
 
     def visible(self, caller: Caller) -> list[Job]:
         """The jobs that the caller may see and control, in order of their ids."""
@@ -332,4 +342,4 @@ def _new_job(caller: Caller, request: CloneRequest, source: Conninfo, now: float
 
 
 def _may_control(caller: Caller, job: Job) -> bool:
-    return caller.admin or caller.role == job.owner
+    return caller.whose in (None, job.owner)

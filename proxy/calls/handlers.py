@@ -16,12 +16,14 @@ from typing import Any, NamedTuple, TypeVar
 from clone_engine.arguments import build_request
 from clone_engine.conninfo import parse_conninfo
 from clone_engine.errors import PgError
-from clone_engine.jobs import Job, jobs_json, progress_json, view_row
+from clone_engine.jobs import Job
 from clone_engine.manager import Caller, Manager
 from clone_engine.request import Conninfo, Kind
 from clone_engine.verdicts import failure
 from proxy.auth import Credentials
+from proxy.calls.characters import Codecs
 from proxy.calls.signatures import Call
+from proxy.calls.snapshot import Snapshots
 
 T = TypeVar("T")
 
@@ -40,7 +42,7 @@ class Handlers:
         self._manager = manager
         self._credentials = credentials
         self._target = target
-        self._version = version
+        self._snapshots = Snapshots(manager, version)
         self._under_way: set[asyncio.Task[Any]] = set()
         self._actions: Mapping[str, Callable[[Caller, dict[str, Any]], Awaitable[Answer]]] = {
             "table": partial(self._clone, "table"),
@@ -57,17 +59,18 @@ class Handlers:
     def __repr__(self) -> str:
         return f"<Handlers of {self._manager!r}>"
 
-    def snapshot(self, caller: Caller, sections: frozenset[str]) -> dict[str, Any]:
-        """The sections of the snapshot that a statement reads, as the caller may see the jobs now."""
-        now = time.time()
-        jobs = self._manager.visible(caller)
-        make: dict[str, Callable[[], Any]] = {
-            "j": lambda: [view_row(job, now) for job in jobs],
-            "p": lambda: {str(job.job_id): progress_json(job, now) for job in jobs},
-            "l": lambda: jobs_json(jobs),
-            "v": lambda: f"pgclone {self._version}",
-        }
-        return {section: make[section]() for section in sorted(sections)}
+    def snapshot(
+        self,
+        caller: Caller,
+        sections: frozenset[str],
+        asked: frozenset[int] | None = None,
+        codecs: Codecs = frozenset(),
+    ) -> dict[str, str]:
+        """The sections of the snapshot that a statement reads, each as JSON, as the caller may see the jobs now.
+
+        `asked` and `codecs` as `Snapshots.sections` has them.
+        """
+        return self._snapshots.sections(caller, sections, time.time(), asked=asked, codecs=codecs)
 
     async def perform(self, caller: Caller, call: Call) -> Answer:
         """Do what a recorded call asks.  PgError if it is refused; then nothing has been started."""

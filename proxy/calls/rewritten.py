@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from proxy.calls.asked import NOTHING, Asked
 from proxy.calls.recording import Site
 from proxy.calls.splice import Rendered, Template
 
@@ -28,6 +29,8 @@ class Rewritten:
     sites: tuple[Site, ...] = ()
     sections: frozenset[str] = frozenset()
     """The sections of the snapshot that it reads: j rows, p progress, l jobs, v version."""
+    asked: Asked | None = NOTHING
+    """The jobs whose progress it reads; None: any."""
     parameters: int = 0
     """The highest $n in the client's text."""
     parameter_ok: bool = True

@@ -30,6 +30,8 @@ class Splicer:
         """What constants were, by their stand-ins."""
         self.secret_parameters: list[int] = []
         """The numbers of parameters that are a confidential argument, once for each time."""
+        self.asked: list[Any] = []
+        """The arguments that are numbers of jobs to be looked up."""
         self._sites: dict[tuple[str, ...], Site] = {}
 
     @property
@@ -132,6 +134,7 @@ class Splicer:
             self.replace(previous + 1, bound.closing - 1, "", anchor)
 
     def _read(self, bound: Bound) -> expressions.Around:
+        self.asked.extend(given.value for given in bound.given)
         beside_action = any(other.role == "action" for other in self.found.calls)
         return expressions.read(bound.signature, beside_action=beside_action)
 

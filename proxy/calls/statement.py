@@ -13,6 +13,7 @@ from typing import Any
 from pglast import ast
 
 from proxy.calls import refusals
+from proxy.calls.asked import asked
 from proxy.calls.names import Reference
 from proxy.calls.occurrences import Occurrences, View, extension, occurrences, relation
 from proxy.calls.ownership import EXISTING_EXTENSION
@@ -91,16 +92,19 @@ class Statement:
             self._template(),
             sites=sites,
             sections=frozenset(self.splicer.sections),
+            asked=asked(self.splicer.asked, self._uses()),
             parameters=self.tokens.parameters(self.start, self.end),
             parameter_ok=self.shape.parameter_ok,
             secrets=dict(self.splicer.secrets),
             secret_parameters=self._secret_parameters(),
         )
 
+    def _uses(self) -> Counter[int]:
+        return self.tokens.uses(self.start, self.end)
+
     def _secret_parameters(self) -> frozenset[int]:
         """Those that are used as confidential arguments and nowhere else, where their value would be missed."""
-        used = Counter(self.splicer.secret_parameters)
-        uses = self.tokens.uses(self.start, self.end)
+        used, uses = Counter(self.splicer.secret_parameters), self._uses()
         return frozenset(number for number, times in used.items() if uses[number] == times)
 
     def _extension(self) -> Rewritten:
@@ -124,7 +128,7 @@ class Statement:
             self._template(hidden),
             parameter_ok=False,
             prepare_name=node.name,
-            prepares=replace(query, parameters=parameters),
+            prepares=replace(query, parameters=parameters, asked=None),
         )
 
     def _execute(self, node: Any, prepared: Rewritten) -> Rewritten:
@@ -151,6 +155,7 @@ class Statement:
             kind="action" if sites else "read",
             sites=sites,
             sections=result.sections | prepared.sections,
+            asked=None,
             secrets={**prepared.secrets, **self.splicer.secrets},
             execute_name=node.name,
         )

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from clone_engine.manager import Caller
+from proxy.calls.asked import merged
+from proxy.calls.characters import Codecs, representable
 from proxy.calls.confidential import revealed
 from proxy.calls.filter import names_ours
 from proxy.calls.handlers import Handlers
@@ -119,12 +121,17 @@ class Context:
     def data(self, statements: Sequence[Rewritten], results: dict[str, Any] | None = None) -> str:
         """The JSON of what `statements` read, with the results of their actions if there are any yet."""
         sections = frozenset().union(*(statement.sections for statement in statements))
-        return json.dumps(self.snapshot(sections) | self._representable(results or {}))
+        asked = merged(statement.asked for statement in statements)
+        members = self._members(sections, asked)
+        members |= {name: json.dumps(representable(value, self._codecs)) for name, value in (results or {}).items()}
+        return "{" + ",".join(f'"{name}":{text}' for name, text in members.items()) + "}"
 
     def snapshot(self, sections: frozenset[str]) -> dict[str, Any]:
         """The sections of the snapshot, in characters that the session's encodings have."""
-        found: dict[str, Any] = self._representable(self.handlers.snapshot(self.caller, sections))
-        return found
+        return {name: json.loads(text) for name, text in self._members(sections, None).items()}
+
+    def _members(self, sections: frozenset[str], asked: frozenset[int] | None) -> dict[str, str]:
+        return self.handlers.snapshot(self.caller, sections, asked, self._codecs)
 
     def literal(self, data: str) -> str:
         """`data` as an SQL literal of type jsonb.  Dollar quotes hold whatever the lexical settings are."""
@@ -155,14 +162,12 @@ class Context:
             results.append(answer.value)
         return result_data(list(calls), results, rewritten.sites)
 
-    def _representable(self, value: Any) -> Any:
-        """`value` with the characters replaced that the database's or the client's encoding lacks.
-
-        One such character in the snapshot would make the server refuse all of it.
-        """
+    @property
+    def _codecs(self) -> Codecs:
+        """Those of the database's and the client's encodings that lack characters."""
         parameters = self.session.parameters
-        codecs = {codec_of(parameters.get(name, "UTF8")) for name in ("server_encoding", "client_encoding")} - {"utf-8"}
-        return _replaced(value, codecs) if codecs else value
+        names = ("server_encoding", "client_encoding")
+        return frozenset(codec_of(parameters.get(name, "UTF8")) for name in names) - {"utf-8"}
 
 
 async def _parsing(sql: str, work: Callable[..., T], **arguments: Any) -> T:
@@ -170,27 +175,3 @@ async def _parsing(sql: str, work: Callable[..., T], **arguments: Any) -> T:
     if len(sql) > LONG:
         return await asyncio.to_thread(work, sql, **arguments)
     return work(sql, **arguments)
-
-
-BAR_IN_ASCII = str.maketrans({"█": "#", "░": "."})
-
-
-def _replaced(value: Any, codecs: set[str]) -> Any:
-    if isinstance(value, str):
-        for codec in codecs:
-            if _lacks(value, codec):
-                value = value.translate(BAR_IN_ASCII).encode(codec, "replace").decode(codec)
-        return value
-    if isinstance(value, list):
-        return [_replaced(item, codecs) for item in value]
-    if isinstance(value, dict):
-        return {key: _replaced(item, codecs) for key, item in value.items()}
-    return value
-
-
-def _lacks(text: str, codec: str) -> bool:
-    try:
-        text.encode(codec)
-    except UnicodeEncodeError:
-        return True
-    return False

@@ -30,6 +30,8 @@ from proxy.wire.frames import HEADER
 from proxy.wire.messages import JSONB_OID, Bind, Execute, Parse, ProtocolError
 
 VOID_OID = 2278
+INTEGER_OIDS = frozenset({0, 20, 21, 23})
+"""Of parameters that hold a job's number: undeclared, which the server makes an integer, int8, int2, int4."""
 # The count in Parse and Bind has 16 bits (chapter 54.7), so a statement may leave no room for a hidden parameter.
 MOST_PARAMETERS = 65535
 
@@ -126,6 +128,7 @@ class ExtendedQueries:
             # What would have to be run twice is the text of a PREPARE.
             return partial(self._reject, next(self._names), refusals.execute_in_parse())
         bind, secrets = _concealed(messages.decode_bind(frame[HEADER:]), ours)
+        ours = _asking(ours, bind)
         self._portals[bind.portal] = bound = Portal(ours, bind, secrets, self._syncs)
         return partial(self._bind, bound)
 
@@ -402,6 +405,16 @@ def _entry(kind: str, ours: Ours | None) -> Entry:
 
 def _filled(bind: Bind, ours: Ours, data: str) -> Bind:
     return bind.with_parameter(data.encode()) if ours.number else bind
+
+
+def _asking(ours: Ours, bind: Bind) -> Ours:
+    """`ours` with the jobs that it asks the progress of by parameters."""
+    asked = ours.rewritten.asked
+    if asked is None or not asked.parameters:
+        return ours
+    types = dict(enumerate(ours.types, 1))
+    values = [bind.integer(n) if types.get(n, 0) in INTEGER_OIDS else None for n in asked.parameters]
+    return replace(ours, rewritten=replace(ours.rewritten, asked=asked.with_numbers(values)))
 
 
 def _concealed(bind: Bind, ours: Ours) -> tuple[Bind, dict[str, str]]:

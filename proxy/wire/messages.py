@@ -6,6 +6,7 @@ not such a message.  Which message may follow which is `exchange`'s business.
 
 from __future__ import annotations
 
+import re
 from struct import Struct
 from struct import error as struct_error
 from typing import NamedTuple
@@ -17,6 +18,8 @@ _i32 = Struct("!i")
 _u16 = Struct("!H")
 
 JSONB_OID = 3802
+
+_DIGITS = re.compile(rb"-?[0-9]{1,18}")
 
 
 class ProtocolError(Exception):
@@ -116,6 +119,16 @@ class Bind(NamedTuple):
         one_for_all = self.formats * count if len(self.formats) == 1 else self.formats
         formats = (one_for_all or (0,) * count) + (0,)
         return self._replace(formats=formats, parameters=(*self.parameters, value))
+
+    def integer(self, number: int) -> int | None:
+        """The value of parameter `number`, of an integer type; None for NULL and for what is not plainly a number."""
+        value = self.parameters[number - 1] if number <= len(self.parameters) else None
+        if value is None:
+            return None
+        formats = self.formats or (0,)
+        if formats[number - 1 if number <= len(formats) else 0]:
+            return int.from_bytes(value, "big", signed=True)
+        return int(value) if _DIGITS.fullmatch(value) else None
 
 
 def bind_names(body: bytes) -> tuple[bytes, bytes]:

@@ -7,6 +7,7 @@ starts nothing, and counts what it was asked; so an answer depends on the statem
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from clone_engine.errors import PgError
 from clone_engine.jobs import Job
 from clone_engine.manager import Caller
 from clone_engine.request import CloneRequest, Conninfo
+from proxy.calls.characters import Codecs
 from proxy.calls.handlers import Answer, Handlers
 from proxy.calls.signatures import FUNCTIONS, Call
 from proxy.config import ServerSettings
@@ -37,6 +39,8 @@ FIRST_JOB = 101
 class TwoJobs:
     """A job manager of two jobs."""
 
+    version = 1
+
     def __init__(self) -> None:
         now = time.time()
         running = Job(7, SUPERUSER, "postgres", CloneRequest("schema", "sales"), Conninfo({}), status="pending")
@@ -53,7 +57,8 @@ def two_jobs() -> Snapshot:
     """All sections of a snapshot of the two jobs, as they are now."""
     handlers = Handlers(TwoJobs(), None, Conninfo({}), "test")  # type: ignore[arg-type]  # all that is asked
     sections = frozenset(signature.section for signature in FUNCTIONS) - {""}
-    return handlers.snapshot(Caller(SUPERUSER, "postgres", False), sections)
+    texts = handlers.snapshot(Caller(SUPERUSER, "postgres", False), sections)
+    return {section: json.loads(text) for section, text in texts.items()}
 
 
 class Recorder(Handlers):
@@ -64,9 +69,15 @@ class Recorder(Handlers):
         self._whole = whole
         self.calls: list[Call] = []
 
-    def snapshot(self, caller: Caller, sections: frozenset[str]) -> Snapshot:
+    def snapshot(
+        self,
+        caller: Caller,
+        sections: frozenset[str],
+        asked: frozenset[int] | None = None,
+        codecs: Codecs = frozenset(),
+    ) -> dict[str, str]:
         """Always the same, whoever asks."""
-        return {section: self._whole[section] for section in sections}
+        return {section: json.dumps(self._whole[section]) for section in sections}
 
     async def perform(self, caller: Caller, call: Call) -> Answer:
         """Note the call."""

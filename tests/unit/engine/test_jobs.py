@@ -15,7 +15,7 @@ from clone_engine.jobs import (
     Progress,
     Status,
     elapsed_text,
-    jobs_json,
+    listed_json,
     progress_bar,
     progress_json,
     timestamp,
@@ -111,8 +111,8 @@ def test_progress_text() -> None:
     assert "elapsed_ms" not in json.loads(progress_json(PENDING, 0))
 
 
-def test_jobs_text() -> None:
-    assert jobs_json([]) == "[]"
-    one = '{"job_id": 1, "status": "pending", "schema": "sales", "table": "", "phase": "", '
-    one += '"tables_completed": 0, "tables_total": 0}'
-    assert jobs_json([PENDING, PENDING]) == f"[{one},{one}]"
+def test_listed_text() -> None:
+    assert listed_json(PENDING) == (
+        '{"job_id": 1, "status": "pending", "schema": "sales", "table": "", "phase": "", '
+        '"tables_completed": 0, "tables_total": 0}'
+    )

@@ -68,3 +68,26 @@ def test_an_error_has_all_its_fields() -> None:
 def test_text_that_the_client_cannot_take_does_not_break_the_message() -> None:
     fields = messages.decode_fields(messages.encode_error(PgError("22023", "tab\0le 表"), "latin-1")[5:])
     assert fields["M"] == b"table ?"
+
+
+@pytest.mark.parametrize(
+    ("formats", "value", "integer"),
+    [
+        ((), b"7", 7),
+        ((), b"-2147483648", -(2**31)),
+        ((0,), b"007", 7),
+        ((1,), b"\0\7", 7),
+        ((1,), b"\xff\xff\xff\xf9", -7),
+        ((0, 1), b"\0\0\0\0\0\0\0\7", 7),
+        ((0,), b" 7", None),
+        ((0,), b"0x7", None),
+        ((0,), b"7_0", None),
+        ((0,), b"", None),
+        ((0,), None, None),
+        ((1,), None, None),
+    ],
+)
+def test_parameters_that_are_integers(formats: tuple[int, ...], value: bytes | None, integer: int | None) -> None:
+    bind = Bind(b"", b"", formats, (b"\0\1", value), b"\0\0")
+    assert bind.integer(2) == integer
+    assert bind.integer(3) is None

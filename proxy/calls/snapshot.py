@@ -1,0 +1,118 @@
+"""The snapshot of the jobs that statements read, as JSON text: sections, most of them made of one member per job.
+
+A job's members are rendered once for each record of it: between two records only the clock changes them, and that
+only while the job runs.  What members say is `clone_engine.jobs`; how the text travels is the session's business.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from clone_engine.jobs import Job, listed_json, progress_json, view_row
+from clone_engine.manager import Caller, Manager
+from proxy.calls.characters import Codecs, representable
+
+
+class Section(NamedTuple):
+    """A section with a member per job: the text around the members, and what makes one, for a moment and codecs."""
+
+    opening: str
+    member: Callable[[Job, float, Codecs], str]
+    closing: str
+    timed: bool = True
+    """Whether the clock changes the members of jobs that run."""
+    keyed: bool = False
+    """Whether members are found by the job's number, so that others may be left out."""
+
+
+class Snapshots:
+    """The snapshot, as each caller may see it at the moment of asking."""
+
+    def __init__(self, manager: Manager, version: str) -> None:
+        self._manager = manager
+        self._constants = {"v": json.dumps(f"pgclone {version}")}
+        self._version = -1
+        """The manager's, of which the following is."""
+        self._rendered: dict[int, _Rendered] = {}
+        self._visible: dict[str | None, dict[int, _Rendered]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Snapshots of {len(self._rendered)} jobs>"
+
+    def sections(
+        self, caller: Caller, names: frozenset[str], now: float, *, asked: frozenset[int] | None, codecs: Codecs
+    ) -> dict[str, str]:
+        """The text, in ASCII, of each of the sections.
+
+        `asked`: the numbers of the jobs that are looked up by number, None for any · `codecs`: of the encodings that
+        the values have to pass.
+        """
+        seen = self._seen_by(caller)
+        rows = list(seen.values())
+        found = rows if asked is None else [seen[number] for number in sorted(asked) if number in seen]
+
+        def text(name: str) -> str:
+            section = SECTIONS[name]
+            members = [each.member(name, now, codecs) for each in (found if section.keyed else rows)]
+            return section.opening + ",".join(members) + section.closing
+
+        return {name: self._constants.get(name) or text(name) for name in sorted(names)}
+
+    def _seen_by(self, caller: Caller) -> Mapping[int, _Rendered]:
+        """What the caller may see, by number and in that order."""
+        if self._version != self._manager.version:
+            self._version = self._manager.version
+            self._rendered = {job.job_id: self._of(job) for job in self._manager.jobs}
+            self._visible = {}
+        if caller.whose not in self._visible:
+            visible = self._manager.visible(caller)
+            self._visible[caller.whose] = {job.job_id: self._rendered[job.job_id] for job in visible}
+        return self._visible[caller.whose]
+
+    def _of(self, job: Job) -> _Rendered:
+        known = self._rendered.get(job.job_id)
+        return known if known and known.job is job else _Rendered(job)
+
+
+class _Rendered:
+    """A record, and the members that were made of it."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self._runs = job.started_at is not None and job.ended_at is None
+        self._members: dict[tuple[str, Codecs], str] = {}
+
+    def member(self, name: str, now: float, codecs: Codecs) -> str:
+        known = self._members.get((name, codecs))
+        if known is None:
+            section = SECTIONS[name]
+            known = section.member(self.job, now, codecs)
+            if not (self._runs and section.timed):
+                self._members[name, codecs] = known
+        return known
+
+
+def _row(job: Job, now: float, codecs: Codecs) -> str:
+    return _json(view_row(job, now), codecs)
+
+
+def _progress(job: Job, now: float, codecs: Codecs) -> str:
+    return f'"{job.job_id}":{_json(progress_json(job, now), codecs)}'
+
+
+def _listed(job: Job, now: float, codecs: Codecs) -> str:
+    return _json(listed_json(job), codecs)[1:-1]  # without its quotes: the members make one string
+
+
+def _json(value: Any, codecs: Codecs) -> str:
+    return json.dumps(representable(value, codecs), separators=(",", ":"))
+
+
+SECTIONS: Mapping[str, Section] = {
+    "j": Section("[", _row, "]"),
+    "p": Section("{", _progress, "}", keyed=True),
+    "l": Section('"[', _listed, ']"', timed=False),
+}
+"""j rows of the view, p progress by number, l the text of pgclone_jobs(); v, the version, has no jobs in it."""
