@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -75,11 +76,16 @@ def checks(*sources: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def addresses(server: Server, proxy: ProxyProcess, source_server: Server) -> Iterator[tuple[str, str, str]]:
+def addresses(
+    server: Server, proxy: ProxyProcess, source_server: Server, *, stubs: bool
+) -> Iterator[tuple[str, str, str]]:
     """URLs of a new target database, directly and through the proxy, and of a new source database."""
     with fresh_database(server, "target") as target, fresh_database(source_server, "source") as source:
         target.execute(TARGET)
         source.execute(SOURCE)
+        if stubs:
+            command = [sys.executable, "-m", "proxy", "install-stubs", "-c", proxy.config_path]
+            subprocess.run([*command, "--dbname", target.name], check=True, env=clean_environment({}))
         places = ((server.port, target.name), (proxy.port, target.name), (source_server.port, source.name))
         direct, through, origin = (f"postgresql://{SUPERUSER}@127.0.0.1:{port}/{name}" for port, name in places)
         yield direct, through, origin

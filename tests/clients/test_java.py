@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -19,15 +20,26 @@ from tests.clients.programs import Report, addresses, checks, report
 
 HERE = Path(__file__).parent / "java"
 DEBIAN_JAR = "/usr/share/java/postgresql.jar"
-CHECKS = checks(*(HERE / f"{name}.java" for name in ("Statements", "Sessions", "Reads", "Actions", "Refusals")))
+CHECKS = checks(
+    *(HERE / f"{name}.java" for name in ("Statements", "Sessions", "Reads", "Actions", "Refusals", "Stubs"))
+)
+
+
+class Mode(NamedTuple):
+    """Connection properties, and whether the stubs are installed in the target."""
+
+    properties: list[str]
+    stubs: bool = False
+
 
 MODES = {
-    "default": [],  # preferQueryMode=extended, prepareThreshold=5
-    "prepared at once": ["prepareThreshold=1"],
-    "binary at once": ["prepareThreshold=-1"],
-    "everything cached": ["preferQueryMode=extendedCacheEverything", "binaryTransfer=true"],
-    "extended for prepared": ["preferQueryMode=extendedForPrepared"],
-    "simple": ["preferQueryMode=simple"],
+    "default": Mode([]),  # preferQueryMode=extended, prepareThreshold=5
+    "default, with stubs": Mode([], stubs=True),
+    "prepared at once": Mode(["prepareThreshold=1"]),
+    "binary at once": Mode(["prepareThreshold=-1"]),
+    "everything cached": Mode(["preferQueryMode=extendedCacheEverything", "binaryTransfer=true"]),
+    "extended for prepared": Mode(["preferQueryMode=extendedForPrepared"]),
+    "simple, with stubs": Mode(["preferQueryMode=simple"], stubs=True),
 }
 
 # Start quickly: a run is short, and most of it waits.
@@ -56,8 +68,9 @@ def said(
     request: pytest.FixtureRequest, java: list[str], server: Server, proxy: ProxyProcess, source_server: Server
 ) -> Iterator[Report]:
     """What all checks have said in one mode."""
-    with addresses(server, proxy, source_server) as urls:
-        yield report([*java, *urls, *MODES[request.param]])
+    mode = MODES[request.param]
+    with addresses(server, proxy, source_server, stubs=mode.stubs) as urls:
+        yield report([*java, *urls, *mode.properties])
 
 
 @pytest.mark.parametrize("check", CHECKS)

@@ -17,8 +17,9 @@ from proxy.launch import ProxyProcess
 from tests.clients.programs import Report, addresses, checks, report
 
 HERE = Path(__file__).parent / "node"
-PROGRAMS = {path.stem: path for path in (HERE / "node_postgres.mjs", HERE / "postgres_js.mjs")}
-CHECKS = [(program, check) for program, path in PROGRAMS.items() for check in checks(path)]
+STUBS = {"node_postgres": False, "postgres_js": True}
+"""The programs, and whether the stubs are installed in the target."""
+CHECKS = [(program, check) for program in STUBS for check in checks(HERE / f"{program}.mjs")]
 
 pytestmark = pytest.mark.foreign
 
@@ -41,9 +42,9 @@ def node() -> str:
 def reports(node: str, server: Server, proxy: ProxyProcess, source_server: Server) -> Iterator[dict[str, Report]]:
     """What both programs have said."""
     found = {}
-    for name, path in PROGRAMS.items():
-        with addresses(server, proxy, source_server) as urls:
-            found[name] = report([node, path, *urls])
+    for program, stubs in STUBS.items():
+        with addresses(server, proxy, source_server, stubs=stubs) as urls:
+            found[program] = report([node, HERE / f"{program}.mjs", *urls])
     yield found
 
 
@@ -52,6 +53,6 @@ def test_node(reports: dict[str, Report], program: str, check: str) -> None:
     reports[program].assert_ok(check)
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", STUBS)
 def test_each_check_is_a_test(reports: dict[str, Report], program: str) -> None:
-    assert list(reports[program].checks) == checks(PROGRAMS[program])
+    assert list(reports[program].checks) == [check for name, check in CHECKS if name == program]

@@ -28,7 +28,7 @@ class Checks {
     static final int PAUSE_MS = 20;
 
     static final List<Supplier<Checks>> TABLES =
-        List.of(Statements::new, Sessions::new, Reads::new, Actions::new, Refusals::new);
+        List.of(Statements::new, Sessions::new, Reads::new, Actions::new, Refusals::new, Stubs::new);
 
     interface Work {
         Object with(Connections connections) throws Exception;

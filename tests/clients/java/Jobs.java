@@ -79,10 +79,16 @@ final class Jobs {
         return completed;
     }
 
-    static Waiting waiting(Checks.Connections to, Connection connection) throws SQLException {
+    /** A connection to the source with a lock that each clone of public.held waits for, until it is rolled back. */
+    static Connection locked(Checks.Connections to) throws SQLException {
         Connection lock = to.openSource();
         lock.setAutoCommit(false);
         lock.createStatement().execute("LOCK TABLE public.held IN ACCESS EXCLUSIVE MODE");
+        return lock;
+    }
+
+    static Waiting waiting(Checks.Connections to, Connection connection) throws SQLException {
+        Connection lock = locked(to);
         return new Waiting(start(connection, to.source, "public", "held"), lock);
     }
 }

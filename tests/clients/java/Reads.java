@@ -15,7 +15,8 @@ import org.postgresql.PGConnection;
 import org.postgresql.copy.CopyManager;
 
 final class Reads extends Checks {
-    private static final String SHAPE = "SELECT NULL::int AS job_id, NULL::text AS status, NULL::text AS op_type,"
+    /** What the view is to look like. */
+    static final String SHAPE = "SELECT NULL::int AS job_id, NULL::text AS status, NULL::text AS op_type,"
         + " NULL::text AS schema_name, NULL::text AS table_name,"
         + " NULL::text AS current_phase, NULL::text AS current_table,"
         + " NULL::int8 AS tables_total, NULL::int8 AS tables_completed, NULL::int8 AS rows_copied,"

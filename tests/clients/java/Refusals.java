@@ -2,6 +2,9 @@
 
 import java.sql.Connection;
 import java.sql.PreparedStatement;
+import java.sql.SQLException;
+import java.util.List;
+import java.util.concurrent.FutureTask;
 
 final class Refusals extends Checks {
     /** A statement, the SQLSTATE of its refusal, a word of the message, and the position, if there is one. */
@@ -81,6 +84,43 @@ final class Refusals extends Checks {
             return null;
         });
 
+        ours("a clone that is waited for is cancelled", to -> {
+            Connection lock = Jobs.locked(to);
+            Connection watcher = to.open();
+            for (boolean autocommit : new boolean[] {true, false}) {
+                Connection connection = to.open();
+                connection.setAutoCommit(autocommit);
+                PreparedStatement statement = Jobs.prepare(connection,
+                    "SELECT pgclone_table(?, 'public', 'held', true, ?)", to.source, "held" + Jobs.suffix());
+                FutureTask<String> job = new FutureTask<>(() -> {
+                    String found = until(() -> running(watcher));
+                    statement.cancel();
+                    return found;
+                });
+                new Thread(job).start();
+                String told = Told.of(statement::executeQuery);
+                assertTrue(told.startsWith("error 57014"), told);
+                Jobs.ended(watcher, Integer.parseInt(job.get()), "cancelled");
+                if (!autocommit) connection.rollback();
+                assertEquals("1", Jobs.value(connection, "SELECT 1"));
+            }
+            lock.rollback();
+            return null;
+        });
+
+        ours("a clone that is waited for takes too long", to -> {
+            Connection lock = Jobs.locked(to);
+            Connection connection = to.open();
+            PreparedStatement statement = Jobs.prepare(connection,
+                "SELECT pgclone_table(?, 'public', 'held', true, ?)", to.source, "held" + Jobs.suffix());
+            statement.setQueryTimeout(1);
+            String told = Told.of(statement::executeQuery);
+            assertTrue(told.startsWith("error 57014"), told);
+            until(() -> running(connection) == null ? true : null);
+            lock.rollback();
+            return null;
+        });
+
         ours("statements that are cancelled or take too long", to -> {
             Connection connection = to.open();
             String sql = "SELECT pg_sleep(60), count(*) FROM pgclone_jobs_view";
@@ -94,6 +134,13 @@ final class Refusals extends Checks {
             assertEquals("completed", Jobs.value(connection, Jobs.STATUS, Jobs.completed(to, connection)));
             return null;
         });
+    }
+
+    /** The one clone of public.held that runs; null if there is none. */
+    private static String running(Connection connection) throws SQLException {
+        String sql = "SELECT job_id FROM pgclone_jobs_view WHERE status = 'running' AND table_name = 'held'";
+        List<String> found = Jobs.column(connection, sql);
+        return found.isEmpty() ? null : found.get(0);
     }
 
     private static void assertRefused(String[] refusal, String told) {

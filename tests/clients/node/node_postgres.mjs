@@ -163,13 +163,9 @@ same("notifications", async (open) => {
 
 same("a cancelled query", async (open) => {
   const client = await open();
-  const query = new pg.Query("SELECT pg_sleep(60) AS cancelled_query");
-  const answer = new Promise((resolve, reject) => {
-    query.callback = (error, result) => (error ? reject(error) : resolve(result));
-  });
-  client.query(query);
+  const { answer, cancel } = cancellable(client, "SELECT pg_sleep($1)", [60]);
   await sleeping(await open(), client);
-  new pg.Client({ host: client.host, port: client.port }).cancel(client, query);
+  cancel();
   return [await refused(answer), told(await client.query("SELECT 1 AS one"))];
 });
 
@@ -189,6 +185,16 @@ same("large values", async (open) => {
   const [row] = await asker(client)("SELECT md5($1) AS digest, $1 AS same", ["pgclone_".repeat(400_000)]);
   return row;
 });
+
+/** Send a query that can be cancelled by a CancelRequest: its answer, and how. */
+function cancellable(client, text, values) {
+  const query = new pg.Query({ text, values });
+  const answer = new Promise((resolve, reject) => {
+    query.callback = (error, result) => (error ? reject(error) : resolve(result));
+  });
+  client.query(query);
+  return { answer, cancel: () => new pg.Client({ host: client.host, port: client.port }).cancel(client, query) };
+}
 
 /** Wait until `client` sleeps on the server. */
 async function sleeping(watcher, client) {
@@ -392,15 +398,26 @@ ours("a job is cancelled and resumed", async (open) => {
 
 ours("a cancelled query on the view", async (open) => {
   const client = await open();
-  const query = new pg.Query("SELECT pg_sleep(60), count(*) FROM pgclone_jobs_view");
-  const answer = new Promise((resolve, reject) => {
-    query.callback = (error, result) => (error ? reject(error) : resolve(result));
-  });
-  client.query(query);
+  const { answer, cancel } = cancellable(client, "SELECT pg_sleep(60), count(*) FROM pgclone_jobs_view");
   await sleeping(await open(), client);
-  new pg.Client({ host: client.host, port: client.port }).cancel(client, query);
+  cancel();
   assert.equal((await refused(answer)).code, "57014");
   assert.equal((await asker(client)("SELECT count(*) AS n FROM pgclone_jobs_view")).length, 1);
+});
+
+ours("a clone that is waited for, and one that is cancelled", async (open) => {
+  const client = await open();
+  const q = asker(client);
+  const clone = "SELECT pgclone_table($1, 'sales', 'customers', true, $2) AS said";
+  assert.deepEqual(await q(clone, [source, `waited${suffix()}`]), [{ said: "OK" }]);
+  let cancel;
+  const ask = (text, values) => {
+    const asked = cancellable(client, text, values);
+    cancel = asked.cancel;
+    return asked.answer;
+  };
+  await our.interrupted(asker(await open()), asker(await open({}, source)), ask, () => cancel());
+  assert.deepEqual(await q("SELECT 1 AS one"), [{ one: 1 }]);
 });
 
 const connect = async (url, options) => {

@@ -396,6 +396,17 @@ ours("a cancelled query on the view", async (open) => {
   assert.equal((await sql`SELECT count(*) FROM pgclone_jobs_view`).length, 1);
 });
 
+ours("a clone that is waited for, and one that is cancelled", async (open) => {
+  const sql = await open();
+  const q = asker(sql);
+  const clone = "SELECT pgclone_table($1, 'sales', 'customers', true, $2) AS said";
+  assert.deepEqual([...await q(clone, [source, `waited${suffix()}`])], [{ said: "OK" }]);
+  let query;
+  const ask = (text, values) => (query = sql.unsafe(text, values));
+  await our.interrupted(asker(await open()), asker(await open({}, source)), ask, () => query.cancel());
+  assert.deepEqual([...await q("SELECT 1 AS one")], [{ one: 1 }]);
+});
+
 const connect = async (url, options) => postgres(url, { max: 1, ...options });
 
 await run(connect, (sql) => sql.end({ timeout: 1 }));

@@ -1,7 +1,7 @@
 // What both clients are asked, and what is right, in terms of `q(text, values)`, which gives the rows as objects.
 
 import assert from "node:assert/strict";
-import { source, suffix, until } from "./checks.mjs";
+import { refused, source, suffix, until } from "./checks.mjs";
 
 /** Statements that the server refuses, each for the fields of its error. */
 export const ERRORS = [
@@ -73,6 +73,23 @@ export async function waiting(q, held) {
   await held("LOCK TABLE public.held IN ACCESS EXCLUSIVE MODE");
   const [{ job }] = await q(START, [source, "public", "held", `held${suffix()}`]);
   return { job, release: () => held("ROLLBACK") };
+}
+
+/** Let `ask` wait for a clone that a lock holds up, `cancel` it, and see that both the statement and the job end. */
+export async function interrupted(q, held, ask, cancel) {
+  await held("BEGIN");
+  await held("LOCK TABLE public.held IN ACCESS EXCLUSIVE MODE");
+  const values = [source, `held${suffix()}`];
+  const answer = refused(ask("SELECT pgclone_table($1, 'public', 'held', true, $2)", values));
+  const look = "SELECT job_id FROM pgclone_jobs_view WHERE status = 'running' AND table_name = 'held'";
+  const [{ job_id: job }] = await until(async () => {
+    const found = await q(look);
+    return found.length && found;
+  });
+  await cancel();
+  assert.equal((await answer).code, "57014");
+  await ended(q, job, "cancelled");
+  await held("ROLLBACK");
 }
 
 /** Execute one prepared statement while its job waits, goes on and ends: `look(text, values)` prepares at most once. */
