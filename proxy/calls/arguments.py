@@ -6,6 +6,7 @@ Checks names, number and, for constants, kinds; a call that does not fit raises 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -33,7 +34,6 @@ HARMLESS = frozenset(
 
 _CONSTANTS: dict[type, str] = {
     ast.Integer: "integer",
-    ast.Float: "numeric",
     ast.Boolean: "boolean",
     ast.String: "unknown",
     ast.BitString: "bit",
@@ -167,7 +167,18 @@ def _fits(value: Any, argument: Argument) -> bool:
     """Whether PostgreSQL would take this constant without a cast; other expressions it judges itself."""
     if not isinstance(value, ast.A_Const) or value.isnull:
         return True
-    return _CONSTANTS[type(value.val)] in ("unknown", argument.type)
+    return _constant(value.val) in ("unknown", argument.type)
+
+
+def _constant(value: Any) -> str:
+    """The type of a constant.  What does not fit into an integer, or looks so without its minus, is parsed as a Float."""
+    if not isinstance(value, ast.Float):
+        return _CONSTANTS[type(value)]
+    number: Any = value.fval
+    if not re.fullmatch(r"-?\d+", number):
+        return "numeric"
+    fitting = (name for name, bits in (("integer", 31), ("bigint", 63)) if -(2**bits) <= int(number) < 2**bits)
+    return next(fitting, "numeric")
 
 
 def _shown(written: _Written) -> str:
@@ -177,7 +188,7 @@ def _shown(written: _Written) -> str:
         type_name: Any = value.typeName
         shown = str(_TYPE_NAMES.get(type_name.names[-1].sval, type_name.names[-1].sval))
     elif isinstance(value, ast.A_Const) and not value.isnull:
-        shown = _CONSTANTS[type(value.val)]
+        shown = _constant(value.val)
     return f"{written.name} => {shown}" if written.name else shown
 
 

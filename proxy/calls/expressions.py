@@ -29,9 +29,10 @@ UNKNOWN_JOB = "pgclone_nojob_"
 CHANGED = "pgclone_changed"
 """The marker of a call that was not among the recorded ones when the statement was run for its answer."""
 
-PLACEHOLDER = 2**31 - 1
+PLACEHOLDER = 200_000_000
 """While calls are being recorded integer functions yield this, this less one, …: not NULL, so that COALESCE stops and
-NOT NULL holds as with a job's number; all different, as job numbers are; no number a job will have."""
+NOT NULL holds as with a job's number; all different, as job numbers are; no number a job will have, and yet small
+enough for a little arithmetic."""
 
 # The CASE, which the planner removes, is for set-returning arguments: the server refuses these in its plainest words.
 _SET_KEY = "CASE WHEN true THEN pg_catalog.set_config('pgclone_proxy.k', "
@@ -94,9 +95,10 @@ def read(signature: Signature, *, beside_action: bool) -> Around:
     if beside_action:
         unknown = f"CASE WHEN ({member('r')}) IS NOT NULL THEN {unknown} END"
     return Around(
-        f"(CASE WHEN {_SET_KEY}((",
+        # Not a comparison of texts: in JSON_TABLE the server gives expressions no collation.
+        f"(CASE WHEN pg_catalog.octet_length({_SET_KEY}((",
         (),
-        f")::{TYPES[argument.type]})::pg_catalog.text, true) END OPERATOR(pg_catalog.=) '' THEN NULL ELSE coalesce("
+        f")::{TYPES[argument.type]})::pg_catalog.text, true) END) OPERATOR(pg_catalog.=) 0 THEN NULL ELSE coalesce("
         f"{member(signature.section)} OPERATOR(pg_catalog.->>) {_KEY}, {unknown}) END)",
     )
 

@@ -259,6 +259,11 @@ class _Finder:
         return
         yield
 
+    def multi_assign_ref(self, node: Node, scope: Scope) -> Inner:
+        # (a, b) = (SELECT …): the same node stands in the tree once for each column.
+        if node.colno == 1:
+            yield from self.children(node, scope)
+
     def call_stmt(self, node: Node, scope: Scope) -> Inner:
         # The procedure itself is the server's: ours are functions.
         yield from self.children(node.funccall, scope)
@@ -285,6 +290,7 @@ _INNER: dict[type, Callable[[_Finder, Any, Scope], Inner]] = {
     ast.RangeFunction: _Finder.range_function,
     ast.FuncCall: _Finder.func_call,
     ast.ColumnRef: _Finder.column_ref,
+    ast.MultiAssignRef: _Finder.multi_assign_ref,
     ast.CallStmt: _Finder.call_stmt,
 }
 """Nodes whose parts must be looked at in a way of their own."""

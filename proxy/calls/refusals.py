@@ -68,6 +68,15 @@ def only_alone_in_from(spelled: str, position: int) -> PgError:
     )
 
 
+def redundant_columns(position: int) -> PgError:
+    return PgError(
+        "42601",
+        "a column definition list is redundant for a function with OUT parameters",
+        hint="Give its columns other names with AS alias(name, …), without types.",
+        position=position + 1,
+    )
+
+
 def stored_definition(position: int) -> PgError:
     return PgError(
         "0A000",

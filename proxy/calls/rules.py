@@ -22,7 +22,8 @@ def check(statement: ast.Node, shape: Shape, found: Occurrences, *, extended: bo
     for written in found.written:
         name, position = str(written.reference), written.node.location
         if isinstance(statement, ast.CopyStmt):
-            raise refusals.copy_to_view(name) if statement.is_from else refusals.copy_from_view(name)
+            view = written.reference.name
+            raise refusals.copy_to_view(view) if statement.is_from else refusals.copy_from_view(view)
         raise refusals.not_writable(name, position)
     for view in found.views:
         if view.sampled:
@@ -37,6 +38,8 @@ def _check_place(call: Call) -> None:
     spelled, position = str(call.reference), call.node.location
     if call.source and (call.source.ordinality or call.source.is_rowsfrom):
         raise refusals.only_alone_in_from(spelled, position)
+    if call.role == "rows" and call.source and call.source.coldeflist:
+        raise refusals.redundant_columns(call.source.coldeflist[0].location)
     if call.role == "rows" and not call.source:
         raise refusals.only_in_from(spelled, position)
 
