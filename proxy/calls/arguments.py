@@ -171,7 +171,7 @@ def _fits(value: Any, argument: Argument) -> bool:
 
 
 def _constant(value: Any) -> str:
-    """The type of a constant.  What does not fit into an integer, or looks so without its minus, is parsed as a Float."""
+    """The type of a constant.  What does not fit into an integer, or would not without its minus, comes as a Float."""
     if not isinstance(value, ast.Float):
         return _CONSTANTS[type(value)]
     number: Any = value.fval
