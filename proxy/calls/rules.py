@@ -22,8 +22,8 @@ def check(statement: ast.Node, shape: Shape, found: Occurrences, *, extended: bo
     for written in found.written:
         name, position = str(written.reference), written.node.location
         if isinstance(statement, ast.CopyStmt):
-            view = written.reference.name
-            raise refusals.copy_to_view(view) if statement.is_from else refusals.copy_from_view(view)
+            copied = refusals.copy_to_view if statement.is_from else refusals.copy_from_view
+            raise copied(written.reference.name)
         raise refusals.not_writable(name, position)
     for view in found.views:
         if view.sampled:
