@@ -27,6 +27,7 @@ from clone_engine.request import CloneRequest, Conninfo
 from clone_engine.selection import Wanted, itemize, select
 from clone_engine.source import Source, read_source
 from clone_engine.steps import Plan
+from clone_engine.stubs import without_stubs
 from clone_engine.target import Existing, read_target, schemas_named
 
 DEFINITIONS = "definitions"
@@ -66,7 +67,7 @@ def prepare(
     already; 58P01, 0A000, 38000 for pg_dump; otherwise the server's own words.
     """
     facts = read_source(source, request)
-    ddls = _definitions(source_conninfo, snapshot, request, facts)
+    ddls = without_stubs(_definitions(source_conninfo, snapshot, request, facts))
     # Not by its job alone: another proxy, with a store of its own, may run a job of the same id on the same target.
     staging = f"pgclone_job_{job_id}_{secrets.token_hex(4)}"
     existing = read_target(target, ddls, schemas_named(ddls) | facts.schemas)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from clone_engine.stubs import STUB_COMMENT
 from proxy.calls.names import EXTENSION, Reference
 
 EXISTING_EXTENSION = "plpgsql"
 """An extension that is in nearly every database: where ours is said to exist, the server says so of this one."""
-STUB_COMMENT = "pgclone-proxy stub"
-"""Begins the comment on everything that `proxy.stubs` installs."""
 
 
 def ownership_query(names: Sequence[Reference]) -> str:

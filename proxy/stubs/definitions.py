@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from typing import Literal, NamedTuple
 
+from clone_engine.stubs import STUB_COMMENT
 from proxy.calls.expressions import TYPES
 from proxy.calls.names import PREFIX, SCHEMA
-from proxy.calls.ownership import STUB_COMMENT
 from proxy.calls.signatures import FUNCTIONS, VIEW, VIEW_COLUMNS, Signature
 
 Columns = Iterable[tuple[str, str]]

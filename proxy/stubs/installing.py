@@ -18,7 +18,7 @@ from psycopg.sql import Literal
 from clone_engine.errors import PgError
 from clone_engine.request import Conninfo
 from clone_engine.server_error import from_login, from_psycopg, one_line
-from proxy.calls.ownership import STUB_COMMENT
+from clone_engine.stubs import STUB_COMMENT
 from proxy.stubs.definitions import Stub, flat_names, short_names, stubs
 
 Connection = psycopg.Connection[tuple[object, ...]]

@@ -240,3 +240,13 @@ def test_statements_about_them_are_the_server_s(proxy: ProxyProcess, stubbed: Da
             connection.execute(statement)
     dumped: Any = stubbed.program("pg_dump", "-d", proxy.conninfo(stubbed.name))
     assert (dumped.returncode, "CREATE VIEW public.pgclone_jobs_view" in dumped.stdout) == (0, True)
+
+
+def test_they_are_not_cloned_with_a_schema(proxy: ProxyProcess, stubbed: Database, server: Server) -> None:
+    """Those of the source were in the way of the target's own."""
+    with database_with_stubs(server) as source, connect(proxy, stubbed.name) as connection:
+        source.execute("CREATE TABLE t AS SELECT 1 AS a; CREATE VIEW v AS SELECT a, job_id FROM t, pgclone_jobs_view")
+        connection.execute("SELECT pgclone_schema(%s, 'public', true)", [source.conninfo()])
+    assert stubbed.rows("SELECT a FROM t") == [(1,)]
+    assert stubbed.value("SELECT to_regclass('v') IS NOT NULL")
+    assert stubbed.value(MARKED) == len(stubs())
