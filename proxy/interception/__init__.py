@@ -7,6 +7,8 @@ passes       the collect pass, the same for both protocols
 simple       Query messages
 extended     Parse, Bind, Describe, Execute, Close, Sync
 replies      the server's messages as the client is to see them
+call_backs   calls that stubs make while the server runs a statement
+mailbox      where they find the replies
 
 What a statement becomes is decided in `calls`, what it answers by `calls.handlers`; here is only the order of messages.
 """

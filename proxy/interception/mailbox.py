@@ -12,7 +12,7 @@ from contextlib import suppress
 from importlib.resources import files
 
 import psycopg
-from psycopg import AsyncConnection, pq
+from psycopg import AsyncConnection, AsyncRawCursor, pq
 from psycopg.sql import SQL, Composed, Literal
 
 from clone_engine.connect import parameters
@@ -27,6 +27,7 @@ OWNED = "pgclone-proxy reply by "
 """Begins the comment on a large object; the process id of the connection follows, after which it can be swept away."""
 
 PUT = SQL("SELECT pg_catalog.lo_from_bytea({0}, {1}); COMMENT ON LARGE OBJECT {0} IS {2}")
+OWN = SQL("COMMENT ON LARGE OBJECT {0} IS {1}")
 APPEND = SQL("SELECT pg_catalog.lo_put({0}, {1}, {2})")
 # With a look at the comment: the number was named by who called, and may be that of something else.
 REMOVE = SQL(
@@ -41,8 +42,9 @@ Login = Callable[[], Awaitable[Conninfo]]
 class Mailbox:
     """The replies to one session's calls, by the number of their large object."""
 
-    def __init__(self, login: Login) -> None:
+    def __init__(self, login: Login, idle_seconds: float = IDLE_SECONDS) -> None:
         self._login = login
+        self._idle_seconds = idle_seconds
         self._connection: AsyncConnection | None = None
         self._one_at_a_time = asyncio.Lock()
         self._sizes: dict[int, int] = {}
@@ -53,9 +55,9 @@ class Mailbox:
 
     async def put(self, number: int, content: bytes) -> None:
         """Make the large object.  PgError if the role cannot log in, or may not make one."""
-        self._sizes[number] = len(content)
 
         def statements(pid: int) -> Composed:
+            self._sizes[number] = len(content)
             return PUT.format(Literal(number), Literal(content), Literal(f"{OWNED}{pid}"))
 
         await self._run(statements)
@@ -95,14 +97,14 @@ class Mailbox:
 
     async def _connected(self) -> AsyncConnection:
         if self._connection is None or self._connection.closed:
-            self._connection = await _open(await self._login())
+            self._connection = await _open(await self._login(), list(self._sizes))
         return self._connection
 
     def _wait_idle(self) -> None:
         loop = asyncio.get_running_loop()
         if self._idle:
             self._idle.cancel()
-        self._idle = loop.call_later(IDLE_SECONDS, lambda: loop.create_task(self._close_idle()))
+        self._idle = loop.call_later(self._idle_seconds, lambda: loop.create_task(self._close_idle()))
 
     async def _close_idle(self) -> None:
         if self._sizes:
@@ -111,8 +113,9 @@ class Mailbox:
             await self.close()
 
 
-async def _open(conninfo: Conninfo) -> AsyncConnection:
-    """A connection on which replies can be written; what earlier ones of the role have left behind is gone."""
+async def _open(conninfo: Conninfo, kept: list[int]) -> AsyncConnection:
+    """A connection on which replies can be written.  What earlier ones of the role have left behind is gone, except for
+    the numbers in `kept`, which are this one's now."""
     named = Conninfo(conninfo.parameters | {"application_name": "pgclone-proxy: replies to stubs"})
     try:
         connection = await AsyncConnection.connect(
@@ -123,8 +126,10 @@ async def _open(conninfo: Conninfo) -> AsyncConnection:
     except psycopg.Error as error:
         raise from_login(error, named, "target") from None
     try:
-        for name in ("settings.sql", "sweep.sql"):
-            await connection.execute((files(__package__) / name).read_bytes())
+        await connection.execute((files(__package__) / "settings.sql").read_bytes())
+        await AsyncRawCursor(connection).execute((files(__package__) / "sweep.sql").read_bytes(), (kept,))
+        for number in kept:
+            await connection.execute(OWN.format(Literal(number), Literal(f"{OWNED}{connection.info.backend_pid}")))
         cursor = await connection.execute("SHOW lo_compat_privileges")
         row = await cursor.fetchone()
     except psycopg.Error as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from proxy.installations import installations
 from proxy.launch import ProxyProcess
 from proxy.stubs.installing import install, transaction
 from tests.harness.proxies import Proxies, connect, running_proxies
-from tests.harness.servers import PASSWORD, Database, Servers
+from tests.harness.servers import PASSWORD, Database, Servers, fresh_database
 from tests.harness.waiting import wait_until
 from tests.harness.wire import Client, query
 from tests.integration.with_stubs import database_with_stubs, login
@@ -287,6 +287,11 @@ def test_pgtap(place: tuple[ProxyProcess, Database]) -> None:
         connection.rollback()
 
 
+def waiting(database: Database) -> str:
+    """A call that waits for a table that somebody has locked."""
+    return f"pgclone_table('{database.conninfo()}', 'public', 'locked', true, 'copy')"
+
+
 def test_a_session_whose_proxy_was_killed_ends(proxies: Proxies, server: Server) -> None:
     with database_with_stubs(server) as database, database.connect() as locker:
         database.execute("CREATE TABLE locked ()")
@@ -301,9 +306,44 @@ def test_a_session_whose_proxy_was_killed_ends(proxies: Proxies, server: Server)
         wait_until(lambda: database.value(backends) == 0, what="the session to end")
 
 
-def waiting(database: Database) -> str:
-    """A call that waits for a table that somebody has locked."""
-    return f"pgclone_table('{database.conninfo()}', 'public', 'locked', true, 'copy')"
+def test_a_call_waits_until_the_clone_is_there(place: tuple[ProxyProcess, Database]) -> None:
+    proxy, database = place
+    with fresh_database(database.server) as source, connect(proxy, database.name) as connection:
+        source.execute("CREATE TABLE cloned AS SELECT generate_series(1, 10) AS id")
+        call = f"pgclone_table('{source.conninfo()}', 'public', 'cloned', true, 'by_call')"
+        connection.execute(f"DO $$ BEGIN ASSERT {call} = 'OK'; END $$".encode())
+    assert database.value("SELECT count(*) FROM by_call") == 10
+    database.execute("DROP TABLE by_call")
+
+
+ENDS: dict[str, Callable[[Connection, Database], object]] = {
+    "a timeout": lambda session, database: session.pgconn.get_result(),
+    "a cancel request": lambda session, database: session.cancel_safe(),
+    "the client leaves": lambda session, database: session.close(),
+    "the server ends the session": lambda session, database: database.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'DO $$%'"
+    ),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_clone_that_nobody_waits_for_any_more_is_cancelled(proxies: Proxies, server: Server, end: str) -> None:
+    proxy = proxies.start(server.conninfo())
+    with database_with_stubs(server) as database, database.connect() as locker, connect(proxy) as watcher:
+        database.execute("CREATE TABLE locked ()")
+        locker.execute("BEGIN; LOCK TABLE locked")
+        session = connect(proxy, database.name)
+        if end == "a timeout":
+            session.execute("SET statement_timeout = '2s'")
+        session.pgconn.send_query(f"DO $$ BEGIN PERFORM {waiting(database)}; END $$".encode())
+        jobs = "SELECT string_agg(status, ' ') FROM pgclone_jobs_view"
+        wait_until(lambda: value(watcher, jobs) == "running", what="the job to run")
+        ENDS[end](session, database)
+        wait_until(lambda: value(watcher, jobs) == "cancelled", what="the job to be cancelled")
+        wait_until(lambda: database.value("SELECT count(*) FROM pg_largeobject_metadata") == 0, what="no leftovers")
+        running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'DO $$%'"
+        wait_until(lambda: database.value(running) == 0, what="the statement to end")
+        session.close()
 
 
 CANARY = "canary-93b7"
