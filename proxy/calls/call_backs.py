@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from clone_engine.errors import PgError
 from proxy.calls import refusals
+from proxy.calls.characters import Codecs, representable
 from proxy.calls.recording import PYTHON_TYPES
 from proxy.calls.signatures import FUNCTIONS, Argument, Call
 
@@ -21,6 +22,10 @@ SQLSTATE = "PGCAL"
 """Of the messages of severity INFO in which stubs speak."""
 
 FIRST_OID, LAST_OID = 16384, 2**32 - 1  # numbers below are the server's own objects
+
+
+Reply = dict[str, Any]
+"""What a stub is replied, as JSON has it."""
 
 
 class Word(NamedTuple):
@@ -74,17 +79,18 @@ def looked_up(call: Call, snapshot: Mapping[str, Any], *, lenient: bool) -> Any:
     return section.get(str(job_id))
 
 
-def value_reply(value: Any, notices: Sequence[str] = ()) -> bytes:
+def value_reply(value: Any, notices: Sequence[str] = ()) -> Reply:
     """The reply to a call that was answered: a value, or rows as objects."""
-    return _encoded({"value": value, "notices": list(notices)})
+    return {"value": value, "notices": list(notices)}
 
 
-def error_reply(error: PgError) -> bytes:
+def error_reply(error: PgError) -> Reply:
     """The reply to a call that was refused."""
     fields = {"sqlstate": error.sqlstate, "message": error.message, "detail": error.detail, "hint": error.hint}
     # jsonb cannot hold a NUL.
-    return _encoded({"error": {name: text.replace("\0", "") for name, text in fields.items()}})
+    return {"error": {name: text.replace("\0", "") for name, text in fields.items()}}
 
 
-def _encoded(reply: dict[str, Any]) -> bytes:
-    return json.dumps(reply).encode()
+def encoded(reply: Reply, codecs: Codecs) -> bytes:
+    """The reply as the stub reads it, in characters that the codecs have: the server refuses JSON with others."""
+    return json.dumps(representable(reply, codecs)).encode()

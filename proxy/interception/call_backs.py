@@ -14,7 +14,7 @@ from typing import Any
 
 from clone_engine.errors import PgError
 from proxy.calls import refusals
-from proxy.calls.call_backs import SQLSTATE, Word, called, error_reply, looked_up, read, value_reply
+from proxy.calls.call_backs import SQLSTATE, Reply, Word, called, encoded, error_reply, looked_up, read, value_reply
 from proxy.interception.context import Context
 from proxy.interception.mailbox import Mailbox
 from proxy.wire import messages
@@ -109,10 +109,10 @@ class CallBacks:
     async def _serve(self, call_back: _CallBack, word: Word) -> None:
         """Answer a call; in the end nothing of it is left on the server."""
         try:
-            reply = await self._reply(word) if word.function else b""
+            reply = await self._answer(word) if word.function else b""
             await self._mailbox.put(call_back.number, call_back.secret + reply)
             if not reply:
-                reply = await self._reply(await call_back.word)
+                reply = await self._answer(await call_back.word)
                 await self._mailbox.append(call_back.number, reply)
             await call_back.over.wait()  # not by being cancelled alone: what ends a job may take that for itself
         except PgError as error:
@@ -122,7 +122,10 @@ class CallBacks:
         finally:
             await self._mailbox.remove(call_back.number)
 
-    async def _reply(self, word: Word) -> bytes:
+    async def _answer(self, word: Word) -> bytes:
+        return encoded(await self._reply(word), self._context.codecs)
+
+    async def _reply(self, word: Word) -> Reply:
         front = self._context.session.exchange.front
         repeated = front is not None and (front.hidden or front.repeated)
         try:

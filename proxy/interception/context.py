@@ -123,7 +123,7 @@ class Context:
         sections = frozenset().union(*(statement.sections for statement in statements))
         asked = merged(statement.asked for statement in statements)
         members = self._members(sections, asked)
-        members |= {name: json.dumps(representable(value, self._codecs)) for name, value in (results or {}).items()}
+        members |= {name: json.dumps(representable(value, self.codecs)) for name, value in (results or {}).items()}
         return "{" + ",".join(f'"{name}":{text}' for name, text in members.items()) + "}"
 
     def snapshot(self, sections: frozenset[str]) -> dict[str, Any]:
@@ -131,7 +131,7 @@ class Context:
         return {name: json.loads(text) for name, text in self._members(sections, None).items()}
 
     def _members(self, sections: frozenset[str], asked: frozenset[int] | None) -> dict[str, str]:
-        return self.handlers.snapshot(self.caller, sections, asked, self._codecs)
+        return self.handlers.snapshot(self.caller, sections, asked, self.codecs)
 
     def literal(self, data: str) -> str:
         """`data` as an SQL literal of type jsonb.  Dollar quotes hold whatever the lexical settings are."""
@@ -163,7 +163,7 @@ class Context:
         return result_data(list(calls), results, rewritten.sites)
 
     @property
-    def _codecs(self) -> Codecs:
+    def codecs(self) -> Codecs:
         """Those of the database's and the client's encodings that lack characters."""
         parameters = self.session.parameters
         names = ("server_encoding", "client_encoding")

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy
 
 from clone_engine.errors import PgError
 from proxy.calls.signatures import VIEW_COLUMNS
@@ -250,3 +251,16 @@ def test_they_are_not_cloned_with_a_schema(proxy: ProxyProcess, stubbed: Databas
     assert stubbed.rows("SELECT a FROM t") == [(1,)]
     assert stubbed.value("SELECT to_regclass('v') IS NOT NULL")
     assert stubbed.value(MARKED) == len(stubs())
+
+
+def test_sqlalchemy_reflects_them(proxy: ProxyProcess, stubbed: Database) -> None:
+    url = f"postgresql+psycopg://postgres@127.0.0.1:{proxy.port}/{stubbed.name}"
+    engine = sqlalchemy.create_engine(url)
+    inspector = sqlalchemy.inspect(engine)
+    assert "pgclone_jobs_view" in inspector.get_view_names()
+    assert "jobs_view" in inspector.get_view_names("pgclone")
+    view = sqlalchemy.Table("jobs_view", sqlalchemy.MetaData(), schema="pgclone", autoload_with=engine)
+    assert [column.name for column in view.columns] == [name for name, _ in VIEW_COLUMNS]
+    with engine.connect() as connection:
+        assert connection.execute(sqlalchemy.select(view.c.job_id)).fetchall() is not None
+    engine.dispose()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clone_engine.errors import PgError
-from proxy.calls.call_backs import Word, called, error_reply, looked_up, read, value_reply
+from proxy.calls.call_backs import Word, called, encoded, error_reply, looked_up, read, value_reply
 
 N = 70000
 
@@ -72,8 +72,10 @@ def test_reads_are_looked_up_in_the_snapshot() -> None:
 
 
 def test_replies_are_ascii_and_without_nul() -> None:
-    assert json.loads(value_reply("█", ["n"]).decode("ascii")) == {"value": "█", "notices": ["n"]}
-    reply = error_reply(PgError("22023", "a\0b", detail="ä"))
+    reply = encoded(value_reply("█", ["n"]), frozenset())
+    assert json.loads(reply.decode("ascii")) == {"value": "█", "notices": ["n"]}
+    assert json.loads(encoded(value_reply([{"a": "█ä€"}]), frozenset({"iso8859-1"})))["value"] == [{"a": "#ä?"}]
+    reply = encoded(error_reply(PgError("22023", "a\0b", detail="ä")), frozenset())
     assert json.loads(reply.decode("ascii")) == {
         "error": {"sqlstate": "22023", "message": "ab", "detail": "ä", "hint": ""}
     }
