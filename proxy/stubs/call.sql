@@ -2,7 +2,8 @@
 -- The reply is a large object that only the role can read that the session has logged in with; it begins with a secret.
 -- An action is not sent before the secret is there, and goes with it: so its arguments reach no client that is not
 -- behind a proxy, and code that another role has smuggled into the session does nothing in this one's name.
-CREATE OR REPLACE FUNCTION pgclone._call(function text, action boolean, arguments jsonb) RETURNS jsonb
+-- action: the proxy does something for it, so that a secret is needed · writes: which a read-only transaction may not ask.
+CREATE OR REPLACE FUNCTION pgclone._call(function text, action boolean, writes boolean, arguments jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $call$
 DECLARE
@@ -19,7 +20,7 @@ DECLARE
     pause double precision := 0.001;
     since timestamptz := clock_timestamp();
 BEGIN
-    IF action AND read_only THEN
+    IF writes AND read_only THEN
         RAISE read_only_sql_transaction USING
             MESSAGE = format('cannot execute %s in a read-only transaction', called);
     ELSIF read_only AND NOT plain AND current_setting('server_version_num')::integer >= 160000 THEN

@@ -54,7 +54,7 @@ INTERNALS = (
     ("look", "oid, boolean", "reads what the proxy has replied"),
     ("say", "jsonb", "says something to the proxy"),
     ("fail", "jsonb", "raises an error of the proxy"),
-    ("call", "text, boolean, jsonb", "hands a call to the proxy and waits for its reply"),
+    ("call", "text, boolean, boolean, jsonb", "hands a call to the proxy and waits for its reply"),
 )
 """The functions behind the stubs: file and name, types of the arguments, what it does."""
 
@@ -88,7 +88,7 @@ def _function(spelled: str, signature: Signature) -> Stub:
 
 
 def _view(spelled: str) -> Stub:
-    definition = f"CREATE OR REPLACE VIEW {spelled} AS {_select(_call('progress_detail', False, ''), VIEW_COLUMNS)}"
+    definition = f"CREATE OR REPLACE VIEW {spelled} AS {_select(_call('progress_detail', ''), VIEW_COLUMNS)}"
     return Stub("VIEW", spelled, definition, _comment("one row for each job"), "SELECT")
 
 
@@ -111,7 +111,8 @@ def _declared(columns: Columns) -> str:
 
 def _call_of(signature: Signature) -> str:
     arguments = ", ".join(_pairs(signature))
-    return _call(signature.name, signature.role == "action", arguments)
+    action = signature.role == "action"
+    return _call(signature.name, arguments, action=action, writes=action)
 
 
 def _pairs(signature: Signature) -> Iterator[str]:
@@ -119,8 +120,8 @@ def _pairs(signature: Signature) -> Iterator[str]:
         yield f"'{argument.name}', ${number}"
 
 
-def _call(name: str, action: bool, arguments: str) -> str:
-    return f"{SCHEMA}._call('{name}', {str(action).lower()}, pg_catalog.jsonb_build_object({arguments}))"
+def _call(name: str, arguments: str, *, action: bool = False, writes: bool = False) -> str:
+    return f"{SCHEMA}._call('{name}', {action}, {writes}, pg_catalog.jsonb_build_object({arguments}))"
 
 
 def _comment(text: str) -> str:
