@@ -15,7 +15,7 @@ import structlog
 
 from clone_engine.errors import PgError
 from proxy.cancel import CancelKeys
-from proxy.transports import ServerSide, Span, set_reading
+from proxy.transports import Outbox, ServerSide, Span, set_reading
 from proxy.upstream import Target
 from proxy.wire import messages
 from proxy.wire.exchange import KEPT_ROWS, PLAIN, Entry, Exchange
@@ -128,6 +128,7 @@ class Session:
         self.from_server = FrameReader(SERVER_QUIET)
         self.client: asyncio.Transport | None = None
         self.server: asyncio.Transport | None = None
+        self._to_server = Outbox()
         self._host = host
         self._interceptor: Interceptor | None = None
         self._startup = b""
@@ -154,7 +155,7 @@ class Session:
 
     def server_opened(self, transport: asyncio.Transport) -> None:
         """The connection to the server is there."""
-        self.server = transport
+        self.server = self._to_server.transport = transport
 
     def server_lost(self) -> None:
         """The connection to the server has ended."""
@@ -288,7 +289,7 @@ class Session:
         While work is being done, only what follows a COPY that the work itself has forwarded.
         """
         reader, exchange = self.from_client, self.exchange
-        span = Span(self.server)
+        span = Span(self._to_server)
         while self._task is None or (self._copying and exchange.copying_in):
             # While the server reads COPY data, all that the client sends is for the server to judge.
             interceptor = None if exchange.copying_in else self._interceptor
@@ -298,9 +299,8 @@ class Session:
                 break
             kind, start, end = frame
             if not self.established and kind != STREAM:
-                span.flush()
                 self.start(self._once_established(kind, reader.data[start:end]))
-                return
+                break
             if interceptor is not None and ((kind in STATEMENTS and not reader.streaming) or (wants_all and kind)):
                 work = interceptor.takes(kind, reader.data[start:end])
                 if work is not None:
@@ -313,6 +313,7 @@ class Session:
             if kind in PLAIN:
                 exchange.sent(PLAIN[kind])
         span.flush()
+        self._to_server.flush()
 
     async def _once_established(self, kind: int, frame: bytes) -> None:
         """Deal with a message that the client sent before it was logged in, as soon as it is."""
@@ -424,11 +425,13 @@ class Session:
     # --- doors for the interceptor ------------------------------------------------------------------------
 
     def ask(self, message: bytes, entry: Entry | None) -> None:
-        """Send a message to the server; `entry` says what becomes of its replies (None: it has none)."""
+        """Send a message to the server; `entry` says what becomes of its replies (None: it has none).
+
+        It goes out with those behind it: when something is waited for, or the work is done.
+        """
         if entry is not None:
             self.exchange.sent(entry)
-        if self.server is not None:
-            self.server.write(message)
+        self._to_server.write(message)
 
     def tell(self, message: bytes) -> None:
         """Send a message to the client, between two of the server's."""
@@ -449,6 +452,7 @@ class Session:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until `condition` holds; it is looked at after each batch of messages from the server."""
+        self._to_server.flush()
         if condition():
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

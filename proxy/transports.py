@@ -89,12 +89,35 @@ def _prepared(made: asyncio.BaseTransport) -> asyncio.Transport:
     return transport
 
 
+class Outbox:
+    """What is to be written to a transport, gathered until it is flushed: the peer then wakes up once for all of it."""
+
+    __slots__ = ("_gathered", "transport")
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self._gathered: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Gather `data`."""
+        self._gathered.append(data)
+
+    def flush(self) -> None:
+        """Write what was gathered; without a transport it is dropped."""
+        gathered = self._gathered
+        if not gathered:
+            return
+        self._gathered = []
+        if self.transport is not None:
+            self.transport.write(gathered[0] if len(gathered) == 1 else b"".join(gathered))
+
+
 class Span:
     """Gathers neighbouring slices of the same bytes, so that a batch of messages goes out in one write."""
 
     __slots__ = ("_data", "_end", "_start", "_transport")
 
-    def __init__(self, transport: asyncio.Transport | None) -> None:
+    def __init__(self, transport: asyncio.Transport | Outbox | None) -> None:
         self._transport = transport
         self._data = b""
         self._start = self._end = 0

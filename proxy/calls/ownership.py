@@ -52,15 +52,14 @@ def _is_a_stub(name: Reference) -> str:
         comment = f"pg_catalog.obj_description({spelled}::pg_catalog.oid, 'pg_class')"
         return f"CASE WHEN {spelled} IS NOT NULL THEN {_marked(comment)} END"
     where = (
-        f"n.nspname OPERATOR(pg_catalog.=) '{name.schema}'::pg_catalog.name"
+        f"p.pronamespace OPERATOR(pg_catalog.=) pg_catalog.to_regnamespace('{name.schema}')::pg_catalog.oid"
         if name.schema
         else "pg_catalog.pg_function_is_visible(p.oid)"
     )
     comment = "pg_catalog.obj_description(p.oid, 'pg_proc')"
     return (
         f"(SELECT pg_catalog.bool_and({_marked(comment)})"
-        " FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n"
-        " ON n.oid OPERATOR(pg_catalog.=) p.pronamespace"
+        " FROM pg_catalog.pg_proc p"
         f" WHERE p.proname OPERATOR(pg_catalog.=) '{name.name}'::pg_catalog.name AND {where})"
     )
 

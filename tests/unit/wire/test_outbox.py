@@ -1,0 +1,45 @@
+"""What is gathered goes out in order and in one write."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+from proxy.transports import Outbox, Span
+
+
+class Written:
+    """A transport that notes each write."""
+
+    def __init__(self) -> None:
+        self.writes: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+
+
+def test_one_write_for_all_that_was_gathered() -> None:
+    written, outbox = Written(), Outbox()
+    outbox.transport = cast(asyncio.Transport, written)
+    span = Span(outbox)
+    data = b"abcdef"
+    span.add(data, 0, 2)
+    span.add(data, 2, 4)
+    span.flush()
+    outbox.write(b"-")
+    span.add(data, 4, 6)
+    span.flush()
+    assert written.writes == []
+    for _ in range(2):
+        outbox.flush()
+        assert written.writes == [b"abcd-ef"]
+
+
+def test_without_a_transport_nothing_is_kept() -> None:
+    written, outbox = Written(), Outbox()
+    outbox.write(b"lost")
+    outbox.flush()
+    outbox.transport = cast(asyncio.Transport, written)
+    outbox.write(b"sent")
+    outbox.flush()
+    assert written.writes == [b"sent"]
