@@ -12,13 +12,17 @@ import msgspec
 
 from clone_engine.errors import PgError
 from clone_engine.options import parse_options
-from clone_engine.request import CloneRequest, Kind
+from clone_engine.request import DATABASE_KINDS, CloneRequest, Kind
 
 MAX_NAME_BYTES = 63
 """NAMEDATALEN - 1: a longer name would silently be cut by the server and name something else."""
 
 FLAGS = ("indexes", "constraints", "triggers")
 """Options that have an argument of their own in some functions: include_indexes …"""
+
+
+IMPLIED: Mapping[Kind, Mapping[str, Any]] = {"functions": {"conflict": "replace"}}
+"""Options of kinds that have none of their own: functions are made with CREATE OR REPLACE, as ever."""
 
 
 def build_request(kind: Kind, arguments: Mapping[str, Any]) -> CloneRequest:
@@ -30,13 +34,15 @@ def build_request(kind: Kind, arguments: Mapping[str, Any]) -> CloneRequest:
     PgError 22004 (NULL), 22023 (empty) or 42622 (too long) for names; 22023 for options.
     """
     include_data = arguments.get("include_data")
+    options = parse_options(arguments.get("options"), kind)
     return CloneRequest(
         kind=kind,
-        schema_name=_name("schema_name", arguments.get("schema_name")),
+        schema_name="" if kind in DATABASE_KINDS else _name("schema_name", arguments.get("schema_name")),
         table_name=_name("table_name", arguments.get("table_name")) if kind == "table" else "",
         target_table_name=_optional_name("target_table_name", arguments.get("target_table_name")),
         include_data=True if include_data is None else bool(include_data),
-        options=msgspec.structs.replace(parse_options(arguments.get("options"), kind), **_left_out(arguments)),
+        options=msgspec.structs.replace(options, **_left_out(arguments), **IMPLIED.get(kind, {})),
+        target_database=_name("target_dbname", arguments.get("target_dbname")) if kind == "database_create" else "",
     )
 
 

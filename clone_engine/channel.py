@@ -27,6 +27,13 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     begun: tuple[str, ...] = ()
     """Keys of the steps that were under way when the earlier job ended: they may or may not have committed."""
 
+    @property
+    def destination(self) -> Conninfo:
+        """How to reach the database that the clone goes into: the caller's (`target`), or the one that is created."""
+        if not self.request.target_database:
+            return self.target
+        return Conninfo(self.target.parameters | {"dbname": self.request.target_database})
+
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
     """Stop: cancel what the servers are doing, undo what is half done, answer Ended(cancelled)."""

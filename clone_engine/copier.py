@@ -183,7 +183,7 @@ class Copier:
 
     def _connection(self, side: Side) -> psycopg.Connection:
         if side not in self._connections:
-            conninfo = self._start.source if side == "source" else self._start.target
+            conninfo = self._start.source if side == "source" else self._start.destination
             connection = self._connections[side] = connect(conninfo, side, self._start.job_id)
             self._send(records.Connected(side, connection.info.backend_pid))
             if side == "source" and self._snapshot:

@@ -15,6 +15,7 @@ import psycopg
 from clone_engine import copier_channel as records
 from clone_engine.channel import Advanced, Begun, Done, FromJob, Reported, Start
 from clone_engine.connect import connect_async
+from clone_engine.creation import Creation
 from clone_engine.crew import Crew, Member
 from clone_engine.durable import Announcer
 from clone_engine.errors import PgError
@@ -62,6 +63,8 @@ class Job:
         self._redone: set[str] = set()
         self._parts_done: dict[str, int] = {}
         self._kept_back: list[Reported] = []
+        self._creation: Creation | None = None
+        self._any_finished = False
         self._swapped = False
         self._completed = False
         self._failures: asyncio.Queue[PgError] = asyncio.Queue()
@@ -95,14 +98,20 @@ class Job:
         """
         await self._end_backends([member for member in self._crew.members if member.backends])
         target = await self._usable_target()
-        if target is None or self._plan is None:
-            return
-        for statement in self._plan.on_failure:
+        if target is not None and self._plan is not None:
+            await self._undo(target, self._plan, failed_at)
+        if self._creation and not self._holds:
+            if self._target:
+                await self._target.close()
+            self._report_failure(await self._creation.drop())
+
+    async def _undo(self, target: psycopg.AsyncConnection, plan: Plan, failed_at: str) -> None:
+        for statement in plan.on_failure:
             self._report_failure(await undo(target, statement.sql, statement.object))
         if self._swapped:
             for message in self._kept_back:
                 self._say(message)
-        if not self._plan.on_failure:
+        if not plan.on_failure:
             for step in self._incomplete():
                 object_ = table_key(step.table)
                 if self._parts_done.get(step.table):
@@ -115,9 +124,16 @@ class Job:
 
     def left_behind(self) -> str:
         """What a job that failed has changed for good though it is not resumed from there; '' if nothing."""
-        if not self._swapped:
-            return ""
-        return "The new tables are in place of the old ones already; what was to follow is missing or incomplete."
+        if self._swapped:
+            return "The new tables are in place of the old ones already; what was to follow is missing or incomplete."
+        if self._creation and self._creation.key and self._holds:
+            return f'Database "{self._creation.name}" stays with what is complete; pgclone_resume goes on in it.'
+        return ""
+
+    @property
+    def _holds(self) -> bool:
+        """Whether anything of the clone is complete on the target."""
+        return self._any_finished or bool(self._work and self._work.done)
 
     async def close(self) -> None:
         """Close the job's own connections and end its tasks."""
@@ -133,6 +149,8 @@ class Job:
         """Keeper, target, and the copiers' ears."""
         consistent = self._start.request.options.consistent
         self._keeper = await Keeper.open(self._start.source, self._start.job_id, consistent)
+        if self._start.request.target_database:
+            await self._create_database(self._keeper)
         self._target = await self._connect_target()
         self._announcer = Announcer(self._target, self._say)
         self._progress = Progress(phase="starting")
@@ -141,8 +159,15 @@ class Job:
         for member in self._crew.members:
             self._crew.tell(member, records.Open(self._keeper.snapshot))
 
+    async def _create_database(self, keeper: Keeper) -> None:
+        self._creation = Creation(self._start)
+        outcome = await self._creation.make(keeper.connection)
+        if self._creation.key:
+            self._say(Done(self._creation.key))
+        self._say(Reported(outcome))
+
     async def _connect_target(self) -> psycopg.AsyncConnection:
-        target = await connect_async(self._start.target, "target", self._start.job_id)
+        target = await connect_async(self._start.destination, "target", self._start.job_id)
         await target.execute("SET synchronous_commit = 'on'")
         return target
 
@@ -163,7 +188,7 @@ class Job:
                     self._idle.remove(member)
 
     async def _begin(self, plan: Plan) -> None:
-        self._plan = plan
+        plan = self._plan = self._creation.completed(plan) if self._creation else plan
         if self._keeper:
             await self._keeper.pin(plan.tables)
             self._background(self._keeper.watch())
@@ -221,6 +246,7 @@ class Job:
         self._idle.insert(0, member)
         self._schedule.finish(step.key)
         completes = self._account.finish(step.key, record.rows, record.bytes)
+        self._any_finished = True
         self._swapped = self._swapped or bool(self._plan and step.key == self._plan.swap)
         if isinstance(step, Copy):
             self._parts_done[step.table] = self._parts_done.get(step.table, 0) + 1

@@ -90,7 +90,7 @@ def _check_key(key: str, kind: Kind) -> None:
         return
     if key in TABLE_ONLY:
         _refuse(
-            f'option "{key}" cannot be used in a schema clone',
+            f'option "{key}" cannot be used in a {"schema" if kind == "schema" else "database"} clone',
             "Clone that table with pgclone_table_async to choose its columns or rows.",
         )
     closest = difflib.get_close_matches(key.lower(), valid, n=1)

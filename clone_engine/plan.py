@@ -24,6 +24,7 @@ from clone_engine.job_store import NO_STEPS, Steps
 from clone_engine.names import Name
 from clone_engine.naming import belongings, naming
 from clone_engine.request import CloneRequest, Conninfo
+from clone_engine.routines import needed_schemas, of_routines, without_needs
 from clone_engine.selection import Wanted, itemize, select
 from clone_engine.source import Source, read_source
 from clone_engine.steps import Plan
@@ -70,7 +71,10 @@ def prepare(
     ddls = without_stubs(_definitions(source_conninfo, snapshot, request, facts))
     # Not by its job alone: another proxy, with a store of its own, may run a job of the same id on the same target.
     staging = f"pgclone_job_{job_id}_{secrets.token_hex(4)}"
-    existing = read_target(target, ddls, schemas_named(ddls) | facts.schemas)
+    whole = request.kind != "functions"
+    existing = read_target(
+        target, ddls, schemas_named(ddls) | facts.schemas | (set() if whole else needed_schemas(ddls))
+    )
     begun = [key.removeprefix(STAGING) for key in steps.begun if key.startswith(STAGING)]
     stale = tuple(sorted(s for s in existing.schemas if any(s == b or s.startswith(f"{b}_") for b in begun)))
     owned = belongings(ddls)
@@ -91,7 +95,8 @@ def _definitions(source: Conninfo, snapshot: str, request: CloneRequest, facts: 
     if request.whole_database:
         return parse_dump(dump_database(program, source, snapshot))
     if request.kind != "table":
-        return parse_dump(dump_schema(program, source, snapshot, request.schema_name, facts.extensions))
+        ddls = parse_dump(dump_schema(program, source, snapshot, request.schema_name, facts.extensions))
+        return of_routines(ddls) if request.kind == "functions" else ddls
     ddls = parse_dump(dump_tables(program, source, snapshot, sorted(facts.tables)))
     known = {ddl.identity for ddl in ddls if ddl.kind == "statistics"}
     return ddls + [ddl for ddl in map(parse_statement, facts.statistics) if ddl.identity not in known]
@@ -105,7 +110,9 @@ def build(dumped: Dumped, request: CloneRequest, parallel: int) -> Plan:
     names = naming(owned, request, staging)
     missing = _missing_columns(facts, request)
     items = itemize(dumped.ddls)
-    chosen = select(Wanted(request.options, owned, names.final, dumped.existing, conflicts, facts, missing), items)
+    unmet = without_needs(dumped.ddls, dumped.existing) if request.kind == "functions" else {}
+    wanted = Wanted(request.options, owned, names.final, dumped.existing, conflicts, facts, missing, unmet)
+    chosen = select(wanted, items)
     inputs = Inputs(
         items=chosen.items,
         source=facts,

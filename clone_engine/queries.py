@@ -21,11 +21,15 @@ def rows(connection: psycopg.Connection[Any], query: str, parameters: Sequence[o
 
     PgError with the server's own words if it fails.  Within a transaction the search_path stays so until its end.
     """
-    text = resources.files("clone_engine").joinpath("sql", f"{query}.sql").read_text(encoding="utf-8")
     try:
         with connection.transaction(), RawCursor(connection, row_factory=namedtuple_row) as cursor:
             # format_type and the like leave out a schema that is in the search_path.
             cursor.execute("SET LOCAL search_path = pg_catalog, pg_temp")
-            return cursor.execute(text, parameters).fetchall()
+            return cursor.execute(text_of(query), parameters).fetchall()
     except psycopg.Error as error:
         raise from_psycopg(error) from error
+
+
+def text_of(query: str) -> str:
+    """The text of `sql/<query>.sql`."""
+    return resources.files("clone_engine").joinpath("sql", f"{query}.sql").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ noted; what merely hangs on a statement that is left out (its comment, its owner
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from pglast import ast, enums
@@ -87,6 +87,8 @@ class Wanted(NamedTuple):
     source: Source
     missing: frozenset[str] = frozenset()
     """Columns of the cloned table that are left out."""
+    unmet: Mapping[Identity, Name] = {}
+    """What cannot be made because the target lacks something, with that."""
 
 
 class Selection(NamedTuple):
@@ -212,6 +214,13 @@ def _attached(ddl: Ddl) -> Name:
     return name_of(ddl.node.cmds[0].def_.name)
 
 
+def _unmet(s: Selector, item: Item) -> str | None:
+    if item.ddl.identity not in s.wanted.unmet:
+        return None
+    needed = s.wanted.unmet[item.ddl.identity]
+    return f"needs {needed}, which does not exist on the target" if item.ddl.kind in MAKES else SILENT
+
+
 SWITCHES: dict[str, str] = {
     "index": "indexes",
     "key": "constraints",
@@ -315,6 +324,7 @@ def _mentions_gone(s: Selector, item: Item) -> str | None:
 
 RULES: tuple[Callable[[Selector, Item], str | None], ...] = (
     _left_in_place,
+    _unmet,
     _switched_off,
     _needs_keys,
     _hangs_on_gone,

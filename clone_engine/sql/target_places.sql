@@ -1,5 +1,5 @@
 -- What the target has outside schemas, by name: schemas, the tablespaces that we may use, extensions with their
--- versions (and those that could be installed), languages, foreign servers, …; user mappings with role and server.
+-- versions (and those that could be installed), languages, foreign servers and the like; user mappings with role and server.
 SELECT 'schema' AS kind, nspname::text AS name, '' AS other FROM pg_catalog.pg_namespace
 UNION ALL
 SELECT 'tablespace', spcname, '' FROM pg_catalog.pg_tablespace

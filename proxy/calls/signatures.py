@@ -49,6 +49,7 @@ class Signature(NamedTuple):
 CONNINFO = Argument("source_conninfo", "text", confidential=True)
 SCHEMA = Argument("schema_name", "text")
 TABLE = Argument("table_name", "text")
+DATABASE = Argument("target_dbname", "text")
 DATA = Argument("include_data", "boolean")
 NAME = Argument("target_table_name", "text")
 OPTIONS = Argument("options", "text")
@@ -69,6 +70,11 @@ FUNCTIONS: tuple[Signature, ...] = (
     Signature("schema", "action", (*ONE_SCHEMA, WITH_DATA), "text"),
     Signature("schema", "action", (*ONE_SCHEMA, DATA, OPTIONS), "text", strict=False),
     Signature("schema_ex", "action", (*ONE_SCHEMA, DATA, *FLAGS), "text", strict=False),
+    Signature("functions", "action", ONE_SCHEMA, "text"),
+    Signature("database", "action", (CONNINFO, WITH_DATA), "text"),
+    Signature("database", "action", (CONNINFO, DATA, OPTIONS), "text", strict=False),
+    Signature("database_create", "action", (CONNINFO, DATABASE, WITH_DATA), "text", strict=False),
+    Signature("database_create", "action", (CONNINFO, DATABASE, DATA, OPTIONS), "text", strict=False),
     Signature(
         "table_async", "action", (*ONE_TABLE, WITH_DATA, NAME.optional("NULL"), WITH_OPTIONS), "integer", strict=False
     ),
