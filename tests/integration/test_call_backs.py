@@ -31,6 +31,7 @@ CREATE FUNCTION answers(sql text) RETURNS text LANGUAGE plpgsql AS $$
     DECLARE answer text; BEGIN EXECUTE sql INTO answer; RETURN answer; END $$;
 CREATE FUNCTION runs(sql text) RETURNS boolean LANGUAGE plpgsql AS $$
     BEGIN EXECUTE sql; RETURN true; EXCEPTION WHEN OTHERS THEN RETURN false; END $$;
+CREATE FUNCTION stable() RETURNS text STABLE LANGUAGE sql BEGIN ATOMIC SELECT pgclone_version(); END;
 CREATE VIEW their_jobs AS SELECT v.job_id, v.schema_name FROM pgclone_jobs_view v;
 CREATE TABLE wanted (name text, job integer DEFAULT pgclone.schema_async('{SOURCE}', 'by_default'));
 CREATE FUNCTION start_it() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -109,6 +110,7 @@ READING = {
     " WHERE p.schema_name = 'read'$$) <> '0'",
     "progress": "SELECT answers('SELECT pgclone_progress(' || max(job_id) || ')')::json ->> 'job_id'"
     " = max(job_id)::text FROM pgclone_jobs_view",
+    "a function that is called stable": "SELECT stable() = pgclone_version()",
     "version": "SELECT answers('SELECT pgclone_version()') = pgclone_version()",
     "jobs": "SELECT json_typeof(answers('SELECT pgclone.jobs()')::json) = 'array'",
 }
@@ -128,6 +130,25 @@ def test_reads_in_every_kind_of_transaction(session: Connection, mode: str) -> N
     session.commit()
     session.execute(f"SET TRANSACTION {mode}".encode())
     assert {name: value(session, sql) for name, sql in READING.items()} == dict.fromkeys(READING, True)
+
+
+def test_copy_in_both_directions(session: Connection) -> None:
+    before = schemas(session)
+    with session.cursor().copy("COPY triggering (name) FROM STDIN") as into:
+        for name in ("one", "two"):
+            into.write_row((name,))
+    assert schemas(session)[len(before) :] == ["one", "two"]
+    with session.cursor().copy("COPY (SELECT schema_name FROM their_jobs ORDER BY job_id) TO STDOUT") as out:
+        copied = [name for (name,) in out.rows()]
+    assert copied == schemas(session)
+
+
+def test_cursors_over_views(session: Connection) -> None:
+    session.execute("SELECT started('seen')")
+    session.execute("DECLARE c CURSOR FOR SELECT schema_name, pgclone.version() FROM their_jobs ORDER BY job_id DESC")
+    session.execute("DECLARE d CURSOR FOR SELECT schema_name, answers('SELECT pgclone.version()') FROM their_jobs")
+    assert session.execute("FETCH 1 FROM c").fetchone() == ("seen", value(session, "SELECT pgclone_version()"))
+    assert len(session.execute("FETCH ALL FROM d").fetchall()) == len(schemas(session))
 
 
 def test_a_read_only_transaction_starts_nothing(place: tuple[ProxyProcess, Database]) -> None:
