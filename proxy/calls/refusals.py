@@ -101,9 +101,16 @@ def action_not_supported(where: str, position: int) -> PgError:
     return PgError(
         "0A000",
         f"pgclone actions are not supported {where}",
-        hint="Call the function in a SELECT.",
+        hint=ELSEWHERE.get(where, "Call the function in a SELECT."),
         position=position + 1,
     )
+
+
+ELSEWHERE = {
+    "in a cursor": "Call the function in a SELECT without a cursor: in psql \\unset FETCH_COUNT, in a driver without"
+    " server-side cursors or streamed results."
+}
+"""What to do instead, where an action is not supported in what the user may not know to have written."""
 
 
 def explain_analyze(position: int = -1) -> PgError:

@@ -1,4 +1,4 @@
-"""What the clients in Python are given: a target and a source for one module, and a job that is done."""
+"""What the clients in Python are given: a target and a source for one module, a job that is done, and two peers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from proxy.embedded import Server
 from proxy.launch import ProxyProcess
+from tests.clients.peers import Peers, peers_on
 from tests.clients.programs import SOURCE, TARGET
 from tests.clients.statements import START, ended
 from tests.harness.clients import Psycopg
@@ -40,3 +41,10 @@ def job(proxy: ProxyProcess, source: Database, target: Database) -> int:
     client.close()
     target.execute("DROP TABLE sales.customers_of_the_job")  # so that sales has the tables of TARGET
     return started
+
+
+@pytest.fixture(scope="module")
+def peers(server: Server) -> Iterator[Peers]:
+    """PostgreSQL with functions of our names, and the proxy in front of one without."""
+    with peers_on(server) as both:
+        yield both
