@@ -1,6 +1,6 @@
 """asyncpg: prepared always, binary always, pipelined executemany, portals, pools; and its questions about types.
 
-What it makes of our statements is what it makes of PostgreSQL's own.  What every client is asked is test_every_client.py.
+What it makes of our statements is what it makes of PostgreSQL's own.  What all clients are asked: test_every_client.py.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ MANY = "SELECT job_id, g FROM pgclone_jobs_view, generate_series(1, $1::int) g O
 START = "SELECT pgclone_table_async($1, $2, $3)"
 PER_ROW = "SELECT tablename, pgclone_table_async($1, schemaname, tablename) FROM pg_tables WHERE schemaname = 'sales'"
 UNKNOWN = "SELECT pgclone_progress($1)"
+STARTED = "SELECT job_id FROM started"
 
 Connection = Any
 Work = Callable[[Connection], Awaitable[Any]]
@@ -103,7 +104,7 @@ def test_a_whole_row_of_the_view(peers: Peers) -> None:
     async def work(place: Place) -> list[Any]:
         async with connected(place) as connection:
             row = await connection.fetchval("SELECT v FROM pgclone_jobs_view v WHERE job_id = $1", 8)
-            return list(row.values())
+            return list(row)
 
     assert peers.same(lambda place: asyncio.run(work(place)))[:4] == [8, "completed", "table", "hr"]
 
@@ -131,10 +132,11 @@ def test_statements_that_the_server_has_forgotten(same: Same) -> None:
 
 def test_executemany(same: Same) -> None:
     async def work(connection: Connection) -> list[Any]:
+        await connection.execute("DELETE FROM started")
         await connection.executemany(UNKNOWN, [(7,), (8,)])
         insert = "INSERT INTO started SELECT pgclone_table_async($1, 's', $2) RETURNING job_id"
         await connection.executemany(insert, [("c", "a"), ("c", "b"), ("c", "d")])
-        jobs = await connection.fetch("DELETE FROM started RETURNING job_id")
+        jobs = await connection.fetch(STARTED)
         return [*map(tuple, jobs), await connection.fetchmany(START, [("c", "s", "x"), ("c", "s", "y")])]
 
     assert same(work) == [(101,), (102,), (103,), [(104,), (105,)]]
@@ -142,14 +144,12 @@ def test_executemany(same: Same) -> None:
 
 def test_executemany_undoes_all_of_it_at_an_error(same: Same) -> None:
     async def work(connection: Connection) -> list[Any]:
+        await connection.execute("DELETE FROM started")
         with pytest.raises(asyncpg.NoDataFoundError):
             await connection.executemany(
                 "INSERT INTO started SELECT (pgclone_progress($1)::json ->> 'job_id')::int", [(7,), (99,), (8,)]
             )
-        return [
-            await connection.fetch("SELECT * FROM started WHERE job_id < 100"),
-            await connection.fetchval(BY_JOB, 8),
-        ]
+        return [await connection.fetch(STARTED), await connection.fetchval(BY_JOB, 8)]
 
     assert same(work) == [[], "completed"]
 
@@ -172,18 +172,16 @@ def test_interleaved_cursors(same: Same) -> None:
         async with connection.transaction():
             one, two = await connection.cursor(MANY, 3), await connection.cursor(PER_ROW, "c")
             found = [await one.fetch(2), await two.fetch(1), await one.fetch(2), await two.fetch(5)]
-            return [*map(tuple, sum(found, []))]
+            return [tuple(row) for rows in found for row in rows]
 
     assert same(work) == [(7, 1), (7, 2), ("customers", 101), (7, 3), (8, 1), ("orders", 102)]
 
 
-@pytest.mark.parametrize(
-    "how", [{"readonly": True}, {"isolation": "serializable", "readonly": True, "deferrable": True}]
-)
+@pytest.mark.parametrize("how", [{}, {"isolation": "serializable", "deferrable": True}], ids=["", "deferrable"])
 def test_read_only_transactions(same: Same, how: dict[str, Any]) -> None:
     async def work(connection: Connection) -> list[Any]:
         found: list[Any] = []
-        transaction = connection.transaction(**how)
+        transaction = connection.transaction(readonly=True, **how)
         await transaction.start()
         found.append(await connection.fetchval(BY_JOB, 7))
         found.append(await refused(connection, START, "c", "s", "t"))
@@ -198,20 +196,15 @@ def test_read_only_transactions(same: Same, how: dict[str, Any]) -> None:
 def test_savepoints(same: Same) -> None:
     async def work(connection: Connection) -> list[Any]:
         async with connection.transaction():
-            await connection.execute("INSERT INTO started VALUES (1)")
+            await connection.execute("DELETE FROM started; INSERT INTO started VALUES (1)")
             with pytest.raises(asyncpg.NoDataFoundError):
                 async with connection.transaction():
                     await connection.fetchval(UNKNOWN, 99)
             with pytest.raises(asyncpg.DivisionByZeroError):
                 async with connection.transaction():
-                    await connection.fetchval(
-                        "INSERT INTO started SELECT pgclone_schema_async('c', $1) RETURNING 1", "s"
-                    )
+                    await connection.fetchval("INSERT INTO started SELECT pgclone_schema_async('c', $1)", "s")
                     await connection.fetchval("SELECT 1 / $1", 0)
-            return [
-                await connection.fetchval(START, "c", "s", "t"),
-                await connection.fetch("DELETE FROM started RETURNING *"),
-            ]
+            return [await connection.fetchval(START, "c", "s", "t"), await connection.fetch(STARTED)]
 
     job, rows = same(work)
     assert (job, [tuple(row) for row in rows]) == (102, [(1,)])
@@ -248,7 +241,6 @@ def test_notices_come_once(same: Same) -> None:
         connection.add_log_listener(lambda _, said: heard.append(said.message))
         await connection.fetch("SELECT noisy(n), pgclone_schema_async('c', n) FROM unnest($1::text[]) n", ["a", "b"])
         await connection.fetch("SELECT noisy(status) FROM pgclone_jobs_view WHERE job_id = $1", 7)
-        await asyncio.sleep(0)  # listeners are called by the event loop
         return heard
 
     assert same(work) == ["about a", "about b", "about running"]
@@ -279,9 +271,7 @@ def test_a_pool_at_work(peers: Peers) -> None:
         async with pool.acquire() as connection, connection.transaction(readonly=bool(number % 2)):
             return [
                 await connection.fetchval(BY_JOB, 7 + number % 2),
-                await connection.fetchval(
-                    "SELECT count(*) FROM pgclone_jobs_view v, pg_class c WHERE c.oid = $1", 1259
-                ),
+                await connection.fetchval("SELECT count(*) + $1 FROM pgclone_jobs_view v, pg_am", number),
             ]
 
     async def all_of_them(place: Place) -> list[Any]:
