@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -36,6 +36,8 @@ USUAL_PLACES = (
 )
 INHERITED = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")
 """What pg_dump sees of our environment.  PG… variables, the service file and ~/.pgpass would lend it our identity."""
+NAMES_PER_PATTERN = 500
+"""At most 64 kB of an argument list, of which one argument may have 128 kB."""
 PASSWORD_FILE = "pgpass"
 IN_MEMORY = hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir()
 """Whether a file can be without a place in the file system, and still be named to libpq."""
@@ -70,26 +72,44 @@ def find_pg_dump(server_version: int) -> PgDump:
     return found
 
 
-def dump_database(program: PgDump, source: Conninfo, snapshot: str) -> str:
-    """The definitions of everything in the database, but for subscriptions.
+def dump_database(program: PgDump, source: Conninfo, snapshot: str, left_out: Collection[Name] = ()) -> str:
+    """The definitions of everything in the database, but for subscriptions and the tables `left_out`.
 
     A copied subscription would use the replication slot of the first, and drop that when it is dropped.
     """
-    return _run(program, source, snapshot, ["--no-subscriptions"])
+    return _run(program, source, snapshot, ["--no-subscriptions", *_patterns("-T", left_out)])
 
 
-def dump_schema(program: PgDump, source: Conninfo, snapshot: str, schema: str, extensions: Sequence[str] = ()) -> str:
-    """The definitions of one schema and of the named extensions, as pg_dump writes them."""
-    selection = ["-n", quote_ident(schema)]
+def dump_schema(
+    program: PgDump,
+    source: Conninfo,
+    snapshot: str,
+    schema: str,
+    extensions: Sequence[str] = (),
+    left_out: Collection[Name] = (),
+) -> str:
+    """The definitions of one schema without the tables `left_out`, and of the named extensions."""
+    selection = ["-n", quote_ident(schema), *_patterns("-T", left_out)]
     for name in extensions:
         selection += ["-e", quote_ident(name)]
     return _run(program, source, snapshot, selection)
 
 
-def dump_tables(program: PgDump, source: Conninfo, snapshot: str, tables: Sequence[Name]) -> str:
+def dump_tables(program: PgDump, source: Conninfo, snapshot: str, tables: Collection[Name]) -> str:
     """The definitions of some tables with their indexes, constraints, triggers and owned sequences."""
-    selection = [argument for table in tables for argument in ("-t", table.sql)]
-    return _run(program, source, snapshot, selection)
+    return _run(program, source, snapshot, list(_patterns("-t", tables)))
+
+
+def _patterns(switch: str, tables: Collection[Name]) -> Iterator[str]:
+    """The arguments that name just these tables.  Many in one, since pg_dump asks the server for each argument; not all
+    in one, since the system limits the length of one."""
+    schemas: dict[str, list[str]] = {}
+    for table in sorted(tables):
+        schemas.setdefault(table.schema, []).append(quote_ident(table.name))
+    for schema, names in schemas.items():
+        for start in range(0, len(names), NAMES_PER_PATTERN):
+            some = "|".join(names[start : start + NAMES_PER_PATTERN])
+            yield from (switch, f"{quote_ident(schema)}.({some})")
 
 
 def _run(program: PgDump, source: Conninfo, snapshot: str, selection: Sequence[str]) -> str:

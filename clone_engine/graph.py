@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
+from clone_engine.chosen import condition_of
 from clone_engine.conflict import TABLES, Conflicts
 from clone_engine.copies import Wish, copy_steps
 from clone_engine.ddl import Ddl
@@ -53,6 +54,7 @@ class Graph:
         self._in = inputs
         self._made = frozenset(i.ddl.relation for i in inputs.items if i.ddl.kind in TABLES and i.ddl.relation)
         self._matviews = [i.ddl.relation for i in inputs.items if i.ddl.kind == "materialized view" and i.ddl.relation]
+        self._parents = inputs.source.parents
         self._children: dict[Name, list[Name]] = {}
         for name, facts in inputs.source.tables.items():
             if facts.parent:
@@ -122,11 +124,17 @@ class Graph:
     def _is_tolerated(self, ddl: Ddl) -> bool:
         """Whether the clone is good without this.
 
-        A foreign key to a table outside the clone, or of rows chosen by `where`, may find rows missing there.
+        A foreign key to a table outside the clone, or to one of which options leave out rows, may find rows missing.
         """
         if ddl.kind == "foreign key":
-            return referenced(ddl) not in self._made or bool(self._in.request.options.where)
+            table = referenced(ddl)
+            return table not in self._made or self._lacks_rows(table)
         return ddl.kind in TOLERATED or (ddl.kind == "comment" and ddl.identity[0] == "extension")
+
+    def _lacks_rows(self, table: Name) -> bool:
+        """Whether options leave out rows of a table: some that `where` does not choose, or whole partitions."""
+        tables = [table, *self._partitions(table)]
+        return any(self._where(t)[1] for t in tables) or table in self._in.source.lacking
 
     def _run(
         self,
@@ -173,16 +181,25 @@ class Graph:
         columns = [
             c.name for c in facts.columns if c.name not in inputs.missing and (not c.generated or c.name in ordinary)
         ]
+        rows_of, where = self._where(table)
         wish = Wish(
             target=inputs.names.build.relation(table),
             columns=columns,
-            rows_of=inputs.request.table_name or table.name,
-            where=inputs.request.options.where,
+            rows_of=rows_of,
+            where=where,
             as_query=bool(ordinary),
             parallel=inputs.parallel,
             version=inputs.source.version,
         )
         yield from copy_steps(facts, wish, (inputs.definitions_key,))
+
+    def _where(self, table: Name) -> tuple[str, str]:
+        """The condition for the rows of a table, after the name by which it may call the table."""
+        request = self._in.request
+        if request.table_name:
+            return request.table_name, request.options.where
+        found = condition_of(table, self._parents, request)
+        return (found[0].name, found[1]) if found else (table.name, "")
 
     def _data_of(self, table: Name) -> list[str]:
         """The keys of all copies into a table and its partitions; the definitions if there are none."""

@@ -1,7 +1,7 @@
 """Reads the JSON options of a clone call: strict, and every refusal names the key.
 
 What a key means to a clone is `plan.py`'s business; this file only says what may be written.  Adding an option
-is one row in `READERS` and one field in `request.Options`.
+is one row in `OF_ALL`, `OF_A_TABLE` or `OF_MANY_TABLES` and one field in `request.Options`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from clone_engine.errors import PgError
 from clone_engine.expression import one_expression
-from clone_engine.request import Conflict, Kind, Options
+from clone_engine.request import KINDS, Conflict, Kind, Options
 
 MAX_LENGTH = 262_144
 """Characters.  Room for the names of 1,600 columns; a longer text is a mistake or an attack."""
@@ -44,7 +44,10 @@ def parse_options(text: str | None, kind: Kind) -> Options:
         if "where" in given:
             _refuse('options "where" and "filter" are two names of one option', "Give only one of them.")
         given["where"] = given.pop("filter")
-    return Options(**{key: READERS[key](key, value) for key, value in given.items()})
+    fields = {key: readers(kind)[key](key, value) for key, value in given.items()}
+    if "where" in fields and kind != "table":
+        fields["conditions"] = fields.pop("where")
+    return Options(**fields)
 
 
 def _decode(text: str) -> dict[str, Any]:
@@ -85,14 +88,16 @@ def _no_constant(word: str) -> NoReturn:
 
 
 def _check_key(key: str, kind: Kind) -> None:
-    valid = [name for name in (*READERS, "filter") if kind == "table" or name not in TABLE_ONLY]
+    valid = [*readers(kind), *(["filter"] if kind == "table" else [])]
     if key in valid:
         return
-    if key in TABLE_ONLY:
+    if key in OF_A_TABLE or key == "filter":
         _refuse(
-            f'option "{key}" cannot be used in a {"schema" if kind == "schema" else "database"} clone',
-            "Clone that table with pgclone_table_async to choose its columns or rows.",
+            f'option "{key}" cannot be used in a {WORDS[kind]} clone',
+            'Option "where" is here an object of conditions by table; columns are chosen with pgclone_table_async.',
         )
+    if key in OF_MANY_TABLES:
+        _refuse(f'option "{key}" cannot be used in a {WORDS[kind]} clone', "It chooses among the tables of a schema.")
     closest = difflib.get_close_matches(key.lower(), valid, n=1)
     guess = f'Perhaps you meant "{closest[0]}". ' if closest else ""
     _refuse(f'unknown option "{_shown(key)}"', f"{guess}Valid options are: {', '.join(sorted(valid))}.")
@@ -146,31 +151,70 @@ def _columns(key: str, value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _patterns(key: str, value: Any) -> tuple[str, ...]:
+    hint = f'Write regular expressions that match whole names, for example {{"{key}": ["orders", "log_.*"]}}.'
+    if not isinstance(value, list):
+        _refuse_type(key, value, "an array of regular expressions", hint)
+    if not value:
+        _refuse(f'option "{key}" must hold at least one regular expression', hint + " Leave it out for all tables.")
+    for pattern in value:
+        if not isinstance(pattern, str):
+            _refuse_type(key, pattern, "an array of regular expressions", hint, holds=True)
+        if not pattern or "\0" in pattern:
+            _refuse(f'option "{key}" holds a regular expression that no name can match', hint)
+    return tuple(value)
+
+
 def _where(key: str, value: Any) -> str:
     hint = f'Write a condition as it would stand behind WHERE, for example {{"{key}": "status = \'active\'"}}.'
     if not isinstance(value, str):
         _refuse_type(key, value, "a string", hint)
+    return _condition(f'option "{key}"', value, hint)
+
+
+def _conditions(key: str, value: Any) -> dict[str, str]:
+    hint = f'Write an object of conditions by table, for example {{"{key}": {{"orders": "status = \'paid\'"}}}}.'
+    if not isinstance(value, dict):
+        _refuse_type(key, value, "an object of conditions by table", hint)
+    if not value:
+        _refuse(f'option "{key}" must hold at least one condition', hint + " Leave it out for all rows.")
+    for condition in value.values():
+        if not isinstance(condition, str):
+            _refuse_type(key, condition, "an object of conditions by table", hint, holds=True)
+    return {table: _condition(f'option "{key}" of "{_shown(table)}"', text, hint) for table, text in value.items()}
+
+
+def _condition(what: str, text: str, hint: str) -> str:
     try:
-        return one_expression(value)
+        return one_expression(text)
     except ValueError as error:
-        _refuse(f'option "{key}" must be exactly one SQL expression: {error}', hint)
+        _refuse(f"{what} must be exactly one SQL expression: {error}", hint)
 
 
-READERS: Mapping[str, Callable[[str, Any], Any]] = MappingProxyType(
+Reader = Callable[[str, Any], Any]
+"""How the value of an option is read: (key, JSON value) -> field of Options, or PgError 22023."""
+
+OF_ALL: Mapping[str, Reader] = MappingProxyType(
     {
         "indexes": _boolean,
         "constraints": _boolean,
         "triggers": _boolean,
         "matviews": _boolean,
         "consistent": _boolean,
-        "columns": _columns,
-        "where": _where,
         "conflict": _conflict,
         "parallel": _number_of_copiers,
     }
 )
-"""How the value of each option is read: (key, JSON value) -> field of Options, or PgError 22023."""
-TABLE_ONLY = frozenset({"columns", "where", "filter"})
+OF_A_TABLE: Mapping[str, Reader] = MappingProxyType({"columns": _columns, "where": _where})
+OF_MANY_TABLES: Mapping[str, Reader] = MappingProxyType(
+    {"tables": _patterns, "exclude_tables": _patterns, "where": _conditions}
+)
+WORDS: Mapping[Kind, str] = MappingProxyType({kind: kind.partition("_")[0] for kind in KINDS})
+
+
+def readers(kind: Kind) -> Mapping[str, Reader]:
+    """The options of a call of `kind`, each with how it is read."""
+    return {**OF_ALL, **(OF_A_TABLE if kind == "table" else OF_MANY_TABLES)}
 
 
 def _refuse_type(key: str, value: Any, wanted: str, hint: str, *, holds: bool = False) -> NoReturn:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import psycopg
@@ -23,6 +23,7 @@ from clone_engine.graph import Graph, Inputs
 from clone_engine.job_store import NO_STEPS, Steps
 from clone_engine.names import Name
 from clone_engine.naming import belongings, naming
+from clone_engine.narrowing import narrowed
 from clone_engine.request import CloneRequest, Conninfo
 from clone_engine.routines import needed_schemas, of_routines, without_needs
 from clone_engine.selection import Wanted, itemize, select
@@ -47,6 +48,8 @@ class Dumped(NamedTuple):
     """What the schemas to build in are called if tables are swapped."""
     stale: tuple[str, ...] = ()
     """Such schemas of earlier jobs that did not live to drop them."""
+    left_out: Sequence[tuple[str, str]] = ()
+    """What options leave out, with why."""
 
 
 def prepare(
@@ -69,6 +72,7 @@ def prepare(
     """
     facts = read_source(source, request)
     ddls = without_stubs(_definitions(source_conninfo, snapshot, request, facts))
+    ddls, left_out = narrowed(ddls, facts)
     # Not by its job alone: another proxy, with a store of its own, may run a job of the same id on the same target.
     staging = f"pgclone_job_{job_id}_{secrets.token_hex(4)}"
     whole = request.kind != "functions"
@@ -80,24 +84,24 @@ def prepare(
     owned = belongings(ddls)
     earlier = _earlier(steps.done, ddls)
     if earlier is not None:
-        return build(Dumped(facts, ddls, existing, earlier, staging, stale), request, parallel)
+        return build(Dumped(facts, ddls, existing, earlier, staging, stale, left_out), request, parallel)
     final = naming(owned, request).final
     conflicts = resolve(ddls, owned, final, existing, request.options.conflict)
     if request.options.conflict == "skip":
         _check_left(conflicts, _earlier(steps.begun, ddls))
     conflicts = dependents(target, conflicts, ddls, drop_tables=request.options.conflict == "replace")
-    return build(Dumped(facts, ddls, existing, conflicts, staging, stale), request, parallel)
+    return build(Dumped(facts, ddls, existing, conflicts, staging, stale, left_out), request, parallel)
 
 
 def _definitions(source: Conninfo, snapshot: str, request: CloneRequest, facts: Source) -> list[Ddl]:
     """The statements that make what is asked for, as pg_dump writes them."""
     program = find_pg_dump(facts.version)
     if request.whole_database:
-        return parse_dump(dump_database(program, source, snapshot))
+        return parse_dump(dump_database(program, source, snapshot, facts.left_out))
     if request.kind != "table":
-        ddls = parse_dump(dump_schema(program, source, snapshot, request.schema_name, facts.extensions))
-        return of_routines(ddls) if request.kind == "functions" else ddls
-    ddls = parse_dump(dump_tables(program, source, snapshot, sorted(facts.tables)))
+        text = dump_schema(program, source, snapshot, request.schema_name, facts.extensions, facts.left_out)
+        return of_routines(parse_dump(text)) if request.kind == "functions" else parse_dump(text)
+    ddls = parse_dump(dump_tables(program, source, snapshot, facts.tables))
     known = {ddl.identity for ddl in ddls if ddl.kind == "statistics"}
     return ddls + [ddl for ddl in map(parse_statement, facts.statistics) if ddl.identity not in known]
 
@@ -136,7 +140,7 @@ def build(dumped: Dumped, request: CloneRequest, parallel: int) -> Plan:
         on_failure=tuple(graph.on_failure()),
         swap=graph.swap_key,
         mark=STAGING + staging if staging else "",
-        notes=(*chosen.notes, *graph.notes()),
+        notes=(*facts.notes, *dumped.left_out, *chosen.notes, *graph.notes()),
     )
 
 

@@ -6,11 +6,12 @@ request becomes steps is `plan.py`.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 Kind = Literal["table", "schema", "functions", "database", "database_create"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 DATABASE_KINDS: frozenset[Kind] = frozenset({"database", "database_create"})
 """Those that take in every schema, and what is in none."""
 Conflict = Literal["error", "skip", "replace", "rename"]
@@ -28,6 +29,13 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     where: str = ""
     """One SQL expression that the source evaluates per row (table clones); '' is every row.  It holds no comment, so it
     may be put between parentheses."""
+    tables: tuple[str, ...] = ()
+    """Regular expressions; only tables whose whole name one of them matches are cloned (not in table clones).  In
+    clones of a database they match `schema.table`.  () is every table."""
+    exclude_tables: tuple[str, ...] = ()
+    """The same, for tables that are not cloned."""
+    conditions: dict[str, str] = {}
+    """`where` for single tables by name (not in table clones); `schema.table` in clones of a database."""
     conflict: Conflict = "error"
     parallel: int = 0
     """Number of copiers; 0 takes the configured default."""

@@ -66,7 +66,8 @@ def rewritten(tree: Any) -> Ddl:
 
 
 def mentions(node: Any) -> set[Name]:
-    """Every schema-qualified relation and type that a statement names: in FROM, as a type, as a regclass constant."""
+    """Every schema-qualified relation, type and routine that a statement names: in FROM, as a type, as a regclass
+    constant, in a call."""
     found: set[Name] = set()
     for child in walk(node):
         if isinstance(child, ast.RangeVar):
@@ -75,6 +76,10 @@ def mentions(node: Any) -> set[Name]:
             found.add(_pair(strings(child.names)))
         elif isinstance(child, ast.TypeCast) and (constant := _regclass(child)):
             found.add(_pair(split_qualified(constant.sval)))
+        elif isinstance(child, ast.FuncCall):
+            found.add(_pair(strings(child.funcname)))
+        elif isinstance(child, ast.ObjectWithArgs):
+            found.add(_pair(strings(child.objname)))
     return found
 
 

@@ -147,11 +147,13 @@ class Selector:
     def _orphaned(self, ddl: Ddl) -> Ddl:
         """A table whose parents are not part of the clone gets what it inherits as its own."""
         facts = self.wanted.source
-        if not (facts.inherited and ddl.relation and getattr(ddl.node, "inhRelations", None)):
+        parents = [name_of(parent) for parent in getattr(ddl.node, "inhRelations", None) or ()]
+        if ddl.relation is None or ddl.relation not in facts.inherited or self.wanted.owned.tables.issuperset(parents):
             return ddl
-        parents = ", ".join(str(name_of(p)) for p in ddl.node.inhRelations)
-        self.notes.append((ddl.label, f"does not inherit from {parents}, which is not part of this clone"))
-        return standing_alone(ddl, [c.name for c in facts.tables[ddl.relation].columns], facts.inherited)
+        listed = ", ".join(map(str, parents))
+        self.notes.append((ddl.label, f"does not inherit from {listed}, not all of which is part of this clone"))
+        columns = [column.name for column in facts.tables[ddl.relation].columns]
+        return standing_alone(ddl, columns, facts.inherited[ddl.relation])
 
     def has_trigger(self, identity: Identity) -> bool:
         """Whether a trigger is made for a table, or for one that this is a partition of."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import sql
 
+from clone_engine.chosen import check_conditions, choose
 from clone_engine.errors import PgError
 from clone_engine.names import Name
 from clone_engine.queries import rows
@@ -92,17 +93,32 @@ class Source(NamedTuple):
     matviews: Mapping[Name, Matview] = {}
     extensions: tuple[str, ...] = ()
     """Those that a schema clone brings along; pg_dump finds those of a database."""
-    inherited: tuple[Inherited, ...] = ()
-    """Of the one table of a table clone: its parents do not come with it."""
+    inherited: Mapping[Name, tuple[Inherited, ...]] = {}
+    """Of tables whose parents may not come with them."""
+    left_out: Mapping[Name, str] = {}
+    """Tables that options leave out, each with why."""
+    lacking: frozenset[Name] = frozenset()
+    """Partitioned tables that are cloned without some of their partitions."""
+    drawn: frozenset[Name] = frozenset()
+    """Sequences of such tables from which tables of the clone draw."""
+    idle: frozenset[Name] = frozenset()
+    """Their other sequences."""
+    notes: tuple[tuple[str, str], ...] = ()
+    """Of options that do nothing: (option, why)."""
     statistics: tuple[str, ...] = ()
     """Statements that make the extended statistics of a table clone, which pg_dump does not."""
+
+    @property
+    def parents(self) -> dict[Name, Name | None]:
+        """The tables, each with the one that it is a partition of."""
+        return {name: table.parent for name, table in self.tables.items()}
 
 
 def read_source(connection: psycopg.Connection[Any], request: CloneRequest) -> Source:
     """The facts for `request`, in the connection's present transaction.
 
     PgError 3F000 without the schema, 42P01 without the table, 42809 if that is no table, 42703 if a column of
-    options.columns is missing, or what the server says.
+    options.columns is missing, 22023 for options that name no table, or what the server says.
     """
     _check_named(connection, request)
     if request.kind == "functions":
@@ -110,13 +126,27 @@ def read_source(connection: psycopg.Connection[Any], request: CloneRequest) -> S
     schemas = _schemas(connection, request)
     if request.kind == "table":
         return _of_table(connection, request, schemas)
+    found = _tables(connection, schemas, "")
+    chosen = choose(connection, {name: table.parent for name, table in found.items()}, request)
+    tables = {name: table for name, table in found.items() if name not in chosen.left_out}
+    drawn = _drawn(connection, chosen.left_out, tables)
+    sequences = rows(connection, "sequences", [schemas])
+    check_conditions((name for name, table in tables.items() if table.relkind != "f"), request)
     return Source(
         version=connection.info.server_version,
         schemas=frozenset(schemas) & {request.schema_name or "public"},  # the one that pg_dump takes for granted
-        tables=_tables(connection, schemas, ""),
-        sequences=_with_values(connection, rows(connection, "sequences", [schemas])),
+        tables=tables,
+        sequences=_with_values(
+            connection, [s for s in sequences if _owner(s) not in chosen.left_out or _named(s) in drawn]
+        ),
         matviews=_matviews(connection, schemas),
         extensions=() if request.whole_database else tuple(r.name for r in rows(connection, "extensions", schemas)),
+        inherited=_inherited(connection, tables) if chosen.left_out else {},
+        left_out=chosen.left_out,
+        lacking=chosen.lacking,
+        drawn=drawn,
+        idle=frozenset(_named(s) for s in sequences if _owner(s) in chosen.left_out) - drawn,
+        notes=chosen.notes,
     )
 
 
@@ -124,13 +154,13 @@ def _of_table(connection: psycopg.Connection[Any], request: CloneRequest, schema
     tables = _tables(connection, schemas, request.table_name)
     _check_columns(tables, request)
     sequences = rows(connection, "sequences", [sorted({name.schema for name in tables})])
-    owned = [row for row in sequences if row.table_name and Name(row.table_schema, row.table_name) in tables]
+    owned = [row for row in sequences if _owner(row) in tables]
     return Source(
         version=connection.info.server_version,
         schemas=frozenset({name.schema for name in tables} | {request.schema_name}),
         tables=tables,
         sequences=_with_values(connection, owned),
-        inherited=_inherited(connection, request.schema_name, request.table_name),
+        inherited=_inherited(connection, [Name(request.schema_name, request.table_name)]),
         statistics=tuple(_statistics(connection, tables)),
     )
 
@@ -209,8 +239,12 @@ def _matviews(connection: psycopg.Connection[Any], schemas: list[str]) -> dict[N
     return {view.name: view for view in found}
 
 
-def _inherited(connection: psycopg.Connection[Any], schema: str, table: str) -> tuple[Inherited, ...]:
-    return tuple(Inherited(row.name, row.definition) for row in rows(connection, "inherited", [schema, table]))
+def _inherited(connection: psycopg.Connection[Any], tables: Iterable[Name]) -> dict[Name, tuple[Inherited, ...]]:
+    wanted = sorted(tables)
+    found: dict[Name, list[Inherited]] = {}
+    for row in rows(connection, "inherited", [[t.schema for t in wanted], [t.name for t in wanted]]):
+        found.setdefault(Name(row.schema, row.table), []).append(Inherited(row.name, row.definition))
+    return {table: tuple(parts) for table, parts in found.items()}
 
 
 def _statistics(connection: psycopg.Connection[Any], tables: Iterable[Name]) -> Iterator[str]:
@@ -218,6 +252,26 @@ def _statistics(connection: psycopg.Connection[Any], tables: Iterable[Name]) -> 
     for row in rows(connection, "statistics", [[t.schema for t in wanted], [t.name for t in wanted]]):
         yield row.definition
         yield from [row.target] * row.has_target + [row.comment] * row.has_comment
+
+
+def _drawn(
+    connection: psycopg.Connection[Any], left_out: Iterable[Name], tables: Mapping[Name, Table]
+) -> frozenset[Name]:
+    """The sequences of tables that are left out from which `tables` draw."""
+    wanted = sorted(left_out)
+    found = (
+        rows(connection, "drawn_sequences", [[t.schema for t in wanted], [t.name for t in wanted]]) if wanted else []
+    )
+    return frozenset(_named(row) for row in found if Name(row.user_schema, row.user_name) in tables)
+
+
+def _named(row: Any) -> Name:
+    return Name(row.schema, row.name)
+
+
+def _owner(row: Any) -> Name | None:
+    """The table that a sequence belongs to."""
+    return Name(row.table_schema, row.table_name) if row.table_name else None
 
 
 def _with_values(connection: psycopg.Connection[Any], found: list[Any]) -> tuple[Sequence, ...]:
@@ -239,8 +293,8 @@ def _with_values(connection: psycopg.Connection[Any], found: list[Any]) -> tuple
             raise from_psycopg(error) from error
     return tuple(
         Sequence(
-            Name(row.schema, row.name),
-            Name(row.table_schema, row.table_name) if row.table_name else None,
+            _named(row),
+            _owner(row),
             row.column_name or "",
             *values[number],
         )

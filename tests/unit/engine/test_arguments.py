@@ -44,7 +44,7 @@ REFUSED: list[tuple[Kind, dict[str, Any], str, str]] = [
     ("table", {**TABLE, "table_name": "é" * 32}, "42622", "pgclone: table_name is too long"),
     ("table", {**TABLE, "target_table_name": "x" * 64}, "42622", "pgclone: target_table_name is too long"),
     ("schema", {"schema_name": "s", "options": '{"where": "a"}'}, "22023",
-     'pgclone: option "where" cannot be used in a schema clone'),
+     'pgclone: option "where" must be an object of conditions by table'),
 ]  # fmt: skip
 
 

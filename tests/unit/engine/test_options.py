@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clone_engine.errors import PgError
-from clone_engine.options import READERS, parse_options
-from clone_engine.request import Options
+from clone_engine.options import parse_options, readers
+from clone_engine.request import KINDS, Options
 
 TAKEN: list[tuple[str | None, Options]] = [
     (None, Options()),
@@ -103,11 +103,47 @@ def test_refused(text: str, message: str) -> None:
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("key", ["columns", "where", "filter"])
+@pytest.mark.parametrize("key", ["columns", "filter"])
 def test_table_options_are_refused_in_schema_clones(key: str) -> None:
     with pytest.raises(PgError, match=f'option "{key}" cannot be used in a schema clone') as caught:
         parse_options(json.dumps({key: ["id"] if key == "columns" else "true"}), "schema")
     assert caught.value.sqlstate == "22023" and "pgclone_table_async" in caught.value.hint
+
+
+@pytest.mark.parametrize("key", ["tables", "exclude_tables"])
+def test_options_that_choose_tables_are_refused_in_table_clones(key: str) -> None:
+    with pytest.raises(PgError, match=f'option "{key}" cannot be used in a table clone') as caught:
+        parse_options(json.dumps({key: ["id"]}), "table")
+    assert caught.value.sqlstate == "22023"
+
+
+def test_options_that_choose_among_many_tables() -> None:
+    text = '{"tables": ["a.*", "b|c"], "exclude_tables": ["x"], "where": {"a": "id > 1 -- why", "b c": "true"}}'
+    expected = Options(tables=("a.*", "b|c"), exclude_tables=("x",), conditions={"a": "id > 1", "b c": "true"})
+    for kind in ("schema", "database", "database_create"):
+        assert parse_options(text, kind) == expected  # type: ignore[arg-type] # a tuple loses the literal
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"tables": "a"}', 'option "tables" must be an array of regular expressions'),
+        ('{"tables": []}', 'option "tables" must hold at least one regular expression'),
+        ('{"tables": [1]}', 'option "tables" must be an array of regular expressions'),
+        ('{"exclude_tables": [""]}', 'option "exclude_tables" holds a regular expression that no name can match'),
+        ('{"exclude_tables": {"a": 1}}', 'option "exclude_tables" must be an array of regular expressions'),
+        ('{"where": "id > 1"}', 'option "where" must be an object of conditions by table'),
+        ('{"where": {}}', 'option "where" must hold at least one condition'),
+        ('{"where": {"a": 1}}', 'option "where" must be an object of conditions by table'),
+        ('{"where": {"a": "x; y"}}', 'option "where" of "a" must be exactly one SQL expression: it holds a semicolon'),
+        ('{"where": {"a": "x", "a": "y"}}', 'option "a" is given more than once'),
+    ],
+)
+def test_refused_in_schema_clones(text: str, message: str) -> None:
+    with pytest.raises(PgError) as caught:
+        parse_options(text, "schema")
+    assert (caught.value.sqlstate, caught.value.message) == ("22023", f"pgclone: {message}")
+    assert caught.value.hint
 
 
 def test_hint_lists_the_options_and_names_the_closest() -> None:
@@ -115,7 +151,8 @@ def test_hint_lists_the_options_and_names_the_closest() -> None:
         parse_options('{"trigger": false}', "schema")
     assert caught.value.hint == (
         'Perhaps you meant "triggers". '
-        "Valid options are: conflict, consistent, constraints, indexes, matviews, parallel, triggers."
+        "Valid options are: conflict, consistent, constraints, exclude_tables, indexes, matviews, parallel, "
+        "tables, triggers, where."
     )
 
 
@@ -125,13 +162,14 @@ def test_deepest_where_that_is_taken_does_not_end_the_process() -> None:
     assert parse_options(json.dumps({"where": where}), "table").where == where
 
 
+KEYS = sorted({*readers("table"), *readers("schema")})
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from([*READERS, "filter", "x"]), inner),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from([*KEYS, "filter", "x"]), inner),
 )
 
 
-@given(st.text() | JSON.map(json.dumps), st.sampled_from(["table", "schema"]))
+@given(st.text() | JSON.map(json.dumps), st.sampled_from(KINDS))
 def test_any_text_gives_options_or_an_error_of_ours(text: str, kind: str) -> None:
     try:
         options = parse_options(text, kind)  # type: ignore[arg-type] # sampled_from loses the literal
