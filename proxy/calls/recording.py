@@ -108,9 +108,16 @@ def _checked(value: Any, type_: str, strict: bool) -> Any:
         return None
     if type(value) is not PYTHON_TYPES[type_]:
         raise refusals.invalid_log()
-    if type_ == "integer" and value in _PLACEHOLDERS:
-        raise refusals.nested_actions(-1)
+    if isinstance(value, int):
+        _check_integer(value)
     return value
+
+
+def _check_integer(value: int) -> None:
+    if value in _PLACEHOLDERS:
+        raise refusals.nested_actions(-1)
+    if not -(2**31) <= value < 2**31:
+        raise refusals.invalid_log()
 
 
 PYTHON_TYPES: dict[str, type] = {"text": str, "integer": int, "boolean": bool}
@@ -136,7 +143,7 @@ def marked_error(fields: Mapping[str, str]) -> PgError | None:
     """
     if fields.get("C") != "22P02":
         return None
-    match = next(filter(None, (_MARKER.search(fields.get(name, "")) for name in "DM")), None)
+    match = _MARKER.search(fields.get("D", ""))
     if match is None:
         return None
     return refusals.unknown_job(int(match[2]) * (-1 if match[1] else 1)) if match[2] else refusals.changed()

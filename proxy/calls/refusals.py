@@ -130,6 +130,13 @@ def execute_in_parse() -> PgError:
     )
 
 
+def only_in_blocks(command: str) -> PgError:
+    """What PostgreSQL says where it has an implicit block and the proxy a hidden one."""
+    return PgError(
+        "25P01", f"{command} can only be used in transaction blocks", hint="Begin the string of statements with BEGIN."
+    )
+
+
 def wrong_parameter_count(name: str, expected: int, given: int) -> PgError:
     return PgError(
         "42601",

@@ -8,19 +8,17 @@ session's; what happens to one statement is `statement.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-from pglast import ast, enums
 
 from proxy.calls import refusals
 from proxy.calls.names import Reference
 from proxy.calls.parsing import parse
 from proxy.calls.recording import Site
 from proxy.calls.rewritten import Rewritten
+from proxy.calls.shapes import deallocated
 from proxy.calls.splice import Rendered, join
 from proxy.calls.statement import Context, Statement, found_in
 
-__all__ = ["Reference", "Rendered", "Rewritten", "Site", "forget", "join", "references", "rewrite"]
+__all__ = ["Reference", "Rendered", "Rewritten", "Site", "deallocations", "join", "references", "rewrite"]
 
 
 def references(sql: str) -> frozenset[Reference]:
@@ -55,7 +53,7 @@ def rewrite(
     result = []
     for tree, start, end in parsed.statements():
         result.append(Statement(tree, start, end, context).rewritten())
-        _remember(tree, result[-1], known)
+        _remember(result[-1], known)
     if all(each.kind == "plain" for each in result):
         return []
     if old_strings and "\\" in sql:
@@ -63,23 +61,16 @@ def rewrite(
     return result
 
 
-def forget(sql: str, known: dict[str, Rewritten]) -> None:
-    """Remove from `known` what the statements of `sql` deallocate.  Nothing happens if it does not parse."""
+def deallocations(sql: str) -> list[str | None]:
+    """The names of prepared statements that a string gives back, in order, None for all; [] if it does not parse."""
     parsed = parse(sql)
-    for tree, _, _ in parsed.statements() if parsed else ():
-        _forget(tree, known)
+    return [name for tree, _, _ in parsed.statements() for name in deallocated(tree)] if parsed else []
 
 
-def _remember(statement: Any, rewritten: Rewritten, known: dict[str, Rewritten]) -> None:
+def _remember(rewritten: Rewritten, known: dict[str, Rewritten]) -> None:
     """Later statements of the string see what this one prepares and deallocates."""
-    if rewritten.prepare_name is not None:
+    if rewritten.prepares is not None and rewritten.prepare_name is not None:
         known[rewritten.prepare_name] = rewritten
-    _forget(statement, known)
-
-
-def _forget(statement: Any, known: dict[str, Rewritten]) -> None:
-    if isinstance(statement, ast.DeallocateStmt):
-        for name in [statement.name] if statement.name is not None else list(known):
-            known.pop(name, None)
-    elif isinstance(statement, ast.DiscardStmt) and statement.target == enums.DiscardMode.DISCARD_ALL:
-        known.clear()
+    for name in rewritten.deallocates:
+        for each in [name] if name is not None else list(known):
+            known.pop(each, None)

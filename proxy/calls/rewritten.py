@@ -36,9 +36,11 @@ class Rewritten:
     parameter_ok: bool = True
     """Whether the data may travel as a parameter; some statements take none."""
     prepare_name: str | None = None
-    """Of an SQL PREPARE of ours: the prepared statement's name."""
+    """Of an SQL PREPARE: the prepared statement's name."""
     prepares: Rewritten | None = None
     """Of an SQL PREPARE of ours: what EXECUTE of it will be, kind, sites and sections."""
+    deallocates: tuple[str | None, ...] = ()
+    """Of a DEALLOCATE: the name, None for all."""
     execute_name: str | None = None
     """Of an SQL EXECUTE of ours, also inside EXPLAIN or CREATE TABLE AS: the prepared statement's name."""
 

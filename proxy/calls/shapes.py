@@ -93,6 +93,15 @@ def control(statement: Any) -> str:
     return _CONTROLS[kind.name] + (" AND CHAIN" if statement.chain else "")
 
 
+def deallocated(statement: Any) -> tuple[str | None, ...]:
+    """The name of the prepared statement that a statement gives back, None for all; empty for others."""
+    if isinstance(statement, ast.DeallocateStmt):
+        return (statement.name,)
+    if isinstance(statement, ast.DiscardStmt) and statement.target == enums.DiscardMode.DISCARD_ALL:
+        return (None,)
+    return ()
+
+
 def modes(statement: Any, tokens: Tokens, end: int) -> str:
     """The options of a BEGIN as they are written: SET TRANSACTION takes the same."""
     if not isinstance(statement, ast.TransactionStmt) or not statement.options:

@@ -19,7 +19,7 @@ from proxy.calls.occurrences import Occurrences, View, extension, occurrences, r
 from proxy.calls.ownership import EXISTING_EXTENSION
 from proxy.calls.rewritten import Rewritten
 from proxy.calls.rules import check, check_run
-from proxy.calls.shapes import control, modes, shape
+from proxy.calls.shapes import control, deallocated, modes, shape
 from proxy.calls.splice import DATA, Template
 from proxy.calls.splicer import Splicer
 from proxy.calls.tokens import CLOSE, OPEN, SEMICOLON, Tokens
@@ -64,9 +64,7 @@ class Statement:
         execute = self.shape.execute
         executed = self.context.prepared.get(execute.name) if execute else None
         if (not self.found.references and not executed) or self._kept_with_stubs():
-            return Rewritten(
-                "plain", self._template(), control=control(self.tree), modes=modes(self.tree, self.tokens, self.end)
-            )
+            return self._plain()
         if self.found.extension:
             return self._extension()
         check(self.tree, self.shape, self.found, extended=self.context.extended)
@@ -75,6 +73,16 @@ class Statement:
             return self._execute(execute, executed.prepares or executed)
         result = self._result()
         return self._prepare(self.shape.prepare, result) if self.shape.prepare else result
+
+    def _plain(self) -> Rewritten:
+        return Rewritten(
+            "plain",
+            self._template(),
+            control=control(self.tree),
+            modes=modes(self.tree, self.tokens, self.end),
+            prepare_name=self.shape.prepare.name if self.shape.prepare else None,
+            deallocates=deallocated(self.tree),
+        )
 
     def _kept_with_stubs(self) -> bool:
         """Whether the server itself can keep this definition: it finds stubs of ours under all of the names."""

@@ -3,6 +3,7 @@
 interceptor  what a session hands over, and to which protocol's part it goes
 context      what both parts share: encoding, ownership, the snapshot, performing calls
 performing   waiting for what calls do: cancelling, keeping the session alive
+prepared     which prepared statements are ours, by name
 passes       the collect pass, the same for both protocols
 simple       Query messages
 extended     Parse, Bind, Describe, Execute, Close, Sync

@@ -15,9 +15,10 @@ from proxy.calls.filter import names_ours
 from proxy.calls.handlers import Handlers
 from proxy.calls.ownership import others, ownership_query, stubs
 from proxy.calls.recording import result_data
-from proxy.calls.rewrite import Reference, Rewritten, forget, references, rewrite
+from proxy.calls.rewrite import Reference, Rewritten, deallocations, references, rewrite
 from proxy.calls.signatures import Call
 from proxy.interception.performing import Performing
+from proxy.interception.prepared import PreparedStatements
 from proxy.session import Session
 from proxy.wire import messages
 from proxy.wire.encodings import codec_of, decode
@@ -46,14 +47,14 @@ class Commands(Protocol):
 
 
 class Context:
-    """The session, the caller, and what the session remembers of statements prepared in SQL."""
+    """The session, the caller, and what the session has prepared."""
 
     def __init__(self, session: Session, handlers: Handlers, caller: Caller) -> None:
         self.session = session
         self.handlers = handlers
         self.caller = caller
         self.performing = Performing()
-        self.prepared: dict[str, Rewritten] = {}
+        self.prepared = PreparedStatements()
         self.used = False
         """Whether there has been a statement of ours: a cursor over it may fail in a later one."""
 
@@ -83,7 +84,7 @@ class Context:
             rewrite,
             left_alone=left_alone,
             stubs=as_stubs,
-            prepared=self.prepared,
+            prepared=self.prepared.executable(),
             void_parameters=void_parameters,
             extended=extended,
             old_strings=self.session.parameters.get("standard_conforming_strings") == "off",
@@ -96,15 +97,15 @@ class Context:
         row = messages.decode_row(entry.rows[0]) if entry.rows else []
         return [None if column is None else decode(column, self.codec).text for column in row]
 
-    def forget_deallocated(self, sql: bytes) -> None:
-        """Forget the names that the SQL deallocates: they may be prepared again as something of the user's."""
+    def deallocations(self, sql: bytes) -> list[str | None]:
+        """The prepared statements that the SQL gives back, as `rewrite.deallocations`, if any is of ours."""
         lower = sql.lower() if self.prepared else b""
-        if b"deallocate" in lower or b"discard" in lower:
-            forget(decode(sql, self.codec).text, self.prepared)
+        concerned = b"deallocate" in lower or b"discard" in lower
+        return deallocations(decode(sql, self.codec).text) if concerned else []
 
     async def names_ours(self, sql: str) -> bool:
         """The second step of the filter."""
-        return await _parsing(sql, names_ours, prepared=frozenset(self.prepared))
+        return await _parsing(sql, names_ours, prepared=frozenset(self.prepared.executable()))
 
     async def _ownership(
         self, names: frozenset[Reference], commands: Commands

@@ -19,13 +19,14 @@ from proxy.calls import refusals
 from proxy.calls.confidential import PARAMETER
 from proxy.calls.filter import may_name_ours
 from proxy.calls.recording import CLEAR_ANSWER, UNANSWERED
-from proxy.calls.rewrite import Rendered, Rewritten
+from proxy.calls.rewrite import Rewritten
 from proxy.interception.context import Context, ServerError
 from proxy.interception.passes import collect
+from proxy.interception.prepared import Named, Ours, Undo, noting
 from proxy.interception.replies import REJECT, client_error
 from proxy.wire import messages
 from proxy.wire.encodings import decode
-from proxy.wire.exchange import FAILED, IDLE, Entry
+from proxy.wire.exchange import FAILED, IDLE, PLAIN, Entry
 from proxy.wire.frames import HEADER
 from proxy.wire.messages import JSONB_OID, Bind, Execute, Parse, ProtocolError
 
@@ -43,19 +44,6 @@ SHOW_WARNINGS = (
 
 Work = Callable[[], Coroutine[Any, Any, None] | None]
 """What is to be done with a message in place of forwarding it: at once, or with the client waiting."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ours:
-    """A statement of the client's that was parsed in a rewritten form."""
-
-    rewritten: Rewritten
-    rendered: Rendered
-    types: tuple[int, ...]
-    """The declared types, the hidden parameter's included."""
-    number: int
-    """The number of the hidden parameter; 0 if the snapshot stands in the text."""
-    codec: str
 
 
 @dataclass(slots=True)
@@ -78,8 +66,8 @@ class ExtendedQueries:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._session = context.session
-        self._statements: dict[bytes, Ours] = {}
-        self._portals: dict[bytes, Portal] = {}
+        self._prepared = context.prepared
+        self._portals: Named[bytes, Portal] = Named()
         self._names = map(b"pgclone_proxy_%d".__mod__, itertools.count(1))
         self._syncs = 0
         self.promoted = False
@@ -96,7 +84,7 @@ class ExtendedQueries:
     @property
     def active(self) -> bool:
         """Whether any message may be about something of ours."""
-        return bool(self._statements or self._portals or self.promoted or self._context.prepared)
+        return bool(self._prepared or self._portals or self.promoted)
 
     def work(self, kind: int, frame: bytes) -> Work | None:
         """What a whole message needs; None if it is to be forwarded as it came."""
@@ -109,46 +97,39 @@ class ExtendedQueries:
     # --- messages -----------------------------------------------------------------------------------------
 
     def _on_parse(self, frame: bytes) -> Work | None:
-        if may_name_ours(frame, prepared=bool(self._context.prepared)):
+        if may_name_ours(frame, prepared=bool(self._prepared)):
             return partial(self._parse, frame)
-        if self._statements or self._context.prepared:
-            parse = messages.decode_parse(frame[HEADER:])
-            self._statements.pop(parse.statement, None)
-            self._context.forget_deallocated(parse.sql)
-        return None
+        parse = messages.decode_parse(frame[HEADER:]) if self._prepared else None
+        return partial(self._parse_plain, frame, parse) if parse and self._concerns_ours(parse) else None
+
+    def _concerns_ours(self, parse: Parse) -> bool:
+        """Whether it takes the name of a prepared statement of ours, or gives one back."""
+        taken = self._prepared.get(self._text_of(parse.statement)) is not None
+        return taken or bool(self._context.deallocations(parse.sql))
 
     def _on_bind(self, frame: bytes) -> Work | None:
         self._forget_portals()
         portal, statement = messages.bind_names(frame[HEADER:])
         ours = self._statement(statement)
         if ours is None:
-            self._portals.pop(portal, None)
-            return None
-        if ours.rewritten.kind == "action" and statement not in self._statements:
+            return partial(self._close, frame, ord("B"), self._portals, portal) if self._portals.get(portal) else None
+        if ours.rewritten.kind == "action" and ours.in_sql:
             # What would have to be run twice is the text of a PREPARE.
             return partial(self._reject, next(self._names), refusals.execute_in_parse())
         bind, secrets = _concealed(messages.decode_bind(frame[HEADER:]), ours)
-        ours = _asking(ours, bind)
-        self._portals[bind.portal] = bound = Portal(ours, bind, secrets, self._syncs)
-        return partial(self._bind, bound)
+        return partial(self._bind, Portal(_asking(ours, bind), bind, secrets, self._syncs))
 
     def _statement(self, name: bytes) -> Ours | None:
-        """A statement of ours by name, be it from a Parse or from PREPARE in SQL: the names are the same."""
-        ours = self._statements.get(name)
-        if ours is not None or not self._context.prepared:
-            return ours
-        codec = self._context.codec
-        prepared = self._context.prepared.get(decode(name, codec).text)
-        if prepared is None or prepared.prepares is None:
-            return None
-        number = prepared.prepares.parameters + 1
-        return Ours(prepared.prepares, prepared.prepares.render(f"${number}::pg_catalog.jsonb"), (), number, codec)
+        return self._prepared.get(self._text_of(name))
+
+    def _text_of(self, name: bytes) -> str:
+        return decode(name, self._context.codec).text
 
     def _forget_portals(self) -> None:
         """Forget the portals that have ended with their transaction: drivers need not close them."""
         exchange = self._session.exchange
         if self._portals and exchange.status == IDLE and not exchange.owed:
-            self._portals = {name: portal for name, portal in self._portals.items() if portal.syncs == self._syncs}
+            self._portals.keep(lambda portal: portal.syncs == self._syncs)
 
     def _on_describe(self, frame: bytes) -> Work | None:
         what, name = messages.decode_target(frame[HEADER:])
@@ -164,12 +145,19 @@ class ExtendedQueries:
             return None
         if portal.ours.rewritten.kind == "action" and not portal.answered:
             return partial(self._execute, portal, execute, frame)
-        return partial(self._ask, frame, _entry("E", portal.ours))
+        entry = _entry("E", portal.ours)
+        entry.on_tag = noting(self._prepared, [portal.ours.rewritten], portal.ours.codec)
+        return partial(self._ask, frame, entry)
 
     def _on_close(self, frame: bytes) -> Work | None:
         what, name = messages.decode_target(frame[HEADER:])
-        (self._statements if what == b"S" else self._portals).pop(name, None)
-        return None
+        if what == b"S":
+            return partial(self._close, frame, ord("C"), self._prepared, self._text_of(name))
+        return partial(self._close, frame, ord("C"), self._portals, name)
+
+    def _close(self, frame: bytes, kind: int, named: Named[Any, Any], name: Any) -> None:
+        """Forward a message after which the name is none of ours."""
+        self._ask(frame, Entry(kind, undo=named.put(name, None)))
 
     def _on_sync(self, frame: bytes) -> Work | None:
         self._syncs += 1
@@ -184,20 +172,30 @@ class ExtendedQueries:
         try:
             parse = messages.decode_parse(frame[HEADER:])
         except ProtocolError:
-            self._ask(frame, Entry(ord("P")))
+            self._ask(frame, PLAIN[ord("P")])
             return
         text = decode(parse.sql, self._context.codec)
-        self._statements.pop(parse.statement, None)
         plan = await self._plan(parse, text.text) if await self._context.names_ours(text.text) else []
         if plan is None:
             return
         if len(plan) != 1:
-            self._ask(frame, Entry(ord("P")))
+            self._parse_plain(frame, parse)
             return
         ours = self._ours(plan[0], parse, text.codec)
-        self._statements[parse.statement] = ours
-        sql = ours.rendered.text.encode(text.codec)
-        self._ask(parse._replace(sql=sql, types=ours.types).encode(), _entry("P", ours))
+        sql, entry = ours.rendered.text.encode(text.codec), _entry("P", ours)
+        entry.undo = self._prepared.put(self._text_of(parse.statement), ours)
+        self._ask(parse._replace(sql=sql, types=ours.types).encode(), entry)
+
+    def _parse_plain(self, frame: bytes, parse: Parse) -> None:
+        """Forward a Parse of what is not ours; a DEALLOCATE is taken for executed."""
+        taken_back = [self._prepared.put(self._text_of(parse.statement), None)]
+        taken_back += [self._prepared.deallocate(name) for name in self._context.deallocations(parse.sql)]
+
+        def undo() -> None:
+            for each in reversed(taken_back):
+                each()
+
+        self._ask(frame, Entry(ord("P"), undo=undo))
 
     async def _plan(self, parse: Parse, sql: str) -> list[Rewritten] | None:
         """The rewritten statements; [] to forward the message; None if it has been answered."""
@@ -226,20 +224,25 @@ class ExtendedQueries:
         # An action gets its results when it is executed; without them this portal can only fail, not answer.
         results = UNANSWERED if ours.rewritten.kind == "action" else None
         data = self._context.data([ours.rewritten], results)
+        undo = self._portals.put(bind.portal, portal)
         if ours.number:
-            self._ask(_filled(bind, ours, data).encode(), _entry("B", ours))
+            entry = _entry("B", ours)
+            entry.undo = undo
+            self._ask(_filled(bind, ours, data).encode(), entry)
         else:
             rendered = ours.rewritten.render(self._context.literal(data))
             portal.ours = replace(ours, rendered=rendered)
-            self._bind_anew(portal)
+            self._bind_anew(portal, undo)
 
-    def _bind_anew(self, portal: Portal) -> None:
+    def _bind_anew(self, portal: Portal, undo: Undo) -> None:
         """Bind a statement that takes no parameter for the data: parsed again, so that they are of this moment."""
         ours, name = portal.ours, next(self._names)
         parse, close = _entry("P", ours), Entry(ord("C"), swallows=b"3")
         parse.swallows = b"1"
         self._ask(Parse(name, ours.rendered.text.encode(ours.codec), ours.types).encode(), parse)
-        self._ask(portal.bind._replace(statement=name).encode(), _entry("B", ours))
+        bind = _entry("B", ours)
+        bind.undo, bind.alias = undo, (name, portal.bind.statement)
+        self._ask(portal.bind._replace(statement=name).encode(), bind)
         self._ask(messages.close(b"S", name), close)
 
     # --- Execute of an action -----------------------------------------------------------------------------
@@ -250,7 +253,7 @@ class ExtendedQueries:
         # The server ignores it, or complains about it: of a failed transaction, of a portal that a Sync has closed.
         gone = portal.syncs != self._syncs and not exchange.block
         if self._context.unheard or exchange.failed or gone:
-            self._ask(frame, Entry(ord("E")))
+            self._ask(frame, PLAIN[ord("E")])
             return
         portal.answered = True
         try:

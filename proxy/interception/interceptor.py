@@ -54,8 +54,8 @@ class SqlInterceptor:
             return self._extended.work(kind, frame)
         if may_name_ours(frame, prepared=bool(self._context.prepared)) or self._extended.promoted:
             return partial(self._query, frame)
-        self._context.forget_deallocated(frame[HEADER:-1])
-        return None
+        given_back = self._context.deallocations(frame[HEADER:-1])
+        return partial(self._simple.deallocate, frame, given_back) if given_back else None
 
     def _query(self, frame: bytes) -> Coroutine[Any, Any, None]:
         return self._query_after_pipeline(frame) if self._extended.promoted else self._simple.query(frame)

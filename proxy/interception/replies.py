@@ -52,6 +52,9 @@ def client_error(entry: Entry, body: bytes, codec: str) -> bytes:
         fields["P"] = str(entry.position(int(fields["P"]))).encode()
     if entry.extra_parameter and fields.get("C") == PROTOCOL_VIOLATION:
         fields["M"] = _one_parameter_less(fields.get("M", b""))
+    if entry.alias is not None:
+        hidden, shown = (b'"%s"' % name for name in entry.alias)
+        fields["M"] = fields.get("M", b"").replace(hidden, shown)
     return messages.encode_fields(b"E", fields)
 
 

@@ -9,16 +9,29 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from clone_engine.errors import PgError
+from proxy.calls import refusals
 from proxy.calls.recording import CLEAR_ANSWER, CLEAR_ANSWER_ALONE
 from proxy.calls.rewrite import Rendered, Rewritten, join
 from proxy.calls.signatures import Call
 from proxy.interception.context import Context, ServerError
 from proxy.interception.passes import collect
+from proxy.interception.prepared import noting
 from proxy.interception.replies import REJECT, client_error, rejected
 from proxy.wire import messages
 from proxy.wire.encodings import Text, decode
-from proxy.wire.exchange import FAILED, IDLE, Entry
+from proxy.wire.exchange import FAILED, IDLE, PLAIN, Entry
 from proxy.wire.frames import HEADER
+
+ONLY_IN_BLOCKS = {
+    "SAVEPOINT": "SAVEPOINT",
+    "RELEASE": "RELEASE SAVEPOINT",
+    "ROLLBACK TO": "ROLLBACK TO SAVEPOINT",
+    "COMMIT AND CHAIN": "COMMIT AND CHAIN",
+    "ROLLBACK AND CHAIN": "ROLLBACK AND CHAIN",
+}
+"""Commands that PostgreSQL refuses outside a transaction block that was begun, by their names in the error."""
+NO_BLOCK = "there is no transaction in progress"
+NO_ACTIVE_TRANSACTION = "25P01"
 
 
 class SimpleQueries:
@@ -47,14 +60,10 @@ class SimpleQueries:
 
     async def query(self, frame: bytes) -> None:
         """Answer a Query message that has passed the byte filter."""
-        await self._answer(frame)
-        self._context.forget_deallocated(frame[HEADER:-1])
-
-    async def _answer(self, frame: bytes) -> None:
         text = decode(frame[HEADER:-1], self._context.codec)
         await self._session.settled()
         if self._context.unheard or not await self._context.names_ours(text.text):
-            self._session.ask(frame, Entry(ord("Q")))
+            self._forward_plain(frame)
             return
         try:
             statements = await self._context.plan(text.text, self, extended=False)
@@ -66,16 +75,27 @@ class SimpleQueries:
             self._session.tell(messages.ready(self._session.exchange.status))
             return
         if not statements:
-            self._session.ask(frame, Entry(ord("Q")))
+            self._forward_plain(frame)
         elif any(statement.kind == "action" or statement.notice for statement in statements):
             await _Script(self._context, self, text, statements).run()
         else:
             self._forward_reads(text, statements)
 
+    def deallocate(self, frame: bytes, given_back: Sequence[str | None]) -> None:
+        """Forward a Query that gives back prepared statements."""
+        self._session.ask(frame, Entry(ord("Q"), on_tag=self._context.prepared.noting((), given_back)))
+
+    def _forward_plain(self, frame: bytes) -> None:
+        given_back = self._context.deallocations(frame[HEADER:-1])
+        if given_back:
+            self.deallocate(frame, given_back)
+        else:
+            self._session.ask(frame, PLAIN[ord("Q")])
+
     def _forward_reads(self, text: Text, statements: Sequence[Rewritten]) -> None:
         data = self._context.literal(self._context.data(statements))
         rendered = join([statement.render(data) for statement in statements])
-        self.forward(rendered, text.codec, _remember(self._context, statements))
+        self.forward(rendered, text.codec, noting(self._context.prepared, statements, text.codec))
 
     def forward(self, rendered: Rendered, codec: str, on_tag: Callable[[bytes], None] | None = None) -> Entry:
         """Send rewritten text as a Query of the client's; the entry that is owed for it."""
@@ -85,19 +105,6 @@ class SimpleQueries:
 
     def _reject(self, refusal: PgError) -> None:
         self._session.ask(messages.query(REJECT.encode()), rejected(refusal))
-
-
-def _remember(context: Context, statements: Sequence[Rewritten]) -> Callable[[bytes], None]:
-    """Notes the names that PREPARE has made, once the server says that it has."""
-    named = [statement for statement in statements if statement.prepare_name is not None]
-
-    def on_tag(tag: bytes) -> None:
-        if tag.startswith(b"PREPARE\0") and named:
-            statement = named.pop(0)
-            assert statement.prepare_name is not None
-            context.prepared[statement.prepare_name] = statement
-
-    return on_tag
 
 
 class _Script:
@@ -122,8 +129,8 @@ class _Script:
             if self._failed:
                 break
             await self._open_block(statement)
-            if statement.control == "BEGIN" and self._hidden_block:
-                await self._take_over(statement)
+            if self._hidden_block and statement.control:
+                await self._in_hidden_block(statement)
             elif statement.kind == "action":
                 await self._action(statement)
             else:
@@ -138,6 +145,16 @@ class _Script:
             if len(self._statements) > 1 and not statement.control:
                 await self._simple.command("BEGIN")
                 self._hidden_block = True
+
+    async def _in_hidden_block(self, statement: Rewritten) -> None:
+        """Control of transactions where PostgreSQL has but an implicit block."""
+        if statement.control == "BEGIN":
+            await self._take_over(statement)
+        elif statement.control in ONLY_IN_BLOCKS:
+            await self._reject(refusals.only_in_blocks(ONLY_IN_BLOCKS[statement.control]))
+        else:
+            self._session.tell(messages.encode_notice(NO_BLOCK, self._codec, "WARNING", NO_ACTIVE_TRANSACTION))
+            await self._forward(statement, self._context.data([statement]))
 
     async def _take_over(self, statement: Rewritten) -> None:
         """A BEGIN inside the hidden block makes it the client's, as PostgreSQL does with its implicit one."""
@@ -160,7 +177,7 @@ class _Script:
 
     async def _forward(self, statement: Rewritten, data: str) -> None:
         rendered = statement.render(self._context.literal(data))
-        entry = self._simple.forward(rendered, self._codec, _remember(self._context, [statement]))
+        entry = self._simple.forward(rendered, self._codec, noting(self._context.prepared, [statement], self._codec))
         entry.swallows, entry.notice, entry.repeated = b"Z", statement.notice, statement.kind == "action"
         await self._session.finished()
         self._failed = entry.error is not None

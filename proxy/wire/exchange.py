@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from clone_engine.errors import PgError
 
@@ -51,6 +52,8 @@ class Entry:
     """The ParameterDescription counts a parameter that the client does not know."""
     extra_parameter: bool = False
     """So do the server's complaints about the number of parameters."""
+    alias: tuple[bytes, bytes] | None = None
+    """The hidden name of a statement in this message, and the client's, which the server's complaints are to have."""
     swallows: bytes = b""
     """Types of the replies that are not for the client; its other replies are."""
     repeated: bool = False
@@ -59,6 +62,8 @@ class Entry:
     """Takes the place of what the server's notice says that something exists already (42710)."""
     on_tag: Callable[[bytes], None] | None = None
     """Called with the body of each CommandComplete."""
+    undo: Callable[[], None] | None = None
+    """Called if the server does not do what the message says: it fails, or is skipped behind an error."""
     rows: list[bytes] = field(default_factory=list)
     """Bodies of the DataRows of a hidden entry; at most KEPT_ROWS, since a collect pass may yield any number."""
     error: bytes | None = None
@@ -103,12 +108,14 @@ class Exchange:
         kind = entry.kind
         if self.skipping:
             if kind != SYNC:
+                _undo([entry])
                 return
             self.skipping = False
         if self.copying_in:
             if kind in COPY_ENDS:
                 self.copying_in = False
             # Sync and Flush are ignored in COPY-in mode, so that a client may send Sync right behind Execute.
+            _undo([entry])
             return
         if kind in COPY_ENDS and not self.owed:
             return  # the server has given the COPY up meanwhile, and ignores it
@@ -155,9 +162,11 @@ class Exchange:
         if entry.kind not in EXTENDED:
             return
         owed = self.owed
-        while owed and owed[0].kind != SYNC:
+        skipped = list(takewhile(lambda each: each.kind != SYNC, owed))
+        for _ in skipped:
             owed.popleft()
         self.skipping = not owed
+        _undo(skipped)
 
     def _copy_in(self, entry: Entry) -> None:
         """COPY-in has begun: what was sent behind `entry` up to CopyDone or CopyFail is ignored by the server."""
@@ -165,7 +174,15 @@ class Exchange:
         self.owed.clear()
         self.owed.append(entry)
         ends = next((i for i, e in enumerate(behind) if e.kind in COPY_ENDS), None)
+        _undo(behind[:ends])
         if ends is None:
             self.copying_in = True
         else:
             self.owed.extend(behind[ends + 1 :])
+
+
+def _undo(entries: list[Entry]) -> None:
+    """Take back what these messages would have done, the last one first."""
+    for entry in reversed(entries):
+        if entry.undo is not None:
+            entry.undo()

@@ -247,9 +247,9 @@ def encode_warning(warning: PgError, codec: str) -> bytes:
     return b"N" + encode_error(warning, codec, "WARNING")[1:]
 
 
-def encode_notice(text: str, codec: str) -> bytes:
-    """A NoticeResponse of severity NOTICE."""
-    fields = {"S": "NOTICE", "V": "NOTICE", "C": "00000", "M": text}
+def encode_notice(text: str, codec: str, severity: str = "NOTICE", sqlstate: str = "00000") -> bytes:
+    """A NoticeResponse."""
+    fields = {"S": severity, "V": severity, "C": sqlstate, "M": text}
     return encode_fields(b"N", {k: v.replace("\0", "").encode(codec, "replace") for k, v in fields.items()})
 
 

@@ -18,7 +18,8 @@
 --#                    not said, it is asked and must answer the same.  refused: the proxy does not run it; absent:
 --#                    the server does not know the name; type: a row has no type of its own; plan: EXPLAIN shows
 --#                    the rewritten text; passes: the statement runs more than once; cast: a value is
---#                    taken for an argument that needs a cast in PostgreSQL
+--#                    taken for an argument that needs a cast in PostgreSQL; encoding: characters that the
+--#                    client's encoding lacks are replaced
 --# Fixture: the job manager holds job 7 (running, op schema, schema sales) and job 8 (completed, op table, hr.emp);
 --#          further jobs may exist.  Source conninfo 'c' works, 'bad' fails with 08001.  User is a superuser.
 --#          The target has none of the pgclone stubs installed and no real pgclone extension.

@@ -19,6 +19,7 @@ from tests.harness.wire import Client, bind, execute, message, parse, query, sta
 from tests.integration.test_relay import MEMORY_LIMIT, peak_memory
 
 SYNC = message(b"S")
+CLOSE = message(b"C", b"Ss\0")
 DATA, DONE, FAIL = message(b"d", b"1\n"), message(b"c"), message(b"f", b"no more\0")
 # An action and a read; both give one column.
 OURS = {"action": "SELECT pgclone_clear_jobs()", "read": "SELECT count(*) FROM pgclone_jobs_view"}
@@ -78,6 +79,40 @@ CONVERSATIONS: dict[str, list[bytes]] = {
         query("CREATE TEMP TABLE t (i int)"), step("OURS", "COPY t FROM STDIN") + SYNC + DATA + DONE + SYNC,
         query("TABLE t"),
     ],
+    "a Close that the server skips": [
+        parse("OURS", "s") + SYNC, step("SELECT 1/0") + CLOSE + SYNC, bind("", "s") + execute() + SYNC,
+    ],
+    "a Close that the server skips behind an error not read yet": [
+        parse("OURS", "s") + SYNC, CLOSE + step("SELECT 1/0") + parse("OURS", "s") + SYNC, bind("", "s") + SYNC,
+    ],
+    "a Parse that the server skips": [
+        parse("OURS", "s") + SYNC, step("SELECT 1/0") + CLOSE + parse("SELECT 5", "s") + SYNC,
+        bind("", "s") + execute() + SYNC,
+    ],
+    "a Parse of a name that is taken": [
+        parse("SELECT 5", "s") + SYNC, parse("OURS", "s") + SYNC, bind("", "s") + execute() + SYNC,
+    ],
+    "a portal closed by a message that the server skips": [
+        query("BEGIN"), parse("OURS", "s") + bind("p", "s") + SYNC, query("SAVEPOINT a"),
+        step("SELECT 1/0") + message(b"C", b"Pp\0") + bind("p", "s") + SYNC, query("ROLLBACK TO a"),
+        execute("p") + SYNC, query("COMMIT"),
+    ],
+    "a name given back in SQL": [
+        parse("OURS", "s") + SYNC, query("DEALLOCATE s"), query("PREPARE s AS SELECT 5"),
+        bind("", "s") + execute() + SYNC,
+    ],
+    "all names given back in SQL, by Parse": [
+        parse("OURS", "s") + SYNC, step("DISCARD ALL") + SYNC, parse("SELECT 5", "s") + SYNC,
+        bind("", "s") + execute() + SYNC,
+    ],
+    "a name not given back, since that failed": [
+        parse("OURS", "s") + SYNC, query("BEGIN"), query("SELECT 1/0"), query("DEALLOCATE s"), query("ROLLBACK"),
+        bind("", "s") + execute() + SYNC,
+    ],
+    "EXECUTE of what Parse has prepared": [
+        parse("OURS", "s") + SYNC, query("EXECUTE s"), query("EXECUTE s; EXECUTE s"), query("DEALLOCATE s; EXECUTE s"),
+    ],
+    "PREPARE by Parse": [step("PREPARE p AS OURS") + SYNC, query("EXECUTE p"), query("DEALLOCATE p")],
     "a Query in the middle of a COPY": [
         query("CREATE TEMP TABLE t (i int)"), query("COPY t FROM STDIN") + query("OURS") + SYNC,
     ],

@@ -5,6 +5,7 @@ What PostgreSQL with real functions of these names would say is not written down
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -14,7 +15,6 @@ from tests.harness.corpus.__main__ import OWN
 from tests.harness.corpus.cases import groups, read
 from tests.harness.corpus.oracle import compared
 from tests.harness.corpus.play import House, oracle, proxied
-from tests.harness.corpus.recorder import two_jobs
 from tests.harness.servers import Servers
 
 GROUPS = {f"{path.stem} {name}": cases for path in OWN for name, cases in groups(read(path)).items()}
@@ -23,9 +23,9 @@ GROUPS = {f"{path.stem} {name}": cases for path in OWN for name, cases in groups
 @pytest.fixture(scope="module", params=installations(), ids=lambda each: str(each.major))
 def houses(request: pytest.FixtureRequest, servers: Servers) -> Iterator[tuple[House, House]]:
     """The proxy in front of a server, and the oracle on another."""
-    snapshot = two_jobs()
+    now = time.time()
     behind, asked = (servers.get(request.param, name=name) for name in ("corpus", "oracle"))
-    with proxied(behind, snapshot) as proxy, oracle(asked, snapshot) as real:
+    with proxied(behind, now) as proxy, oracle(asked, now) as real:
         yield proxy, real
 
 

@@ -14,7 +14,7 @@ from typing import Protocol
 from proxy.embedded import SUPERUSER, Server
 from tests.harness.corpus.cases import Case
 from tests.harness.corpus.oracle import COUNT_ANEW, COUNTED, definitions
-from tests.harness.corpus.recorder import Recorder, Snapshot, recording_proxy
+from tests.harness.corpus.recorder import Recorder, recording_proxy
 from tests.harness.corpus.stage import DATABASE, Stage
 from tests.harness.corpus.talk import LostError, Messages, Seen, Talk, unmet
 from tests.harness.servers import fresh_database
@@ -107,9 +107,9 @@ class _Sequence:
 
 
 @contextmanager
-def proxied(server: Server, snapshot: Snapshot) -> Iterator[House]:
+def proxied(server: Server, now: float) -> Iterator[House]:
     """A running server that knows nothing of pgclone, with a recording proxy in front of it.  Nobody else uses it."""
-    with recording_proxy(server.conninfo(), snapshot) as (port, recorder):
+    with recording_proxy(server.conninfo(), now) as (port, recorder):
         stage = Stage(server)
         try:
             yield House(server.installation.major, port, stage, _Recorded(recorder))
@@ -118,10 +118,10 @@ def proxied(server: Server, snapshot: Snapshot) -> Iterator[House]:
 
 
 @contextmanager
-def oracle(server: Server, snapshot: Snapshot) -> Iterator[House]:
+def oracle(server: Server, now: float) -> Iterator[House]:
     """A running server, asked directly, with real functions and views in its database.  Nobody else uses it."""
     with fresh_database(server, "oracle") as template:
-        template.execute(definitions(snapshot))
+        template.execute(definitions(Recorder(now).whole()))
         stage = Stage(server, template.name)
         try:
             yield House(server.installation.major, server.port, stage, _Sequence(stage))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -31,42 +30,32 @@ from proxy.server import Server
 from proxy.session import Session
 from proxy.upstream import parse_target
 
-Snapshot = dict[str, Any]
 FIRST_JOB = 101
 """The number of the first job that is asked for."""
 
 
 class TwoJobs:
-    """A job manager of two jobs."""
+    """A job manager of two jobs, as they are at a moment."""
 
-    version = 1
-
-    def __init__(self) -> None:
-        now = time.time()
+    def __init__(self, now: float) -> None:
         running = Job(7, SUPERUSER, "postgres", CloneRequest("schema", "sales"), Conninfo({}), status="pending")
         running = running.to("running", started_at=now - 60)
         other = msgspec.structs.replace(running, job_id=8, request=CloneRequest("table", "hr", "emp"))
         self.jobs = [running, other.to("completed", ended_at=now - 5)]
+        self.version = 0
 
     def visible(self, caller: Caller) -> list[Job]:
         """Both jobs, whoever asks."""
         return self.jobs
 
 
-def two_jobs() -> Snapshot:
-    """All sections of a snapshot of the two jobs, as they are now."""
-    handlers = Handlers(TwoJobs(), None, Conninfo({}), "test")  # type: ignore[arg-type]  # all that is asked
-    sections = frozenset(signature.section for signature in FUNCTIONS) - {""}
-    texts = handlers.snapshot(Caller(SUPERUSER, "postgres", False), sections)
-    return {section: json.loads(text) for section, text in texts.items()}
-
-
 class Recorder(Handlers):
-    """Handlers that start nothing: every action is noted, and refused where its source conninfo is 'bad'."""
+    """Handlers for which time stands still and that start nothing: every action is noted, and refused where its source
+    conninfo is 'bad'."""
 
-    def __init__(self, whole: Snapshot) -> None:
-        super().__init__(TwoJobs(), None, Conninfo({}), "test")  # type: ignore[arg-type]  # all that is asked
-        self._whole = whole
+    def __init__(self, now: float) -> None:
+        super().__init__(TwoJobs(now), None, Conninfo({}), "test")  # type: ignore[arg-type]  # all that is asked
+        self._now = now
         self.calls: list[Call] = []
 
     def snapshot(
@@ -76,8 +65,14 @@ class Recorder(Handlers):
         asked: frozenset[int] | None = None,
         codecs: Codecs = frozenset(),
     ) -> dict[str, str]:
-        """Always the same, whoever asks."""
-        return {section: json.dumps(self._whole[section]) for section in sections}
+        """As the proxy's own, at that moment."""
+        return self._snapshots.sections(caller, sections, self._now, asked=asked, codecs=codecs)
+
+    def whole(self) -> dict[str, Any]:
+        """All sections of the snapshot, as values."""
+        sections = frozenset(signature.section for signature in FUNCTIONS) - {""}
+        texts = self.snapshot(Caller(SUPERUSER, "postgres", False), sections)
+        return {section: json.loads(text) for section, text in texts.items()}
 
     async def perform(self, caller: Caller, call: Call) -> Answer:
         """Note the call."""
@@ -88,9 +83,9 @@ class Recorder(Handlers):
 
 
 @contextmanager
-def recording_proxy(target: str, snapshot: Snapshot) -> Iterator[tuple[int, Recorder]]:
-    """A proxy in front of `target`; its port, and what was asked of its job manager."""
-    port, recorder = free_port(), Recorder(snapshot)
+def recording_proxy(target: str, now: float) -> Iterator[tuple[int, Recorder]]:
+    """A proxy in front of `target`, at the moment `now` for ever; its port, and what was asked of its job manager."""
+    port, recorder = free_port(), Recorder(now)
     started, stop = threading.Event(), asyncio.Event()
     loops: list[asyncio.AbstractEventLoop] = []
 

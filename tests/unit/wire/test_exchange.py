@@ -107,6 +107,27 @@ def test_a_block_that_the_client_begins_is_known_until_ready_for_query() -> None
     assert not exchange.begun
 
 
+def test_what_the_server_does_not_do_is_taken_back_the_last_first() -> None:
+    taken_back: list[str] = []
+
+    def entry(kind: str) -> Entry:
+        return Entry(ord(kind), undo=lambda: taken_back.append(kind))
+
+    exchange = Exchange()
+    for each in (entry("P"), entry("B"), entry("E"), entry("C")):
+        exchange.sent(each)
+    exchange.received(ord("1"))
+    exchange.received(ord("E"))
+    assert taken_back == ["C", "E", "B"]
+    exchange.sent(entry("D"))
+    assert taken_back[3:] == ["D"]
+    exchange.sent(PLAIN[ord("S")])
+    exchange.received(ord("Z"))
+    exchange.sent(entry("P"))
+    exchange.received(ord("1"))
+    assert taken_back[3:] == ["D"]
+
+
 def test_a_hidden_rollback_to_a_savepoint_leaves_the_block_open() -> None:
     exchange = Exchange()
     exchange.completed(PLAIN[ord("E")], b"BEGIN\0")
