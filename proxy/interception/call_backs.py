@@ -34,6 +34,10 @@ class _CallBack:
         self.over = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
+    def knows(self, secret: str) -> bool:
+        """Whether this is the secret, in hexadecimal; it may be any string."""
+        return secrets.compare_digest(self.secret.hex().encode(), secret.encode("utf-8", "replace"))
+
     def end(self) -> None:
         """Nobody waits for it any more: stop what is being done for it."""
         self.over.set()
@@ -95,7 +99,7 @@ class CallBacks:
 
     def _hear_call(self, word: Word) -> None:
         current = self._current
-        if current is None or current.word.done() or not secrets.compare_digest(current.secret.hex(), word.secret):
+        if current is None or current.word.done() or not current.knows(word.secret):
             self._context.session.log.warning("call-back refused", reason="nobody was given this secret")
             return
         current.word.set_result(word)
