@@ -10,7 +10,8 @@ from typing import Any
 Codecs = frozenset[str]
 """Python's codecs of the encodings that values have to pass; those that have every character left out."""
 
-BAR_IN_ASCII = str.maketrans({"█": "#", "░": "."})
+IN_ASCII = str.maketrans({"█": "#", "░": ".", "✓": "+", "✗": "-"})
+"""The characters of the progress bar and of `match`."""
 
 
 def representable(value: Any, codecs: Codecs) -> Any:
@@ -31,5 +32,5 @@ def _text(text: str, codecs: Codecs) -> str:
         try:
             text.encode(codec)
         except UnicodeEncodeError:
-            text = text.translate(BAR_IN_ASCII).encode(codec, "replace").decode(codec)
+            text = text.translate(IN_ASCII).encode(codec, "replace").decode(codec)
     return text

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from proxy.calls.signatures import VIEW_COLUMNS, Signature
+from proxy.calls.signatures import VIEW_COLUMNS, Columns, Signature
 from proxy.calls.splice import DATA
 
 TYPES = {
@@ -28,6 +28,9 @@ UNKNOWN_JOB = "pgclone_nojob_"
 
 CHANGED = "pgclone_changed"
 """The marker of a call that was not among the recorded ones when the statement was run for its answer."""
+
+DEPENDENT = "pgclone_dependent"
+"""The same where the statement calls for rows too, of which there are none while calls are being recorded."""
 
 PLACEHOLDER = 200_000_000
 """While calls are being recorded integer functions yield this, this less one, …: not NULL, so that COALESCE stops and
@@ -47,7 +50,6 @@ _COUNTED = (
     "::pg_catalog.int4"
 )
 _HASH = f"pg_catalog.md5({_KEY})"
-_COLUMNS = ", ".join(f"{name} {TYPES[type_]}" for name, type_ in VIEW_COLUMNS)
 
 
 class Around(NamedTuple):
@@ -63,14 +65,9 @@ def member(key: str) -> str:
     return f"{DATA} OPERATOR(pg_catalog.->) '{key}'"
 
 
-def snapshot_rows(section: str) -> str:
-    """An item of FROM, without an alias: the rows of a section as a function returns them."""
-    return f"ROWS FROM (pg_catalog.jsonb_to_recordset({member(section)}) AS ({_COLUMNS}))"
-
-
 def view_query() -> str:
     """An item of FROM, without an alias: the jobs, as a view returns them."""
-    return f"(SELECT * FROM pg_catalog.jsonb_to_recordset({member('j')}) AS t({_COLUMNS}))"
+    return f"(SELECT * FROM pg_catalog.jsonb_to_recordset({member('j')}) AS t({declared(VIEW_COLUMNS)}))"
 
 
 def scalar_in_from(around: Around) -> Around:
@@ -81,12 +78,25 @@ def scalar_in_from(around: Around) -> Around:
     return Around(f"pg_catalog.unnest(ARRAY[{around.before}", around.between, f"{around.after}])")
 
 
+def rows_in_from(around: Around, columns: Columns) -> Around:
+    """A call whose value is a JSON array of rows, as an item of FROM, without an alias."""
+    before, after = "ROWS FROM (pg_catalog.jsonb_to_recordset(", f") AS ({declared(columns)}))"
+    return Around(before + around.before, around.between, around.after + after)
+
+
+def declared(columns: Columns) -> str:
+    """Names and types, as a column definition list has them."""
+    return ", ".join(f"{name} {TYPES[type_]}" for name, type_ in columns)
+
+
 def read(signature: Signature, *, beside_action: bool) -> Around:
     """A look-up in the snapshot; with one argument, by that argument, and an unknown one is an error.
 
     `beside_action`: the statement has actions too; while they are recorded the argument may be a stand-in of theirs,
     and what is unknown gives NULL.
     """
+    if signature.columns:
+        return Around("(", (), f"{member(signature.section)})")
     if not signature.arguments:
         return Around("(", (), f"{DATA} OPERATOR(pg_catalog.->>) '{signature.section}')")
     (argument,) = signature.arguments
@@ -103,10 +113,17 @@ def read(signature: Signature, *, beside_action: bool) -> Around:
     )
 
 
-def action(signature: Signature, site: int, types: Sequence[str], defaults: Sequence[tuple[str, str]]) -> Around:
+def action(
+    signature: Signature,
+    site: int,
+    types: Sequence[str],
+    defaults: Sequence[tuple[str, str]],
+    unrecorded: str,
+) -> Around:
     """An expression that records the call, or answers it from the results in the snapshot.
 
-    `types` are those of the arguments in the text, `defaults` values and types of the others, which are appended.
+    `types` are those of the arguments in the text, `defaults` values and types of the others, which are appended;
+    `unrecorded` is the marker of the error for a call that has no result.
     """
     casts = [f")::{TYPES[type_]}" for type_ in types]
     appended = [f"{value}::{TYPES[type_]}" for value, type_ in defaults]
@@ -114,38 +131,39 @@ def action(signature: Signature, site: int, types: Sequence[str], defaults: Sequ
     nothing = " IS NULL"
     if signature.strict:
         nothing = "::pg_catalog.jsonb OPERATOR(pg_catalog.@>) '[null]'::pg_catalog.jsonb"
-    result = TYPES[signature.returns]
+    result = "pg_catalog.jsonb" if signature.columns else TYPES[signature.returns]
     return Around(
         f"((CASE WHEN {_SET_KEY}pg_catalog.jsonb_build_array({site}{', (' if casts else ''}",
         tuple(f"{cast}, (" for cast in casts[:-1]),
         f"{last})::pg_catalog.text, true) END{nothing} THEN NULL"
-        f" WHEN ({member('r')}) IS NULL THEN {_record(signature.returns)}"
-        f" ELSE {_answer(site)} END)::{result})",
+        f" WHEN ({member('r')}) IS NULL THEN {_record(signature)}"
+        f" ELSE {_answer(site, unrecorded)} END)::{result})",
     )
 
 
-def _record(returns: str) -> str:
+def _record(signature: Signature) -> str:
+    """Notes the call, and yields a value that stands for its result: no rows, where it has rows."""
     line = (
         f"{_LOG} OPERATOR(pg_catalog.||) {_HASH} OPERATOR(pg_catalog.||) ' ' OPERATOR(pg_catalog.||) {_KEY}"
         " OPERATOR(pg_catalog.||) pg_catalog.chr(10)"
     )
     number = f"({PLACEHOLDER + 1} OPERATOR(pg_catalog.-) {_COUNTED})::pg_catalog.text"
-    placeholder = number if returns == "integer" else "'OK'"
+    placeholder = number if signature.returns == "integer" else "'[]'" if signature.columns else "'OK'"
     recorded = f"pg_catalog.set_config('pgclone_proxy.log', {line}, true)"
     return f"CASE WHEN {recorded} IS NULL THEN NULL ELSE {placeholder} END"
 
 
-def _answer(site: int) -> str:
+def _answer(site: int, unrecorded: str) -> str:
     """By order and arguments, else by arguments, else by order where `recording.result_data` allows it."""
     results = f"({member('r')})"
     by_order = f"{results} OPERATOR(pg_catalog.->) ({_COUNTED} OPERATOR(pg_catalog.-) 1)"
     by_order_again = f"{results} OPERATOR(pg_catalog.->) ({_COUNT} OPERATOR(pg_catalog.-) 1)"
     by_arguments = f"({member('b')})"
-    changed = f"pg_catalog.set_config('pgclone_proxy.k', '{CHANGED}', true)::pg_catalog.jsonb"
+    error = f"pg_catalog.set_config('pgclone_proxy.k', '{unrecorded}', true)::pg_catalog.jsonb"
     found = (
         f"{by_order} OPERATOR(pg_catalog.->) {_HASH}",
         f"{by_arguments} OPERATOR(pg_catalog.->) {_HASH}",
         f"{by_order_again} OPERATOR(pg_catalog.->) 's{site}'",
-        changed,
+        error,
     )
     return f"(coalesce({', '.join(found)}) OPERATOR(pg_catalog.->>) 'v')"

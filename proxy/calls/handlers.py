@@ -20,6 +20,7 @@ from clone_engine.jobs import Job
 from clone_engine.manager import Caller, Manager
 from clone_engine.request import Conninfo, Kind
 from clone_engine.verdicts import failure
+from clone_engine.verify import verify
 from proxy.auth import Credentials
 from proxy.calls.characters import Codecs
 from proxy.calls.signatures import Call
@@ -31,7 +32,8 @@ T = TypeVar("T")
 class Answer(NamedTuple):
     """What an action returns, and the notices that go with it."""
 
-    value: int | str
+    value: int | str | list[dict[str, Any]]
+    """A list holds the rows of a set-returning function, by column."""
     notices: tuple[str, ...] = ()
 
 
@@ -57,6 +59,7 @@ class Handlers:
             "cancel": self._cancel,
             "resume": self._resume,
             "clear_jobs": self._clear_jobs,
+            "verify": self._verify,
         }
 
     def __repr__(self) -> str:
@@ -123,6 +126,12 @@ class Handlers:
     async def _clear_jobs(self, caller: Caller, arguments: dict[str, Any]) -> Answer:
         cleared = await self._to_its_end(self._manager.clear(caller))
         return Answer(cleared, (f"pgclone: cleared {cleared} finished job slots",))
+
+    async def _verify(self, caller: Caller, arguments: dict[str, Any]) -> Answer:
+        source = parse_conninfo(arguments["source_conninfo"], caller.role, self._target)
+        target = await self._credentials.login(caller.role, caller.database)
+        rows = await verify(source, target, arguments.get("schema_name"))
+        return Answer([row._asdict() for row in rows])
 
     async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of what the manager does.  A client that leaves does not stop it half way, memory and store

@@ -38,6 +38,11 @@ class Call(NamedTuple):
         """What it does, which is the same for all candidates."""
         return self.candidates[0].role
 
+    @property
+    def returns_set(self) -> bool:
+        """Whether it returns rows, which is the same for all candidates too."""
+        return bool(self.candidates[0].columns)
+
 
 class View(NamedTuple):
     """The view as an item of FROM, as the target of a statement that writes, or before one of its columns."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from clone_engine.errors import PgError
 from proxy.calls import refusals
-from proxy.calls.expressions import CHANGED, PLACEHOLDER, UNKNOWN_JOB
+from proxy.calls.expressions import CHANGED, DEPENDENT, PLACEHOLDER, UNKNOWN_JOB
 from proxy.calls.signatures import Call, Signature
 
 CLEAR_COLLECT = (
@@ -39,7 +39,7 @@ UNANSWERED: dict[str, Any] = {"r": [], "b": {}}
 MAX_CALLS = 1000
 """Calls in one statement.  Each is a job: more are a mistake (a forgotten WHERE) rather than a wish."""
 
-_MARKER = re.compile(rf"{UNKNOWN_JOB}(m?)(\d+)|{CHANGED}")
+_MARKER = re.compile(rf"{UNKNOWN_JOB}(m?)(\d+)|{CHANGED}|{DEPENDENT}")
 _LINE = re.compile(r"([0-9a-f]{32}) (\[.*\])")
 
 
@@ -146,4 +146,6 @@ def marked_error(fields: Mapping[str, str]) -> PgError | None:
     match = _MARKER.search(fields.get("D", ""))
     if match is None:
         return None
-    return refusals.unknown_job(int(match[2]) * (-1 if match[1] else 1)) if match[2] else refusals.changed()
+    if match[2]:
+        return refusals.unknown_job(int(match[2]) * (-1 if match[1] else 1))
+    return refusals.changed() if match[0] == CHANGED else refusals.dependent()

@@ -54,7 +54,7 @@ def only_in_from(spelled: str, position: int) -> PgError:
     return PgError(
         "0A000",
         f"{spelled}() is only supported in FROM",
-        hint=f"Write SELECT * FROM {spelled}().",
+        hint=f"Write SELECT * FROM {spelled}(…).",
         position=position + 1,
     )
 
@@ -231,6 +231,16 @@ def called_in_a_repeated_statement(spelled: str) -> PgError:
         f"{spelled}() cannot be called by a function or view in a statement that calls a pgclone action itself",
         detail="Such a statement is run more than once, and would start it each time.",
         hint="Run the two in statements of their own.",
+    )
+
+
+def dependent() -> PgError:
+    """A call that is made only if another one in the statement has returned rows."""
+    return PgError(
+        "0A000",
+        "a pgclone call cannot depend on the rows of another one in the same statement",
+        detail="What did not depend on them has been done; jobs are in pgclone_jobs_view.",
+        hint="Store the rows first: CREATE TEMP TABLE verified AS SELECT * FROM pgclone_verify(…).",
     )
 
 

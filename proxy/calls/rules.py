@@ -38,9 +38,9 @@ def _check_place(call: Call) -> None:
     spelled, position = str(call.reference), call.node.location
     if call.source and (call.source.ordinality or call.source.is_rowsfrom):
         raise refusals.only_alone_in_from(spelled, position)
-    if call.role == "rows" and call.source and call.source.coldeflist:
+    if call.returns_set and call.source and call.source.coldeflist:
         raise refusals.redundant_columns(call.source.coldeflist[0].location)
-    if call.role == "rows" and not call.source:
+    if call.returns_set and not call.source:
         raise refusals.only_in_from(spelled, position)
 
 

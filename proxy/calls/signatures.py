@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
-Role = Literal["read", "action", "rows"]
-"""read: a look-up in the snapshot · action: starts or changes a job · rows: set-returning read."""
+Role = Literal["read", "action"]
+"""read: a look-up in the snapshot · action: the proxy does something for each call, most often to a job."""
+
+Columns = tuple[tuple[str, str], ...]
+"""Names and types."""
 
 
 class Argument(NamedTuple):
@@ -38,7 +41,11 @@ class Signature(NamedTuple):
     returns: str
     strict: bool = True
     section: str = ""
-    """For reads and rows: the section of the snapshot that answers it."""
+    """Of a read: the section of the snapshot that answers it."""
+    columns: Columns = ()
+    """Of a set-returning function: its columns, as RETURNS TABLE says them; `returns` is record then."""
+    read_only: bool = False
+    """Of an action: it changes nothing, so a read-only transaction may call it."""
 
     @property
     def flat(self) -> str:
@@ -61,6 +68,35 @@ ONE_SCHEMA = (CONNINFO, SCHEMA)
 WITH_DATA = DATA.optional("true")
 WITH_OPTIONS = OPTIONS.optional("NULL")
 
+VIEW = "jobs_view"
+VIEW_COLUMNS: Columns = (
+    ("job_id", "integer"),
+    ("status", "text"),
+    ("op_type", "text"),
+    ("schema_name", "text"),
+    ("table_name", "text"),
+    ("current_phase", "text"),
+    ("current_table", "text"),
+    ("tables_total", "bigint"),
+    ("tables_completed", "bigint"),
+    ("rows_copied", "bigint"),
+    ("bytes_copied", "bigint"),
+    ("elapsed_ms", "bigint"),
+    ("start_time", "timestamp with time zone"),
+    ("end_time", "timestamp with time zone"),
+    ("error_message", "text"),
+    ("pct_complete", "double precision"),
+    ("progress_bar", "text"),
+    ("elapsed_time", "text"),
+)
+VERIFIED: Columns = (
+    ("schema_name", "text"),
+    ("table_name", "text"),
+    ("source_rows", "bigint"),
+    ("target_rows", "bigint"),
+    ("match", "text"),
+)
+
 # fmt: off
 FUNCTIONS: tuple[Signature, ...] = (
     Signature("table", "action", (*ONE_TABLE, WITH_DATA), "text"),
@@ -81,36 +117,16 @@ FUNCTIONS: tuple[Signature, ...] = (
     Signature("schema_async", "action", (*ONE_SCHEMA, WITH_DATA, WITH_OPTIONS), "integer", strict=False),
     Signature("progress", "read", (JOB,), "text", section="p"),
     Signature("jobs", "read", (), "text", section="l"),
-    Signature("progress_detail", "rows", (), "record", section="j"),
+    Signature("progress_detail", "read", (), "record", section="j", columns=VIEW_COLUMNS),
     Signature("cancel", "action", (JOB,), "text"),
     Signature("resume", "action", (JOB,), "integer"),
     Signature("clear_jobs", "action", (), "integer"),
+    Signature("verify", "action", ONE_SCHEMA, "record", columns=VERIFIED, read_only=True),
+    Signature("verify", "action", (CONNINFO,), "record", columns=VERIFIED, read_only=True),
     Signature("version", "read", (), "text", section="v"),
 )
 # fmt: on
 """Every function.  Those of one name differ in the number of their arguments, and share role and result."""
-
-VIEW = "jobs_view"
-VIEW_COLUMNS: tuple[tuple[str, str], ...] = (
-    ("job_id", "integer"),
-    ("status", "text"),
-    ("op_type", "text"),
-    ("schema_name", "text"),
-    ("table_name", "text"),
-    ("current_phase", "text"),
-    ("current_table", "text"),
-    ("tables_total", "bigint"),
-    ("tables_completed", "bigint"),
-    ("rows_copied", "bigint"),
-    ("bytes_copied", "bigint"),
-    ("elapsed_ms", "bigint"),
-    ("start_time", "timestamp with time zone"),
-    ("end_time", "timestamp with time zone"),
-    ("error_message", "text"),
-    ("pct_complete", "double precision"),
-    ("progress_bar", "text"),
-    ("elapsed_time", "text"),
-)
 
 
 class Call(NamedTuple):

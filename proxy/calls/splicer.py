@@ -94,12 +94,10 @@ class Splicer:
         anchor, first = call.node.location, self.tokens.at(call.node.location)
         if bound.signature.section:
             self.sections.add(bound.signature.section)
-        if call.role == "rows":
-            text = expressions.snapshot_rows(bound.signature.section)
-            self.replace(first, bound.closing, text + alias, anchor)
-            return
         around = self._action(call, bound) if call.role == "action" else self._read(bound)
-        if call.source:
+        if call.returns_set:
+            around = expressions.rows_in_from(around, bound.signature.columns)
+        elif call.source:
             around = expressions.scalar_in_from(around)
         self.replace(first, bound.opening, around.before, anchor)
         self._between(bound, around.between, anchor)
@@ -142,7 +140,9 @@ class Splicer:
         site = self._site(call, bound)
         types = [given.argument.type for given in bound.given]
         defaults = [(argument.default or "NULL", argument.type) for argument in bound.left_out]
-        return expressions.action(bound.signature, site.index, types, defaults)
+        beside_rows = any(other.returns_set and other.role == "action" for other in self.found.calls if other != call)
+        unrecorded = expressions.DEPENDENT if beside_rows else expressions.CHANGED
+        return expressions.action(bound.signature, site.index, types, defaults, unrecorded)
 
     def _site(self, call: Call, bound: Bound) -> Site:
         """Equal calls are one site, so that they stay equal where PostgreSQL compares: in GROUP BY, ORDER BY."""

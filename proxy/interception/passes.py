@@ -46,7 +46,7 @@ async def _pass(commands: Commands, record: Record, rewritten: Rewritten) -> lis
     recorded, read_only = await commands.command(READ_LOG)
     await commands.command(ROLLBACK_TO)
     calls = parse_log(recorded or "", rewritten.sites)
-    if calls and read_only == "on":
-        name = calls[0].signature.flat
-        raise PgError("25006", f"cannot execute {name}() in a read-only transaction")
+    writing = next((call.signature.flat for call in calls if not call.signature.read_only), None)
+    if writing and read_only == "on":
+        raise PgError("25006", f"cannot execute {writing}() in a read-only transaction")
     return calls

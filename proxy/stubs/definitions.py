@@ -5,16 +5,14 @@ Made from `signatures`, so that they cannot differ from what the proxy answers. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from importlib.resources import files
 from typing import Literal, NamedTuple
 
 from clone_engine.stubs import STUB_COMMENT
-from proxy.calls.expressions import TYPES
+from proxy.calls.expressions import TYPES, declared
 from proxy.calls.names import PREFIX, SCHEMA
-from proxy.calls.signatures import FUNCTIONS, VIEW, VIEW_COLUMNS, Signature
-
-Columns = Iterable[tuple[str, str]]
+from proxy.calls.signatures import FUNCTIONS, VIEW, VIEW_COLUMNS, Columns, Signature
 
 
 class Stub(NamedTuple):
@@ -69,13 +67,13 @@ def _spellings(name: str) -> tuple[str, str]:
 
 
 def _function(spelled: str, signature: Signature) -> Stub:
-    declared = ", ".join(map(str, signature.arguments))
-    returns, body = _rows(signature) if signature.role == "rows" else _scalar(signature)
+    arguments = ", ".join(map(str, signature.arguments))
+    returns, language, body = _rows(signature) if signature.columns else _scalar(signature)
     strict = " STRICT" if signature.strict else ""
     definition = (
-        f"CREATE OR REPLACE FUNCTION {spelled}({declared}) RETURNS {returns}\n"
-        f"LANGUAGE plpgsql VOLATILE{strict} PARALLEL UNSAFE\n"
-        f"AS $stub$\nBEGIN\n    {body};\nEND\n$stub$"
+        f"CREATE OR REPLACE FUNCTION {spelled}({arguments}) RETURNS {returns}\n"
+        f"LANGUAGE {language} VOLATILE{strict} PARALLEL UNSAFE\n"
+        f"AS $stub$\n{body}\n$stub$"
     )
     identity = f"{spelled}({', '.join(a.type for a in signature.arguments)})"
     return Stub(
@@ -92,27 +90,26 @@ def _view(spelled: str) -> Stub:
     return Stub("VIEW", spelled, definition, _comment("one row for each job"), "SELECT")
 
 
-def _scalar(signature: Signature) -> tuple[str, str]:
-    call = _call_of(signature)
-    return signature.returns, f"RETURN ({call} OPERATOR(pg_catalog.#>>) '{{}}')::{TYPES[signature.returns]}"
+def _scalar(signature: Signature) -> tuple[str, str, str]:
+    """What it returns, in which language it is written, and its body."""
+    value = f"({_call_of(signature)} OPERATOR(pg_catalog.#>>) '{{}}')::{TYPES[signature.returns]}"
+    return signature.returns, "plpgsql", f"BEGIN\n    RETURN {value};\nEND"
 
 
-def _rows(signature: Signature) -> tuple[str, str]:
-    return f"TABLE ({_declared(VIEW_COLUMNS)})", f"RETURN QUERY {_select(_call_of(signature), VIEW_COLUMNS)}"
+def _rows(signature: Signature) -> tuple[str, str, str]:
+    """As _scalar.  PL/pgSQL would not take an argument and a column of one name."""
+    columns = signature.columns
+    return f"TABLE ({declared(columns)})", "sql", _select(_call_of(signature), columns)
 
 
 def _select(call: str, columns: Columns) -> str:
-    return f"SELECT * FROM pg_catalog.jsonb_to_recordset({call}) AS t({_declared(columns)})"
-
-
-def _declared(columns: Columns) -> str:
-    return ", ".join(f"{name} {TYPES[type_]}" for name, type_ in columns)
+    return f"SELECT * FROM pg_catalog.jsonb_to_recordset({call}) AS t({declared(columns)})"
 
 
 def _call_of(signature: Signature) -> str:
     arguments = ", ".join(_pairs(signature))
     action = signature.role == "action"
-    return _call(signature.name, arguments, action=action, writes=action)
+    return _call(signature.name, arguments, action=action, writes=action and not signature.read_only)
 
 
 def _pairs(signature: Signature) -> Iterator[str]:

@@ -1,10 +1,12 @@
-"""Waiting for a condition, with a limit: the only way tests wait."""
+"""Waiting for a condition, with a limit: the only way tests wait.  And running what waits beside the test."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -29,3 +31,10 @@ async def wait_until_async(
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
         await asyncio.sleep(PAUSE)
     return value
+
+
+@contextmanager
+def under_way(run: Callable[[], T]) -> Iterator[Future[T]]:
+    """Runs something beside the test, which ends when it has ended."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(run)

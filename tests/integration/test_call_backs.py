@@ -151,6 +151,11 @@ def test_cursors_over_views(session: Connection) -> None:
     assert len(session.execute("FETCH ALL FROM d").fetchall()) == len(schemas(session))
 
 
+def test_the_rows_of_an_action(place: tuple[ProxyProcess, Database], session: Connection) -> None:
+    asked = f"SELECT match FROM pgclone_verify('{place[1].conninfo()}', 'public') WHERE table_name = 'wanted'"
+    assert value(session, f"SELECT answers($${asked}$$)") == "✓"
+
+
 def test_a_read_only_transaction_starts_nothing(place: tuple[ProxyProcess, Database]) -> None:
     proxy, database = place
     with connect(proxy, database.name) as connection:

@@ -17,6 +17,7 @@ import pytest
 from proxy.calls.rewrite import rewrite
 from proxy.calls.signatures import FUNCTIONS, VIEW_COLUMNS, Signature
 from proxy.installations import installations
+from tests.harness.corpus.recorder import one_row
 from tests.harness.servers import Database, Servers, fresh_database
 from tests.integration.two_passes import PROGRESS, SNAPSHOT, Outcome, Parameters, TwoPasses, outcome, plain, send
 
@@ -41,7 +42,17 @@ BODIES = {
 def definition(signature: Signature) -> str:
     """The function as an extension would create it; an action only counts, like the two passes."""
     arguments = ", ".join(map(str, signature.arguments))
-    if signature.role == "rows":
+    if signature.columns and signature.role == "action":
+        columns = ", ".join(map(" ".join, signature.columns))
+        given = ", ".join(f"${number}" for number in range(1, len(signature.arguments) + 1))
+        record = f"INSERT INTO calls(call) VALUES (jsonb_build_array('{signature.name}', {given})::text)"
+        rows = literal(json.dumps([one_row(signature)]))
+        query = f"{record}; SELECT * FROM jsonb_to_recordset({rows}) AS t({columns})"
+        return (
+            f"CREATE FUNCTION {signature.flat}({arguments}) RETURNS TABLE ({columns}) LANGUAGE sql STRICT VOLATILE"
+            " SET search_path = public AS " + literal(query)
+        )
+    if signature.columns:
         return (
             f"CREATE FUNCTION {signature.flat}() RETURNS TABLE ({COLUMNS}) LANGUAGE sql STRICT VOLATILE"
             " SET search_path = public AS "
@@ -216,6 +227,22 @@ SAME = [
     "SELECT 1 FROM t WHERE pgclone_cancel(a) = 'OK' ORDER BY a FETCH FIRST (length(pgclone_cancel(1))) ROWS ONLY",
     "SELECT sum(a) OVER (ORDER BY pgclone_resume(a)) FROM t",
     "EXPLAIN (COSTS OFF, ANALYZE off) SELECT 1 WHERE false AND pgclone_cancel(7) IS NULL",
+    # actions with rows
+    "SELECT * FROM pgclone_verify('c')",
+    "SELECT v.*, pgclone_verify FROM public.pgclone_verify(schema_name => 's', source_conninfo => 'c'), (SELECT 1) v",
+    "SELECT d.a, d.match FROM pgclone_verify('c', NULL) AS d(a)",
+    "SELECT a, v.source_rows, match FROM t LEFT JOIN pgclone_verify(b) v ON true ORDER BY a",
+    "SELECT match FROM pgclone_verify('c') UNION ALL SELECT match FROM pgclone_verify('c', 's')",
+    "SELECT v.match, job_id FROM pgclone_verify('c') v, pgclone_jobs_view ORDER BY job_id",
+    "SELECT * FROM pgclone_verify('c') WHERE match = 'nothing'",
+    "SELECT * FROM t, pgclone_verify('c') WHERE a < 0",
+    "SELECT * FROM pgclone_verify('c') LIMIT 0",
+    "WITH v AS (SELECT * FROM pgclone_verify('c')) SELECT v.table_name FROM v, v w",
+    "INSERT INTO filled SELECT source_rows, match FROM pgclone_verify('c') RETURNING *",
+    "CREATE TEMP TABLE verified AS SELECT * FROM pgclone_verify('c')",
+    "SELECT row_to_json(v)::text FROM pgclone_verify('c') v",
+    "SELECT * FROM pgclone_verify()",
+    "SELECT nosuch FROM pgclone_verify('c')",
     # several functions of one name
     "SELECT pgclone_table('c', 's', 't', true), pgclone_table('c', 's', b, true, b) FROM t ORDER BY a",
     "SELECT pgclone_table('c', 's', 't', NULL), pgclone_table('c', 's', 't', NULL, NULL)",
@@ -372,6 +399,10 @@ BARE = [
     ("SELECT pgclone_progress(generate_series(7, 8))", "0A000", "set-returning functions are not allowed in CASE", 0),
     ("BEGIN READ ONLY; SELECT pgclone_cancel(7)", "25006", "cannot execute pgclone_cancel() in a read-only", 0),
     ("INSERT INTO filled SELECT 5 FROM t WHERE pgclone_cancel(a) > ''", "23505", "duplicate key", 0),
+    ("SELECT pgclone_cancel(1) FROM pgclone_verify('c')", "0A000", "cannot depend on the rows of another", 1),
+    ("SELECT 1 FROM pgclone_verify('c') a, pgclone_verify('d') b", "0A000", "cannot depend on the rows of another", 1),
+    ("SELECT pgclone_cancel(1) FROM pgclone_verify('c') v WHERE match IS NULL", "", "", 1),
+    ("BEGIN READ ONLY; SELECT * FROM pgclone_verify('c'); COMMIT", "", "", 1),
     ("SET pgclone_proxy.n = 'x'; SELECT pgclone_version()", "", "", 0),
 ]
 

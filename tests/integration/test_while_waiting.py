@@ -13,7 +13,6 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import asyncpg
@@ -25,9 +24,10 @@ from proxy.installations import Installation, installations
 from proxy.launch import ProxyProcess
 from tests.harness.proxies import Proxies, connect
 from tests.harness.servers import Database, Servers, fresh_database
-from tests.harness.waiting import wait_until
+from tests.harness.waiting import under_way, wait_until
 from tests.harness.wire import Client, bind, execute, message, parse, query, startup
 from tests.integration.test_relay import MEMORY_LIMIT, peak_memory
+from tests.integration.with_stubs import database_with_stubs
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 SYNC = message(b"S")
@@ -84,13 +84,6 @@ class Watch:
 def watch(proxy: ProxyProcess, target_database: Database) -> Iterator[Watch]:
     with contextlib.closing(Watch(proxy, target_database.name)) as watching:
         yield watching
-
-
-@contextlib.contextmanager
-def under_way(run: Callable[[], Any]) -> Iterator[Future[Any]]:
-    """Runs something beside the test."""
-    with ThreadPoolExecutor(1) as pool:
-        yield pool.submit(run)
 
 
 # --- CancelRequest ------------------------------------------------------------------------------------------
@@ -177,6 +170,22 @@ def cancel(proxy: ProxyProcess, key: bytes) -> None:
     with socket.create_connection(("127.0.0.1", proxy.port), 20) as raw:
         raw.sendall((8 + len(key)).to_bytes(4, "big") + (80877102).to_bytes(4, "big") + key)
         assert raw.recv(1) == b""
+
+
+def test_a_cancel_request_cancels_the_job_that_a_block_on_the_server_waits_for(
+    proxy: ProxyProcess, server: Server, source: Database, call: str
+) -> None:
+    with database_with_stubs(server) as database, held(source), connect(proxy, database.name) as connection:
+        block = f"DO $$ BEGIN PERFORM {call.removeprefix('SELECT ')}; END $$"
+        with (
+            contextlib.closing(Watch(proxy, database.name)) as watch,
+            under_way(lambda: simple(connection, block)) as answer,
+        ):
+            watch.wait_running()
+            connection.cancel_safe()
+            with pytest.raises(psycopg.errors.QueryCanceled):
+                answer.result(20)
+            assert watch.wait("cancelled")
 
 
 def test_ctrl_c_in_psql(

@@ -12,7 +12,7 @@ from typing import Any
 
 from proxy.calls.names import PREFIX, SCHEMA
 from proxy.calls.signatures import FUNCTIONS, VIEW, VIEW_COLUMNS, Signature
-from tests.harness.corpus.recorder import FIRST_JOB
+from tests.harness.corpus.recorder import FIRST_JOB, one_row
 from tests.harness.corpus.talk import Messages
 
 COLUMNS = ", ".join(f"{name} {type_}" for name, type_ in VIEW_COLUMNS)
@@ -52,7 +52,9 @@ def compared(said: Messages) -> list[tuple[bytes, Any]]:
 
 def _function(prefix: str, signature: Signature, data: str) -> str:
     arguments = ", ".join(map(str, signature.arguments))
-    rows = signature.role == "rows"
+    rows = bool(signature.columns)
+    if rows and signature.role == "action":
+        return _action_with_rows(prefix, signature, arguments)
     returns = f"TABLE ({COLUMNS})" if rows else signature.returns
     return (
         f"CREATE FUNCTION {prefix}{signature.name}({arguments}) RETURNS {returns} LANGUAGE plpgsql VOLATILE"
@@ -64,7 +66,7 @@ def _function(prefix: str, signature: Signature, data: str) -> str:
 
 
 def _body(signature: Signature, data: str) -> str:
-    if signature.role == "rows":
+    if signature.columns:
         return f"RETURN QUERY SELECT * FROM jsonb_to_recordset({data} -> '{signature.section}') AS t({COLUMNS});"
     if signature.role == "read" and signature.arguments:
         return f"""
@@ -76,10 +78,21 @@ def _body(signature: Signature, data: str) -> str:
     return _action(signature)
 
 
+def _action_with_rows(prefix: str, signature: Signature, arguments: str) -> str:
+    """In SQL, since PL/pgSQL takes no argument and column of one name; so another function counts."""
+    columns = ", ".join(map(" ".join, signature.columns))
+    rows = f"jsonb_to_recordset({_literal(json.dumps([one_row(signature)]))}) AS t({columns})"
+    return f"""
+        CREATE OR REPLACE FUNCTION public.pgclone_counted(source_conninfo text) RETURNS text LANGUAGE plpgsql VOLATILE
+        SET search_path = pg_catalog AS {_literal(f"DECLARE result text; BEGIN {_action(signature)} END")};
+        CREATE FUNCTION {prefix}{signature.name}({arguments}) RETURNS TABLE ({columns}) LANGUAGE sql VOLATILE STRICT
+        ROWS 100 AS {_literal(f"SELECT t.* FROM public.pgclone_counted($1), {rows}")};"""
+
+
 def _action(signature: Signature) -> str:
     bad = "source_conninfo = 'bad'" if any(a.name == "source_conninfo" for a in signature.arguments) else "false"
     return f"""
-        IF current_setting('transaction_read_only')::boolean THEN
+        IF {not signature.read_only} AND current_setting('transaction_read_only')::boolean THEN
             RAISE 'cannot execute {signature.flat}() in a read-only transaction' USING ERRCODE = '25006';
         END IF;
         result := nextval('public.pgclone_calls');
