@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from proxy.calls.signatures import VIEW_COLUMNS, Columns, Signature
+from proxy.calls.signatures import VIEW_COLUMNS, VIEW_SECTION, Columns, Signature
 from proxy.calls.splice import DATA
 
 TYPES = {
@@ -50,6 +50,10 @@ _COUNTED = (
     "::pg_catalog.int4"
 )
 _HASH = f"pg_catalog.md5({_KEY})"
+_FIELDS = ", ".join(
+    f"(job OPERATOR(pg_catalog.->>) {number})::{TYPES[type_]} AS {name}"
+    for number, (name, type_) in enumerate(VIEW_COLUMNS)
+)
 
 
 class Around(NamedTuple):
@@ -66,8 +70,12 @@ def member(key: str) -> str:
 
 
 def view_query() -> str:
-    """An item of FROM, without an alias: the jobs, as a view returns them."""
-    return f"(SELECT * FROM pg_catalog.jsonb_to_recordset({member('j')}) AS t({declared(VIEW_COLUMNS)}))"
+    """An item of FROM, without an alias: the jobs, as a view returns them.
+
+    Rows are arrays rather than objects: with many jobs these take half the time, and columns that are not asked for
+    nearly none.
+    """
+    return f"(SELECT {_FIELDS} FROM pg_catalog.jsonb_array_elements({member(VIEW_SECTION)}) AS job)"
 
 
 def scalar_in_from(around: Around) -> Around:

@@ -28,7 +28,7 @@ class Rewritten:
     """Of a BEGIN: its options, as SET TRANSACTION takes them."""
     sites: tuple[Site, ...] = ()
     sections: frozenset[str] = frozenset()
-    """The sections of the snapshot that it reads: j rows, p progress, l jobs, v version."""
+    """The sections of the snapshot that it reads: by the names in `snapshot.SECTIONS`."""
     asked: Asked | None = NOTHING
     """The jobs whose progress it reads; None: any."""
     parameters: int = 0

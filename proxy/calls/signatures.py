@@ -69,6 +69,7 @@ WITH_DATA = DATA.optional("true")
 WITH_OPTIONS = OPTIONS.optional("NULL")
 
 VIEW = "jobs_view"
+VIEW_SECTION = "j"
 VIEW_COLUMNS: Columns = (
     ("job_id", "integer"),
     ("status", "text"),
@@ -117,7 +118,7 @@ FUNCTIONS: tuple[Signature, ...] = (
     Signature("schema_async", "action", (*ONE_SCHEMA, WITH_DATA, WITH_OPTIONS), "integer", strict=False),
     Signature("progress", "read", (JOB,), "text", section="p"),
     Signature("jobs", "read", (), "text", section="l"),
-    Signature("progress_detail", "read", (), "record", section="j", columns=VIEW_COLUMNS),
+    Signature("progress_detail", "read", (), "record", section="d", columns=VIEW_COLUMNS),
     Signature("cancel", "action", (JOB,), "text"),
     Signature("resume", "action", (JOB,), "integer"),
     Signature("clear_jobs", "action", (), "integer"),

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from clone_engine.jobs import Job, listed_json, progress_json, view_row
 from clone_engine.manager import Caller, Manager
 from proxy.calls.characters import Codecs, representable
+from proxy.calls.signatures import VIEW_SECTION
 
 
 class Section(NamedTuple):
@@ -94,6 +95,10 @@ class _Rendered:
         return known
 
 
+def _values(job: Job, now: float, codecs: Codecs) -> str:
+    return _json(list(view_row(job, now).values()), codecs)
+
+
 def _row(job: Job, now: float, codecs: Codecs) -> str:
     return _json(view_row(job, now), codecs)
 
@@ -111,8 +116,10 @@ def _json(value: Any, codecs: Codecs) -> str:
 
 
 SECTIONS: Mapping[str, Section] = {
-    "j": Section("[", _row, "]"),
+    VIEW_SECTION: Section("[", _values, "]"),
+    "d": Section("[", _row, "]"),
     "p": Section("{", _progress, "}", keyed=True),
     "l": Section('"[', _listed, ']"', timed=False),
 }
-"""j rows of the view, p progress by number, l the text of pgclone_jobs(); v, the version, has no jobs in it."""
+"""j rows of the view as arrays, d the same as objects, p progress by number, l the text of pgclone_jobs(); v, the
+version, has no jobs in it."""

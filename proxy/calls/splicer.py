@@ -13,6 +13,7 @@ from proxy.calls.arguments import Bound, bind, is_harmless
 from proxy.calls.names import quoted
 from proxy.calls.occurrences import Call, Item, Occurrences, View
 from proxy.calls.recording import Site
+from proxy.calls.signatures import VIEW_SECTION
 from proxy.calls.splice import Splice
 from proxy.calls.tokens import OPEN, STAR, Tokens
 
@@ -74,7 +75,7 @@ class Splicer:
             self.replace(first - 1, first - 1, "SELECT * FROM", node.location)
         alias = "" if node.alias else f" AS {quoted(view.reference.name)}"
         self.replace(first, last, expressions.view_query() + alias, node.location)
-        self.sections.add("j")
+        self.sections.add(VIEW_SECTION)
 
     def _column(self, column: View) -> None:
         """schema.view.column: the view has become a subquery, which has no schema."""

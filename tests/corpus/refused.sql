@@ -92,7 +92,7 @@ EXPLAIN ANALYZE SELECT pgclone_schema_async('c', 'x')
 EXPLAIN (ANALYZE on, COSTS off) SELECT pgclone_cancel(7)
 --@ B045 | both | error=0A000 pos=28 differs=refused | EXPLAIN (ANALYZE 1)
 EXPLAIN (ANALYZE 1) SELECT pgclone_cancel(7)
---@ B046 | both | rows=1 type=25 val=Function_S_Scan_S_on_S_jsonb_to_recordset_S_t differs=plan | EXPLAIN (ANALYZE false)
+--@ B046 | both | rows=1 type=25 val=Function_S_Scan_S_on_S_jsonb_array_elements_S_job differs=plan | EXPLAIN (ANALYZE false)
 EXPLAIN (ANALYZE false, COSTS off) SELECT pgclone_cancel(7) FROM pgclone_jobs_view
 --@ B047 | both | rows=1 type=25 differs=plan | the last one counts
 EXPLAIN (ANALYZE, ANALYZE off) SELECT pgclone_cancel(7) FROM pgclone_jobs_view

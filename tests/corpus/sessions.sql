@@ -88,11 +88,11 @@ EXPLAIN (FORMAT yaml, VERBOSE) SELECT status FROM pgclone_jobs_view
 EXPLAIN (nosuch) SELECT * FROM pgclone_jobs_view
 --@ E104 | both | error=42703 pos=16 | EXPLAIN of a statement that does not analyse
 EXPLAIN SELECT nosuch FROM pgclone_jobs_view
---@ E105 | both | rows=2 type=25 val=Function_S_Scan_S_on_S_jsonb_to_recordset_S_t differs=plan since=16 | EXPLAIN GENERIC_PLAN
+--@ E105 | both | rows=2 type=25 val=Function_S_Scan_S_on_S_jsonb_array_elements_S_job differs=plan since=16 | EXPLAIN GENERIC_PLAN
 EXPLAIN (GENERIC_PLAN, COSTS off) SELECT * FROM pgclone_jobs_view WHERE job_id = 7
---@ E106 | simple | rows=2 type=25 val=Function_S_Scan_S_on_S_jsonb_to_recordset_S_t differs=plan since=16 | EXPLAIN GENERIC_PLAN with a parameter
+--@ E106 | simple | rows=2 type=25 val=Function_S_Scan_S_on_S_jsonb_array_elements_S_job differs=plan since=16 | EXPLAIN GENERIC_PLAN with a parameter
 EXPLAIN (GENERIC_PLAN, COSTS off) SELECT * FROM pgclone_jobs_view WHERE job_id = $1
---@ E107 | simple | rows=1 type=25 val=Function_S_Scan_S_on_S_jsonb_to_recordset_S_t differs=plan | EXPLAIN of DECLARE
+--@ E107 | simple | rows=1 type=25 val=Function_S_Scan_S_on_S_jsonb_array_elements_S_job differs=plan | EXPLAIN of DECLARE
 EXPLAIN (COSTS off) DECLARE e CURSOR FOR SELECT * FROM pgclone_jobs_view
 --@ E108 | simple | rows=1 type=25 differs=plan | EXPLAIN of CREATE TABLE AS
 EXPLAIN CREATE TABLE e108 AS SELECT * FROM pgclone_jobs_view

@@ -56,7 +56,7 @@ def definition(signature: Signature) -> str:
         return (
             f"CREATE FUNCTION {signature.flat}() RETURNS TABLE ({COLUMNS}) LANGUAGE sql STRICT VOLATILE"
             " SET search_path = public AS "
-            + literal(f"SELECT * FROM jsonb_to_recordset({SNAPSHOT_SQL} -> 'j') AS t({COLUMNS})")
+            + literal(f"SELECT * FROM jsonb_to_recordset({SNAPSHOT_SQL} -> 'd') AS t({COLUMNS})")
         )
     given = ", ".join(a.name for a in signature.arguments)
     record = f"INSERT INTO calls(call) VALUES (jsonb_build_array('{signature.name}', {given or 'NULL'})::text);"

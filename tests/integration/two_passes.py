@@ -26,7 +26,7 @@ from proxy.calls.recording import (
 )
 from proxy.calls.refusals import changing_arguments
 from proxy.calls.rewrite import Rendered, Rewritten, join, rewrite
-from proxy.calls.signatures import Call
+from proxy.calls.signatures import VIEW_COLUMNS, Call
 from proxy.calls.splice import Template
 from tests.harness.corpus.recorder import one_row
 
@@ -41,7 +41,8 @@ JOBS: list[dict[str, Any]] = [
 ]  # fmt: skip
 PROGRESS = {str(job["job_id"]): json.dumps({"job_id": job["job_id"], "status": job["status"]}) for job in JOBS}
 SNAPSHOT: dict[str, Any] = {
-    "j": JOBS,
+    "j": [[job.get(name) for name, _ in VIEW_COLUMNS] for job in JOBS],
+    "d": JOBS,
     "p": PROGRESS,
     "l": json.dumps([{"job_id": job["job_id"]} for job in JOBS]),
     "v": "pgclone 1.0",

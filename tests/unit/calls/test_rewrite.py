@@ -24,7 +24,7 @@ def one(sql: str, **known: object) -> Rewritten:
     "sql, kind, sections, parameters",
     [
         ("SELECT * FROM pgclone_jobs_view WHERE job_id = $3", "read", "j", 3),
-        ("SELECT * FROM pgclone_progress_detail()", "read", "j", 0),
+        ("SELECT * FROM pgclone_progress_detail()", "read", "d", 0),
         ("SELECT pgclone_progress($1), '$9', $2", "read", "p", 2),
         ("SELECT pgclone_version() FROM pgclone.jobs_view, pgclone.jobs()", "read", "jlv", 0),
         ("SELECT pgclone_cancel(job_id) FROM pgclone_jobs_view", "action", "j", 0),
