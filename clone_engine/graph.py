@@ -20,7 +20,7 @@ from clone_engine.retarget import Renames
 from clone_engine.selection import Item
 from clone_engine.slots import Sorter
 from clone_engine.source import Source
-from clone_engine.statements import NEEDS_METHOD, SESSION, TOLERATED, Available, statements
+from clone_engine.statements import NEEDS_METHOD, SESSION, TOLERATED, Available, missing_schema, statements
 from clone_engine.steps import AnyStep, Copy, Run, Statement
 from clone_engine.swap import swap_statements
 from clone_engine.target import Existing, referenced
@@ -162,10 +162,8 @@ class Graph:
     def _definitions(self) -> Run:
         run = self._run(self._in.definitions_key, "creating table", self._slots.get("pre", ()), (), built=True)
         made = (i.ddl.identity[1] for i in self._slots.get("pre", ()) if i.ddl.kind == "schema")
-        first = [
-            Statement(f"CREATE SCHEMA {quote_ident(name)}", f"schema {name}")
-            for name in sorted(self._in.source.schemas - self._in.existing.schemas - set(made))
-        ]
+        missing = sorted(self._in.source.schemas - self._in.existing.schemas - set(made))
+        first = [statement for name in missing for statement in missing_schema(name)]
         for name in self._in.stale:
             first.append(Statement(f"DROP SCHEMA IF EXISTS {quote_ident(name)} CASCADE", f"schema {name}", True))
         for staging in self._in.names.staging.values():

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from clone_engine.ddl import Ddl
-from clone_engine.names import quote_literal
+from clone_engine.names import quote_ident, quote_literal
 from clone_engine.retarget import Renames, retargeted
 from clone_engine.selection import Item
 from clone_engine.steps import Statement
@@ -58,3 +58,13 @@ def statements(
             value = quote_literal(method) if method in available.access_methods else "DEFAULT"
             yield Statement(f"SET LOCAL default_table_access_method = {value}", "")
         yield Statement(ddl.sql, retargeted(item.ddl, final).label, tolerated(item.ddl))
+
+
+def missing_schema(name: str) -> Iterator[Statement]:
+    """Makes a schema that was not there when the clone was planned, unless another job has made it meanwhile.
+
+    IF NOT EXISTS alone fails beside a transaction that has just made it and is not done yet; so jobs take turns.
+    """
+    key = f"pg_catalog.hashtextextended({quote_literal(f'pgclone: schema {name}')}, 0)"
+    yield Statement(f"SELECT pg_catalog.pg_advisory_xact_lock({key})", "")
+    yield Statement(f"CREATE SCHEMA IF NOT EXISTS {quote_ident(name)}", f"schema {name}")

@@ -123,6 +123,24 @@ def test_the_conninfo_can_be_a_column(client: SqlClient, source: Database, targe
     assert target_database.value("SELECT count(*) FROM public.orders") == 100
 
 
+def test_tables_at_once_into_a_schema_that_is_not_there_yet(
+    proxy: ProxyProcess, source: Database, target_database: Database
+) -> None:
+    # Each job finds that it has to make the schema; the one that comes second must not fail over it.
+    client = Psycopg(proxy, target_database)
+    with target_database.connect() as holder:
+        holder.execute("BEGIN; CREATE SCHEMA sales")  # all of them have planned before one can go on
+        sql = "SELECT pgclone_table_async($1, 'sales', n) FROM unnest($2::text[]) n"
+        jobs = client.rows(sql, conninfo(source), ["customers", "orders"])
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        wait_until(lambda: target_database.value(waiting) == 2, 30, "both jobs to wait")
+        holder.execute("ROLLBACK")
+    assert [finished(client, job) for (job,) in jobs] == [("completed", None, "1000"), ("completed", None, "5000")]
+    client.close()
+
+
 def test_schema_async_with_several_options(client: SqlClient, source: Database, target_database: Database) -> None:
     statement = f"""SELECT pgclone_schema_async('{conninfo(source)}', 'sales', true,
                     '{{"parallel": 8, "conflict": "replace", "triggers": false}}')"""
