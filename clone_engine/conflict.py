@@ -25,8 +25,8 @@ LEFT = "exists on the target and is left as it is"
 HINT = 'Give option conflict as "skip", "replace" or "rename", or choose another target name.'
 
 
-class Drop(NamedTuple):
-    """A statement that drops one object of the target, and the object in words."""
+class Action(NamedTuple):
+    """A statement about one object of the target, and the object in words."""
 
     sql: str
     object: str
@@ -41,10 +41,16 @@ class Conflicts(NamedTuple):
     """Tables of the target that make way: dropped (replace) or renamed (rename)."""
     views: tuple[Name, ...] = ()
     """Views and materialized views of the target that are dropped in the swap and made anew."""
-    drops: tuple[Drop, ...] = ()
+    drops: tuple[Action, ...] = ()
     """What is dropped before the tables make way, in order: those views and what depends on them or on the tables."""
+    anew: frozenset[Identity] = frozenset()
+    """What is dropped, and so must be among what the clone makes."""
+    restored: tuple[Action, ...] = ()
+    """What is put back when the new tables are in place: foreign keys of tables outside the clone."""
     replaced: frozenset[Identity] = frozenset()
     """Routines that are made with CREATE OR REPLACE."""
+    notes: tuple[tuple[str, str], ...] = ()
+    """What refers to old tables and goes on to do so."""
 
 
 def resolve(

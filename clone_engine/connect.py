@@ -55,6 +55,8 @@ COMMON: tuple[tuple[int, str, str], ...] = (
     (140000, "idle_session_timeout", "0"),
     (170000, "transaction_timeout", "0"),
 )
+LOCK_TIMEOUT: Final = "30s"
+"""Long enough for an ordinary transaction of others to end; a lock that the caller himself holds is never given up."""
 SOURCE: tuple[tuple[int, str, str], ...] = (
     (0, "default_transaction_read_only", "on"),
     (0, "lock_timeout", "0"),
@@ -63,8 +65,7 @@ SOURCE: tuple[tuple[int, str, str], ...] = (
     (0, "quote_all_identifiers", "off"),
 )
 TARGET: tuple[tuple[int, str, str], ...] = (
-    # Long enough for an ordinary transaction to end; a lock that the caller himself holds is never given up.
-    (0, "lock_timeout", "30s"),
+    (0, "lock_timeout", LOCK_TIMEOUT),
     # A step counts as done only behind the barrier of `durable.py`, so single commits need not wait for the disk.
     (0, "synchronous_commit", "off"),
     (0, "check_function_bodies", "off"),

@@ -20,7 +20,7 @@ from clone_engine.retarget import Renames
 from clone_engine.selection import Item
 from clone_engine.slots import Sorter
 from clone_engine.source import Source
-from clone_engine.statements import NEEDS_METHOD, SESSION, TOLERATED, Available, missing_schema, statements
+from clone_engine.statements import NEEDS_METHOD, SESSION, TOLERATED, Available, alone, missing_schema, statements
 from clone_engine.steps import AnyStep, Copy, Run, Statement
 from clone_engine.swap import swap_statements
 from clone_engine.target import Existing, referenced
@@ -106,12 +106,12 @@ class Graph:
         yield from self._key_steps()
         yield from self._index_steps(self._made)
         yield from self._attach_steps()
+        yield from self._foreign_key_steps()
         if self.swap_key:
             yield self._swap()
         else:
             yield from self._in_place()
-        yield from self._foreign_key_steps()
-        yield from self._matview_steps()
+            yield from self._matview_steps()
         yield self._tail()
         yield from self._analyze_steps()
 
@@ -146,15 +146,18 @@ class Graph:
         built: bool = False,
         weight: int = 0,
         holds: tuple[str, ...] = (),
+        undisturbed: bool = False,
     ) -> Run:
+        """A step of these items; `undisturbed` by other jobs if it may change what they change too."""
         names = self._in.names
+        session, *made = self._statements(items, names.build if built else names.final)
         return Run(
             key=key,
             phase=phase,
             after=tuple(dict.fromkeys(after)),
             weight=weight,
             holds=holds,
-            statements=tuple(self._statements(items, names.build if built else names.final)),
+            statements=(session, *(alone(self._in.request.schema_name) if undisturbed else ()), *made),
         )
 
     # The steps, in order -------------------------------------------------------------------------------------------
@@ -168,7 +171,9 @@ class Graph:
             first.append(Statement(f"DROP SCHEMA IF EXISTS {quote_ident(name)} CASCADE", f"schema {name}", True))
         for staging in self._in.names.staging.values():
             first.append(Statement(f"CREATE SCHEMA {quote_ident(staging)}", ""))
-        return Run(key=run.key, phase=run.phase, statements=(run.statements[0], *first, *run.statements[1:]))
+        session, *rest = run.statements
+        before = (session, *alone(self._in.request.schema_name))
+        return Run(key=run.key, phase=run.phase, statements=(*before, *first, *rest))
 
     def _copy_steps(self, table: Name) -> Iterator[Copy]:
         inputs = self._in
@@ -274,8 +279,6 @@ class Graph:
 
     def _complete(self, table: Name) -> list[str]:
         """The keys after which foreign keys may refer to a table: its root's, with all partitions attached."""
-        if self.swap_key:
-            return [self.swap_key]
         root = self._root(table)
         attach = [f"index partitions of {root}"] if root in self._attachments else []
         return [*self._made_of(root), *attach]
@@ -287,7 +290,7 @@ class Graph:
 
     def _in_place(self) -> Iterator[Run]:
         if late := self._slots.get("late"):
-            yield self._run("late definitions", "creating table", late, self._all_complete())
+            yield self._run("late definitions", "creating table", late, self._all_complete(), undisturbed=True)
         if values := tuple(self._sequence_statements()):
             yield Run(
                 key="sequence values",
@@ -300,7 +303,7 @@ class Graph:
             # keep him out.  And not beside foreign keys: each locks two tables, this locks all, in another order.
             before = ["late definitions"] if "late" in self._slots else self._all_complete()
             before += self._foreign_key_keys()
-            yield self._run("owners and privileges", "creating constraints", owners, before)
+            yield self._run("owners and privileges", "creating constraints", owners, before, undisturbed=True)
 
     def _sequence_statements(self) -> Iterator[Statement]:
         """setval for every sequence that is made, and under replace and rename for those left in place."""
@@ -321,25 +324,28 @@ class Graph:
                 )
 
     def _swap(self) -> Run:
-        """Everything that must change at once: tables, views, their owners, privileges, policies and triggers."""
+        """Everything that must change at once: tables, views with their rows, owners, privileges, policies, triggers.
+
+        Foreign keys are checked before, in the staging schemas.  Materialized views are not built there: functions
+        that they call would still read the old tables.
+        """
         inputs = self._in
         tables = [i.ddl.relation for i in self._slots.get("pre", ()) if i.ddl.kind in TABLES and i.ddl.relation]
-        rest = [item for slot in ("late", "owners", "tail") for item in self._slots.get(slot, ())]
+        rest = [item for slot in ("late", "owners") for item in self._slots.get(slot, ())]
         session, *made_anew = self._statements(rest, inputs.names.final)
+        made_anew += [statement for step in self._matview_steps() for statement in step.statements]
+        made_anew += self._statements(self._slots.get("tail", ()), inputs.names.final)
+        # Last, since a rollback does not undo setval: of sequences that are there already it must be the only change.
+        values = self._sequence_statements()
         moves = swap_statements(
             tables, inputs.names, inputs.conflicts, inputs.existing, inputs.request.options.conflict
         )
         return Run(
             key=self.swap_key,
             phase="swapping tables",
-            after=tuple(dict.fromkeys(key for table in tables for key in self._before_swap(table))),
-            statements=(session, *moves, *self._sequence_statements(), *made_anew),
+            after=(*self._all_complete(), *self._foreign_key_keys()),
+            statements=(session, *alone(inputs.request.schema_name), *moves, *made_anew, *values),
         )
-
-    def _before_swap(self, table: Name) -> list[str]:
-        root = self._root(table)
-        attach = [f"index partitions of {root}"] if root in self._attachments else []
-        return [self._in.definitions_key, *self._made_of(root), *attach]
 
     def _foreign_key_keys(self) -> list[str]:
         return [f"foreign key {c[-1]} of {items[0].ddl.relation}" for c, items in self._foreign_keys.items()]
@@ -354,6 +360,7 @@ class Graph:
                 "creating constraints",
                 items,
                 after or [self._in.definitions_key],
+                built=True,
                 weight=sum(map(self._weight, ends)),
                 holds=tuple(sorted({str(self._root(end)) for end in ends})),
             )
@@ -387,8 +394,6 @@ class Graph:
 
     def _before_matviews(self) -> str:
         """The last step that matviews wait for: their owners must be able to read what they read."""
-        if self.swap_key:
-            return self.swap_key
         return next(
             (
                 key
@@ -402,13 +407,15 @@ class Graph:
         """What is left, in pg_dump's order.  Made even if nothing is: what comes after waits for it alone."""
         items = [] if self.swap_key else self._slots.get("tail", [])
         # Publications, and event triggers, which must not see what the clone does.
-        return self._run(TAIL, "creating triggers", [*items, *self._slots.get("last", ())], self._before_tail())
+        return self._run(
+            TAIL, "creating triggers", [*items, *self._slots.get("last", ())], self._before_tail(), undisturbed=True
+        )
 
     def _before_tail(self) -> list[str]:
+        if self.swap_key:
+            return [self.swap_key]
         foreign = self._foreign_key_keys()
         matviews = [step.key for step in self._matview_steps()]
-        if self.swap_key:
-            return [self.swap_key, *foreign, *matviews]
         slots = {"late": "late definitions", "owners": "owners and privileges"}
         return [
             *self._all_complete(),

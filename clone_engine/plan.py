@@ -117,6 +117,7 @@ def build(dumped: Dumped, request: CloneRequest, parallel: int) -> Plan:
     unmet = without_needs(dumped.ddls, dumped.existing) if request.kind == "functions" else {}
     wanted = Wanted(request.options, owned, names.final, dumped.existing, conflicts, facts, missing, unmet)
     chosen = select(wanted, items)
+    _check_anew(conflicts, dumped.ddls, [item.ddl for item in chosen.items])
     inputs = Inputs(
         items=chosen.items,
         source=facts,
@@ -140,8 +141,20 @@ def build(dumped: Dumped, request: CloneRequest, parallel: int) -> Plan:
         on_failure=tuple(graph.on_failure()),
         swap=graph.swap_key,
         mark=STAGING + staging if staging else "",
-        notes=(*facts.notes, *dumped.left_out, *chosen.notes, *graph.notes()),
+        notes=(*facts.notes, *dumped.left_out, *conflicts.notes, *chosen.notes, *graph.notes()),
     )
+
+
+def _check_anew(conflicts: Conflicts, ddls: Iterable[Ddl], chosen: Iterable[Ddl]) -> None:
+    """PgError 2BP01 if something would be dropped that the options leave out of the clone."""
+    lost = conflicts.anew.difference(ddl.identity for ddl in chosen)
+    if labels := [ddl.label for ddl in ddls if ddl.identity in lost]:
+        raise PgError(
+            "2BP01",
+            f"pgclone: {labels[0]} depends on what the clone would replace, and options leave it out",
+            detail="Nothing is changed.",
+            hint="Let the clone bring it, or drop it on the target first.",
+        )
 
 
 def _missing_columns(facts: Source, request: CloneRequest) -> frozenset[str]:

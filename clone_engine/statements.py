@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from clone_engine.connect import LOCK_TIMEOUT
 from clone_engine.ddl import Ddl
 from clone_engine.names import quote_ident, quote_literal
 from clone_engine.retarget import Renames, retargeted
@@ -25,6 +26,21 @@ SESSION = (
 """What pg_dump's statements rely on, for the present transaction."""
 NEEDS_TABLESPACE = frozenset({"table", "index", "key", "materialized view"})
 NEEDS_METHOD = frozenset({"table", "materialized view"})
+
+
+def alone(schema: str) -> tuple[Statement, ...]:
+    """What makes a transaction wait until no other job defines things in this schema; '' stands for all schemas.
+
+    Two that replace a routine or change privileges at once would fail: "tuple concurrently updated".  The wait is for
+    transactions of jobs only, each of which gives up by itself.
+    """
+    every, one = (f"pg_catalog.hashtextextended({quote_literal(f'pgclone {name}')}, 0)" for name in ("", schema))
+    locks = f"pg_catalog.pg_advisory_xact_lock_shared({every}), pg_catalog.pg_advisory_xact_lock({one})"
+    return (
+        Statement("SET LOCAL lock_timeout = 0", ""),
+        Statement(f"SELECT {locks if schema else f'pg_catalog.pg_advisory_xact_lock({every})'}", ""),
+        Statement(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'", ""),
+    )
 
 
 class Available(NamedTuple):

@@ -39,6 +39,8 @@ def swap_statements(
         yield Statement(f"ALTER TABLE {built.sql} SET SCHEMA {quote_ident(final.schema)}", f"table {final}")
     for staging in names.staging.values():
         yield Statement(f"DROP SCHEMA {quote_ident(staging)}", "")
+    for action in conflicts.restored:
+        yield Statement(action.sql, action.object)
 
 
 def _dropped(kind: str, names: list[Name]) -> Iterator[Statement]:

@@ -142,16 +142,97 @@ def test_replace_of_some_tables_makes_the_others_too(both: tuple[Database, Datab
     assert contents(target, "app") == contents(source, "app")
 
 
-def test_replace_fails_rather_than_drop_what_is_not_of_the_clone(both: tuple[Database, Database]) -> None:
+NOT_MADE_ANEW = {
+    "CREATE VIEW mine.report AS SELECT * FROM app.parent": "view mine.report",
+    "CREATE VIEW mine.report AS SELECT * FROM app.both": "view mine.report",
+    "CREATE TABLE mine.t (); CREATE POLICY p ON mine.t USING (EXISTS (TABLE app.child))": "policy p on mine.t",
+    "CREATE FUNCTION mine.f(app.child) RETURNS int LANGUAGE sql AS 'SELECT 1'": "function mine.f(app.child)",
+}
+
+
+@pytest.mark.parametrize("there", NOT_MADE_ANEW)
+def test_replace_refuses_before_anything_is_made(there: str, both: tuple[Database, Database]) -> None:
     source, target = both
-    target.execute("CREATE SCHEMA mine; CREATE VIEW mine.report AS SELECT * FROM app.parent")
-    before = schema_definitions(target, "app"), contents(target, "app")
+    target.execute(f"CREATE SCHEMA mine; {there}")
+    with pytest.raises(PgError) as caught, planned(source, target, schema_request("app", conflict="replace")):
+        pass
+    assert caught.value.sqlstate == "2BP01"
+    assert NOT_MADE_ANEW[there] in caught.value.message and NOT_MADE_ANEW[there] in caught.value.detail
+
+
+def test_rename_says_what_stays_with_the_old_table(both: tuple[Database, Database]) -> None:
+    source, target = both
+    target.execute("CREATE SCHEMA mine; CREATE VIEW mine.report AS SELECT id FROM app.parent")
+    target.execute("CREATE TABLE mine.t (p int CONSTRAINT k REFERENCES app.parent); INSERT INTO mine.t VALUES (1)")
+    plan = clone(source, target, schema_request("app", conflict="rename"))
+    stays = "stays with the old table, under that table's new name"
+    assert {"view mine.report": stays, "foreign key k on mine.t": stays}.items() <= dict(plan.notes).items()
+    assert target.value("SELECT count(*) FROM mine.report") == 3
+    assert target.value("SELECT 'app.parent_old'::regclass = confrelid FROM pg_constraint WHERE conname = 'k'")
+
+
+def test_rename_refuses_to_drop_a_view_that_others_read(both: tuple[Database, Database]) -> None:
+    source, target = both
+    target.execute("CREATE SCHEMA mine; CREATE VIEW mine.report AS SELECT id FROM app.both")
+    with pytest.raises(PgError, match=r"view mine\.report depends on") as caught:
+        clone(source, target, schema_request("app", conflict="rename"))
+    assert caught.value.sqlstate == "2BP01"
+
+
+INCOMING = """
+CREATE SCHEMA mine;
+CREATE TABLE mine.t (p int CONSTRAINT "k ""1"" x" REFERENCES app.parent ON DELETE CASCADE DEFERRABLE, q int);
+COMMENT ON CONSTRAINT "k ""1"" x" ON mine.t IS 'it''s kept';
+INSERT INTO mine.t VALUES (2, 99);
+CREATE TABLE mine.parts (p int REFERENCES app.child) PARTITION BY LIST (p);
+CREATE TABLE mine.part_1 PARTITION OF mine.parts FOR VALUES IN (1);
+INSERT INTO mine.parts VALUES (1);
+"""
+
+
+@pytest.mark.parametrize("latest_first", [False, True])
+def test_replace_keeps_foreign_keys_of_other_tables(latest_first: bool, both: tuple[Database, Database]) -> None:
+    source, target = both
+    target.execute(INCOMING)
+    target.execute("ALTER TABLE mine.t ADD CONSTRAINT unproven FOREIGN KEY (q) REFERENCES app.parent NOT VALID")
+    before = schema_definitions(target, "mine")
+    clone(source, target, schema_request("app", conflict="replace"), latest_first=latest_first)
+    assert schema_definitions(target, "mine") == before
+    assert schema_definitions(target, "app") == schema_definitions(source, "app")
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        target.execute("INSERT INTO mine.t VALUES (21)")
+
+
+@pytest.mark.parametrize(
+    ("before_it", "sqlstate"),
+    [
+        ("DELETE FROM app.child; DELETE FROM app.parent WHERE id = 2", "23503"),
+        ("ALTER TABLE app.parent DROP CONSTRAINT parent_pkey CASCADE", "42830"),
+        ("SET session_replication_role = replica; DELETE FROM app.parent WHERE id = 5", "23503"),
+        ("CREATE MATERIALIZED VIEW app.bad AS SELECT 1 / nullif(d, 3) FROM app.child;"
+         "SET session_replication_role = replica; UPDATE app.child SET d = 0", "22012"),
+    ],
+)  # fmt: skip
+def test_a_replace_that_fails_changes_nothing(before_it: str, sqlstate: str, both: tuple[Database, Database]) -> None:
+    """Foreign keys, of the clone and of others, and materialized views are made before or with the swap, not behind."""
+    source, target = both
+    target.execute(INCOMING)
+    source.execute(before_it)
+    before = [(schema_definitions(target, s), contents(target, s)) for s in ("app", "mine")]
     with planned(source, target, schema_request("app", conflict="replace")) as (plan, keeper):
-        with pytest.raises(psycopg.errors.DependentObjectsStillExist):
+        with pytest.raises(psycopg.Error) as caught:
             carry_out(plan, keeper, target)
+        assert caught.value.sqlstate == sqlstate
         undo(plan, target)
-    assert (schema_definitions(target, "app"), contents(target, "app")) == before
-    assert target.rows("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'pgclone%'") == []
+    assert [(schema_definitions(target, s), contents(target, s)) for s in ("app", "mine")] == before
+
+
+def test_replace_does_not_drop_what_options_leave_out(both: tuple[Database, Database]) -> None:
+    """Guards against a materialized view that was dropped with its tables and not made anew."""
+    source, target = both
+    with pytest.raises(PgError, match=r"materialized view app\.stored depends on .* options leave it out") as caught:
+        clone(source, target, schema_request("app", conflict="replace", matviews=False))
+    assert caught.value.sqlstate == "2BP01"
 
 
 @pytest.mark.parametrize("conflict", ["replace", "rename"])

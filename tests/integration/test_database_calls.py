@@ -53,7 +53,7 @@ def test_database_without_data(client: SqlClient, source_database: Database, tar
 
 
 def test_options_of_tables_are_refused(client: SqlClient, source_database: Database) -> None:
-    with pytest.raises(SqlError, match='option "where" cannot be used in a database clone'):
+    with pytest.raises(SqlError, match='option "where" must be an object of conditions by table'):
         client.rows('SELECT pgclone_database($1, true, \'{"where": "true"}\')', source_database.conninfo())
 
 

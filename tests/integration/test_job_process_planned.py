@@ -125,16 +125,33 @@ def test_a_resumed_replace_drops_what_the_killed_job_left(clone: Clone) -> None:
     assert clone.target.rows(staging) == []
 
 
-def test_a_replace_that_fails_behind_its_swap_says_so(clone: Clone) -> None:
-    """The foreign key is made when the old tables are gone: their loss must not go unsaid."""
+def test_a_replace_that_fails_leaves_the_old_tables(clone: Clone) -> None:
+    """Guards against foreign keys that were made only when the old tables were gone."""
     clone.source.execute("SET session_replication_role = replica; INSERT INTO shop.items (customer) VALUES (-1)")
     clone.target.execute("CREATE SCHEMA shop; CREATE TABLE shop.nothing AS SELECT 7 AS a")
     job = clone.request(CloneRequest("schema", "shop", options=Options(conflict="replace")))
     ended = job.wait()
     assert (ended.status, ended.sqlstate) == ("failed", "23503")
-    assert "The new tables are in place of the old ones already" in ended.error
-    assert job.outcomes()["table shop.nothing"] == ("done", "")
-    assert clone.target.rows("SELECT * FROM shop.nothing") == []
+    assert "foreign key items_customer_fkey on shop.items: " in ended.error
+    assert clone.target.rows("SELECT * FROM shop.nothing") == [(7,)]
+    assert clone.target.rows("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'pgclone%'") == []
+    assert clone.target.rows("SELECT relname FROM pg_class WHERE relnamespace = 'shop'::regnamespace") == [("nothing",)]
+
+
+def test_two_replaces_of_one_schema_define_things_in_turn(clone: Clone) -> None:
+    """Guards against "tuple concurrently updated", when two jobs replace a routine at once."""
+    clone.source.execute("CREATE FUNCTION shop.f() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    clone.request(SCHEMA, 2).wait()
+    request = CloneRequest("schema", "shop", options=Options(conflict="replace"))
+    with clone.target.connect() as other:
+        other.execute("BEGIN")
+        other.execute("CREATE OR REPLACE FUNCTION shop.f() RETURNS int LANGUAGE sql AS 'SELECT 2'")
+        jobs = [clone.request(request, 1), clone.request(request, 1)]
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        wait_until(lambda: clone.target.value(waiting) == 1, 30, "one of the jobs to wait for the other")
+        other.execute("ROLLBACK")
+    assert [job.wait().error for job in jobs] == ["", ""]
+    assert_same_schema(clone.source, clone.target, "shop")
 
 
 def waits_for_a_lock(database: Database) -> bool:
