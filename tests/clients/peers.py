@@ -8,6 +8,7 @@ What a client does must come to the same in both.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
@@ -18,7 +19,7 @@ from psycopg.conninfo import make_conninfo
 from proxy.embedded import SUPERUSER, Server
 from tests.clients.programs import TARGET
 from tests.harness.corpus.oracle import COUNT_ANEW, definitions
-from tests.harness.corpus.recorder import Recorder, recording_proxy, two_jobs
+from tests.harness.corpus.recorder import Recorder, recording_proxy
 from tests.harness.servers import Database, fresh_database
 from tests.harness.waiting import wait_until
 
@@ -62,13 +63,12 @@ class Peers:
 @contextmanager
 def peers_on(server: Server) -> Iterator[Peers]:
     """Peers in two new databases of a server."""
-    snapshot = two_jobs()
     with (
         fresh_database(server, "direct") as direct,
         fresh_database(server, "through") as through,
-        recording_proxy(through.conninfo(), snapshot) as (port, recorder),
+        recording_proxy(through.conninfo(), time.time()) as (port, recorder),
     ):
-        direct.execute(definitions(snapshot))
+        direct.execute(definitions(recorder.whole()))
         for database in (direct, through):
             database.execute(TARGET + NOISY)
         places = Place(server.port, direct.name), Place(port, through.name)
