@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final
@@ -120,8 +120,8 @@ class Copier:
                     self._snapshot = snapshot
                 case records.Prepare():
                     self._send(records.Prepared(self._prepare()))
-                case records.Work(step, careful):
-                    self._send(self._do(step, careful))
+                case records.Work(step, careful, refused):
+                    self._send(self._do(step, careful, refused))
         except StepError as failed:
             self._send(records.Failed.of(failed.error, failed.object))
             return False
@@ -145,7 +145,7 @@ class Copier:
         self._settled = False
         return plan
 
-    def _do(self, step: AnyStep, careful: bool) -> records.Finished:
+    def _do(self, step: AnyStep, careful: bool, refused: Collection[str]) -> records.Finished:
         with failing_at(""):
             target = self._connection("target")
             if not self._settled:
@@ -154,7 +154,7 @@ class Copier:
         if isinstance(step, Copy):
             return self._copy(step, target)
         with self._transaction(target, ""):
-            outcomes = tuple(run_statements(target, step, careful))
+            outcomes = tuple(run_statements(target, step, careful, refused))
         return records.Finished(outcomes=outcomes)
 
     def _copy(self, step: Copy, target: psycopg.Connection) -> records.Finished:
@@ -203,27 +203,38 @@ def failing_at(object_: str) -> Iterator[None]:
         raise StepError(from_psycopg(error), object_) from None
 
 
-def run_statements(target: psycopg.Connection, step: Run, careful: bool) -> Iterator[Outcome]:
+def run_statements(
+    target: psycopg.Connection, step: Run, careful: bool, refused: Collection[str] = ()
+) -> Iterator[Outcome]:
     """Run the statements of a step within the open transaction; what became of each object that they name.
 
-    A tolerated statement, or a careful step's that finds its object made already, does not fail the step.
+    A tolerated statement, or a careful step's that finds its object made already, does not fail the step.  `refused`
+    are objects that earlier steps could not make; what needs one of them is left out.
     StepError at the object of the statement that does.
     """
     made_before = DUPLICATES if careful else frozenset()
+    missing = set(refused)
     for statement in step.statements:
+        lacking = next((need for need in statement.needs if need in missing), "")
+        if lacking:
+            if statement.object:
+                missing.add(statement.object)
+                yield Outcome(statement.object, "skipped", message=f"needs {lacking}, which could not be made")
+            continue
         with failing_at(statement.object):
-            refused = _run(target, statement, made_before)
-        if refused and refused.sqlstate in made_before:
+            error = _run(target, statement, made_before)
+        if error and error.sqlstate in made_before:
             made_before |= NOT_AGAIN
-        if refused and refused.sqlstate not in made_before:
-            yield Outcome(statement.object, "skipped", refused.sqlstate, refused.message)
+        if error and error.sqlstate not in made_before:
+            missing.add(statement.object)
+            yield Outcome(statement.object, "skipped", error.sqlstate, error.message)
         elif statement.object:
             yield Outcome(statement.object, "done")
 
 
 def _run(target: psycopg.Connection, statement: Statement, made_before: frozenset[str]) -> PgError | None:
     """Run one statement; its error if that does not fail the step, with its effects undone."""
-    if not (statement.tolerated or made_before):
+    if not (statement.tolerated or statement.optional or made_before):
         target.execute(statement.sql.encode())
         return None
     target.execute("SAVEPOINT pgclone_statement")
@@ -231,7 +242,8 @@ def _run(target: psycopg.Connection, statement: Statement, made_before: frozense
         target.execute(statement.sql.encode())
     except psycopg.Error as error:
         refused = from_psycopg(error)
-        if refused.sqlstate not in made_before and not (statement.tolerated and tolerable(refused.sqlstate)):
+        tolerated = refused.sqlstate in statement.optional or (statement.tolerated and tolerable(refused.sqlstate))
+        if refused.sqlstate not in made_before and not tolerated:
             raise
         target.execute("ROLLBACK TO SAVEPOINT pgclone_statement")
         return refused

@@ -28,6 +28,8 @@ class Work(msgspec.Struct, frozen=True, tag="work"):
     step: AnyStep
     careful: bool = False
     """The step may have been committed already: that an object exists is no error."""
+    refused: tuple[str, ...] = ()
+    """Objects that the target has refused to make in earlier steps."""
 
 
 ToCopier = Open | Prepare | Work

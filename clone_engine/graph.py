@@ -20,10 +20,11 @@ from clone_engine.retarget import Renames
 from clone_engine.selection import Item
 from clone_engine.slots import Sorter
 from clone_engine.source import Source
-from clone_engine.statements import NEEDS_METHOD, SESSION, TOLERATED, Available, alone, missing_schema, statements
+from clone_engine.statements import NEEDS_METHOD, SESSION, Available, alone, missing_schema, statements
 from clone_engine.steps import AnyStep, Copy, Run, Statement
 from clone_engine.swap import swap_statements
 from clone_engine.target import Existing, referenced
+from clone_engine.tolerance import tolerance
 
 TAIL = "triggers and the rest"
 
@@ -61,6 +62,8 @@ class Graph:
                 self._children.setdefault(facts.parent, []).append(name)
         made = {i.ddl.identity[1] for i in inputs.items if i.ddl.kind == "access method"}
         self._available = Available(inputs.existing.tablespaces, inputs.existing.access_methods | made)
+        whole = frozenset(table for table in self._made if not self._lacks_rows(table))
+        self._tolerance = tolerance(inputs.items, whole, inputs.names.final)
         self._slots = Sorter(inputs.owned.tables, self._made, bool(inputs.names.staging)).sorted(inputs.items)
         self._copies = {table: list(self._copy_steps(table)) for table in sorted(self._made)}
         self._keys = self._by_table("keys")
@@ -119,17 +122,7 @@ class Graph:
 
     def _statements(self, items: Iterable[Item], renames: Renames) -> Iterator[Statement]:
         """The statements of a step under the names that hold while it runs."""
-        return statements(items, renames, self._in.names.final, self._available, self._is_tolerated)
-
-    def _is_tolerated(self, ddl: Ddl) -> bool:
-        """Whether the clone is good without this.
-
-        A foreign key to a table outside the clone, or to one of which options leave out rows, may find rows missing.
-        """
-        if ddl.kind == "foreign key":
-            table = referenced(ddl)
-            return table not in self._made or self._lacks_rows(table)
-        return ddl.kind in TOLERATED or (ddl.kind == "comment" and ddl.identity[0] == "extension")
+        return statements(items, renames, self._in.names.final, self._available, self._tolerance)
 
     def _lacks_rows(self, table: Name) -> bool:
         """Whether options leave out rows of a table: some that `where` does not choose, or whole partitions."""

@@ -24,11 +24,13 @@ from clone_engine.keeper import Keeper
 from clone_engine.progress import Account
 from clone_engine.resume import Resumption, on_new_snapshot, resumption, table_key
 from clone_engine.scheduler import Schedule
-from clone_engine.steps import AnyStep, Copy, Plan
+from clone_engine.steps import AnyStep, Copy, Plan, Run
 from clone_engine.undo import CLEANUP_TIMEOUT, end_backends, undo
 
 Say = Callable[[FromJob], None]
 
+WITHOUT = "without "
+"""Begins the keys, kept beside those of done steps, that tell a resumed job what the target refused to make."""
 NEWS_INTERVAL: Final = 0.4
 """Seconds between two Advanced lines: at least two a second, with room for a busy machine."""
 
@@ -65,6 +67,7 @@ class Job:
         self._kept_back: list[Reported] = []
         self._creation: Creation | None = None
         self._any_finished = False
+        self._refused = {key.removeprefix(WITHOUT) for key in start.done if key.startswith(WITHOUT)}
         self._swapped = False
         self._completed = False
         self._failures: asyncio.Queue[PgError] = asyncio.Queue()
@@ -212,7 +215,13 @@ class Job:
             self._busy[member] = step
             self._account.begin(step.key)
             self._say_begun(_reported_key(step))
-            self._crew.tell(member, records.Work(step, bool(self._work and step.key in self._work.careful)))
+            careful = bool(self._work and step.key in self._work.careful)
+            self._crew.tell(member, records.Work(step, careful, self._refused_for(step)))
+
+    def _refused_for(self, step: AnyStep) -> tuple[str, ...]:
+        """The objects that the target has refused to make and that the step would need."""
+        needed = {need for statement in step.statements for need in statement.needs} if isinstance(step, Run) else set()
+        return tuple(sorted(needed & self._refused))
 
     def _say_begun(self, key: str) -> None:
         if self._keeps_steps and key not in self._begun and self._work and key not in self._work.added:
@@ -252,14 +261,16 @@ class Job:
             self._parts_done[step.table] = self._parts_done.get(step.table, 0) + 1
             if completes:
                 self._report(table_key(step.table), (Outcome(table_key(step.table), "done"),))
-        elif self._work and step.key not in self._work.added:
+        self._refused |= {outcome.object for outcome in record.outcomes if outcome.result == "skipped"}
+        if isinstance(step, Run) and self._work and step.key not in self._work.added:
             self._report(step.key, record.outcomes)
 
     def _report(self, key: str, outcomes: tuple[Outcome, ...]) -> None:
         """Say that a step is done when that is durable; of a plan that is undone as a whole, when all of it is."""
         messages = [Reported(outcome) for outcome in outcomes]
         if self._keeps_steps:
-            self._announcer_().hold([Done(key), *messages])
+            refused = [Done(WITHOUT + outcome.object) for outcome in outcomes if outcome.result == "skipped"]
+            self._announcer_().hold([Done(key), *refused, *messages])
         else:
             self._kept_back += messages
 

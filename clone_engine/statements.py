@@ -5,18 +5,16 @@ Pure.  Every step is a transaction of its own on any connection, so each sets wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from clone_engine.connect import LOCK_TIMEOUT
-from clone_engine.ddl import Ddl
 from clone_engine.names import quote_ident, quote_literal
 from clone_engine.retarget import Renames, retargeted
 from clone_engine.selection import Item
 from clone_engine.steps import Statement
+from clone_engine.tolerance import Tolerance
 
-TOLERATED = frozenset({"owner", "acl", "label", "session authorization"})
-"""Their failure does not spoil the copy: the role may not exist on the target."""
 SESSION = (
     "SELECT pg_catalog.set_config('search_path', '', true),"
     " pg_catalog.set_config('check_function_bodies', 'off', true),"
@@ -55,7 +53,7 @@ def statements(
     renames: Renames,
     final: Renames,
     available: Available,
-    tolerated: Callable[[Ddl], bool],
+    tolerance: Tolerance,
 ) -> Iterator[Statement]:
     """SESSION, then the items under the names `renames`; reported under their `final` names.
 
@@ -71,9 +69,18 @@ def statements(
             yield Statement(f"SET LOCAL default_tablespace = {quote_literal(place)}", "")
         if ddl.kind in NEEDS_METHOD and item.method and item.method != method:
             method = item.method
-            value = quote_literal(method) if method in available.access_methods else "DEFAULT"
-            yield Statement(f"SET LOCAL default_table_access_method = {value}", "")
-        yield Statement(ddl.sql, retargeted(item.ddl, final).label, tolerated(item.ddl))
+            yield Statement("SET LOCAL default_table_access_method = DEFAULT", "")
+            if method in available.access_methods:
+                label = tolerance.labels.get(("access method", method))
+                setting = f"SET LOCAL default_table_access_method = {quote_literal(method)}"
+                yield Statement(setting, "", needs=(label,) if label else ())
+        yield Statement(
+            ddl.sql,
+            retargeted(item.ddl, final).label,
+            tolerance.all(item.ddl),
+            tolerance.some(item.ddl),
+            tolerance.needs(item.ddl),
+        )
 
 
 def missing_schema(name: str) -> Iterator[Statement]:

@@ -17,6 +17,10 @@ class Statement(msgspec.Struct, frozen=True):
     """What it makes or changes, for the report: 'index sales.orders_date_idx'; '' for what is not worth a line."""
     tolerated: bool = False
     """Whether its failure is reported and the step goes on (owner, grant, comment…): run within a savepoint."""
+    optional: tuple[str, ...] = ()
+    """The SQLSTATEs for which the same is true (the caller may not make an event trigger)."""
+    needs: tuple[str, ...] = ()
+    """Other statements' objects without which this one is left out, and reported, if the clone goes on without them."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

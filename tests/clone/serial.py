@@ -18,9 +18,10 @@ from psycopg.conninfo import conninfo_to_dict
 
 from clone_engine.dump import find_pg_dump
 from clone_engine.job_store import Steps
+from clone_engine.jobs import Outcome
 from clone_engine.plan import prepare
 from clone_engine.request import CloneRequest, Conninfo, Options
-from clone_engine.steps import Copy, Plan, Run
+from clone_engine.steps import Copy, Plan, Run, Statement
 from tests.harness.servers import Database
 
 CASES = Path(__file__).parent / "cases"
@@ -87,6 +88,14 @@ def clone(
         return plan
 
 
+def skipped(source: Database, target: Database, request: CloneRequest, caller: str) -> dict[str, str]:
+    """Clone as `caller`; the objects that the target refused to make, each with the SQLSTATE or what it lacks."""
+    outcomes: list[Outcome] = []
+    with planned(source, target, request, caller=caller) as (plan, keeper):
+        carry_out(plan, keeper, target, caller=caller, outcomes=outcomes)
+    return {o.object: o.sqlstate or o.message for o in outcomes if o.result == "skipped"}
+
+
 def carry_out(
     plan: Plan,
     keeper: psycopg.Connection[Any],
@@ -95,8 +104,13 @@ def carry_out(
     latest_first: bool = False,
     stop_before: str = "",
     caller: str = "postgres",
+    outcomes: list[Outcome] | None = None,
 ) -> list[str]:
-    """Run the steps as `caller`; returns their keys.  With `stop_before` it ends before the first step of that key."""
+    """Run the steps as `caller`; returns their keys.  With `stop_before` it ends before the first step of that key.
+
+    What became of each object is added to `outcomes`.
+    """
+    reported: list[Outcome] = [] if outcomes is None else outcomes
     left = {step.key: step for step in plan.steps}
     assert len(left) == len(plan.steps), "two steps have one key"
     done: list[str] = []
@@ -112,7 +126,7 @@ def carry_out(
                 if isinstance(step, Copy):
                     _copy(step, keeper, connection)
                 else:
-                    _run(step, connection)
+                    reported += _run(step, connection, reported)
             done.append(key)
     return done
 
@@ -130,17 +144,32 @@ def _copy(step: Copy, source: psycopg.Connection[Any], target: psycopg.Connectio
             into.write(data)
 
 
-def _run(step: Run, target: psycopg.Connection[Any]) -> None:
+def _run(step: Run, target: psycopg.Connection[Any], before: list[Outcome]) -> list[Outcome]:
+    refused = {outcome.object for outcome in before if outcome.result == "skipped"}
+    outcomes: list[Outcome] = []
     for statement in step.statements:
-        if not statement.tolerated:
+        needed = refused.intersection(statement.needs)
+        if needed:
+            outcomes.append(Outcome(statement.object, "skipped", message=min(needed)))
+        elif not (statement.tolerated or statement.optional):
             target.execute(statement.sql.encode())
-            continue
-        try:
-            with target.transaction():
-                target.execute(statement.sql.encode())
-        except psycopg.Error as error:
-            # A role is missing, rows that a foreign key refers to are, or the caller may not give objects away.
-            assert error.sqlstate in {"42704", "22023", "23503", "42501"}, error
+        else:
+            outcomes.append(_attempt(statement, target))
+        refused |= {outcome.object for outcome in outcomes[-1:] if outcome.result == "skipped"}
+    return outcomes
+
+
+def _attempt(statement: Statement, target: psycopg.Connection[Any]) -> Outcome:
+    try:
+        with target.transaction():
+            target.execute(statement.sql.encode())
+    except psycopg.Error as error:
+        # A role is missing, rows that a foreign key refers to are, or the caller may not give objects away (0A000: a
+        # sequence whose table he has kept).
+        expected = statement.optional or ("42704", "22023", "23503", "42501", "0A000")
+        assert error.sqlstate in expected, error
+        return Outcome(statement.object, "skipped", error.sqlstate)
+    return Outcome(statement.object, "done")
 
 
 def definitions(database: Database, *selection: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 from clone_engine.errors import PgError
 from clone_engine.request import CloneRequest, Options
 from proxy.embedded import Server
-from tests.clone.serial import all_contents, case, clone, definitions
+from tests.clone.serial import all_contents, case, clone, definitions, skipped
 from tests.harness.servers import Database, fresh_database
 
 NEEDS = 15
@@ -87,3 +87,58 @@ def test_replace_swaps_tables_of_one_name_in_several_schemas(whole: tuple[Databa
     assert sorted(definitions(target).splitlines()) == sorted(definitions(source).splitlines())
     assert all_contents(target) == all_contents(source)
     assert target.rows("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'pgclone%'") == []
+
+
+SUPERUSERS = """
+CREATE FUNCTION app.fast(internal) RETURNS internal LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler';
+CREATE FUNCTION app.trigger_in_c() RETURNS trigger LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler';
+CREATE TRIGGER in_c BEFORE INSERT ON app.t FOR EACH ROW EXECUTE FUNCTION app.trigger_in_c();
+COMMENT ON TRIGGER in_c ON app.t IS 'goes with it';
+CREATE ROLE clone_nobody;
+CREATE POLICY of_nobody ON app.t TO clone_nobody USING (true);
+COMMENT ON POLICY of_nobody ON app.t IS 'goes with it';
+"""
+
+
+@pytest.fixture
+def ordinary(source_database: Database, target_database: Database) -> Iterator[tuple[Database, Database]]:
+    """The case with more that needs rights, and a target whose caller clone_caller may make schemas and tables."""
+    source_database.execute(case("database")[0])
+    source_database.execute("ALTER EVENT TRIGGER watching DISABLE; DROP TABLE app.piled; DROP ACCESS METHOD pile")
+    source_database.execute(SUPERUSERS)
+    target_database.execute("CREATE ROLE clone_caller LOGIN; GRANT CREATE ON SCHEMA public TO clone_caller")
+    target_database.execute(f"GRANT CREATE ON DATABASE {target_database.name} TO clone_caller")
+    yield source_database, target_database
+    target_database.execute("DROP OWNED BY clone_caller CASCADE; DROP ROLE clone_caller")
+    source_database.execute("DROP OWNED BY clone_nobody; DROP ROLE clone_nobody")
+
+
+def test_what_an_ordinary_role_may_not_make_is_reported(ordinary: tuple[Database, Database]) -> None:
+    source, target = ordinary
+    reported = skipped(source, target, database_request(), "clone_caller")
+    assert all_contents(target) == all_contents(source)
+    no_right = {object_ for object_, why in reported.items() if why == "42501" and not object_.startswith("owner of")}
+    assert no_right >= {
+        "event trigger watching",
+        "foreign data wrapper nothing",
+        "function app.fast(internal)",
+        "function app.handler()",
+        "function app.trigger_in_c()",
+        "publication every",
+        "tables of publication schemas",
+        "comment on public",
+    }
+    needing = {object_: why for object_, why in reported.items() if why not in ("42501", "42704")}
+    assert needing.items() >= {
+        ("language mine", "function app.handler()"),
+        ("comment on language mine", "language mine"),
+        ("server nowhere", "foreign data wrapper nothing"),
+        ("user mapping public SERVER nowhere", "server nowhere"),
+        ("foreign table app.remote", "server nowhere"),
+        ("trigger in_c on app.t", "function app.trigger_in_c()"),
+        ("comment on in_c on app.t", "trigger in_c on app.t"),
+        ("state of event trigger watching", "event trigger watching"),
+        ("comment on event trigger watching", "event trigger watching"),
+        ("comment on of_nobody on app.t", "policy of_nobody on app.t"),
+    }
+    assert reported["policy of_nobody on app.t"] == "42704"
