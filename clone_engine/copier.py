@@ -23,10 +23,11 @@ from clone_engine.connect import Side, cancel, connect, prepare_session
 from clone_engine.errors import PgError
 from clone_engine.job_store import Steps
 from clone_engine.jobs import Outcome
+from clone_engine.large_objects import copy_large_objects
 from clone_engine.relay import relay
 from clone_engine.request import CloneRequest, Conninfo
 from clone_engine.server_error import DUPLICATES, NOT_AGAIN, from_psycopg, tolerable
-from clone_engine.steps import AnyStep, Copy, Plan, Run, Statement
+from clone_engine.steps import AnyStep, Copy, LargeObjects, Plan, Run, Statement
 
 Planner = Callable[[psycopg.Connection, psycopg.Connection, Conninfo, str, CloneRequest, int, int, Steps], Plan]
 """`plan.prepare`: source, target, source conninfo, snapshot, request, parallel, job id, steps of an earlier job."""
@@ -153,6 +154,8 @@ class Copier:
         self._settled = isinstance(step, Copy)
         if isinstance(step, Copy):
             return self._copy(step, target)
+        if isinstance(step, LargeObjects):
+            return self._copy_large_objects(step, target, careful)
         with self._transaction(target, ""):
             outcomes = tuple(run_statements(target, step, careful, refused))
         return records.Finished(outcomes=outcomes)
@@ -164,6 +167,21 @@ class Copier:
         with self._transaction(target, object_):
             copied = relay(source, target, step.copy_out, step.copy_in, Meter(self._send))
         return records.Finished(rows=copied.rows, bytes=copied.bytes)
+
+    def _copy_large_objects(self, step: LargeObjects, target: psycopg.Connection, careful: bool) -> records.Finished:
+        with failing_at(step.key):
+            source = self._connection("source")
+        outcomes: list[Outcome] = []
+        meter = Meter(self._send)
+        moved = 0
+        with self._transaction(target, step.key):
+            for news in copy_large_objects(source, target, step, careful):
+                if isinstance(news, Outcome):
+                    outcomes.append(news)
+                else:
+                    moved += news
+                    meter(0, news)
+        return records.Finished(bytes=moved, outcomes=tuple(outcomes))
 
     @contextmanager
     def _transaction(self, target: psycopg.Connection, object_: str) -> Iterator[None]:

@@ -13,6 +13,7 @@ from clone_engine.chosen import condition_of
 from clone_engine.conflict import TABLES, Conflicts
 from clone_engine.copies import Wish, copy_steps
 from clone_engine.ddl import Ddl
+from clone_engine.large_objects import large_object_steps
 from clone_engine.names import Name, quote_ident, quote_literal
 from clone_engine.naming import Belongings, Naming
 from clone_engine.request import CloneRequest
@@ -66,6 +67,9 @@ class Graph:
         self._tolerance = tolerance(inputs.items, whole, inputs.names.final)
         self._slots = Sorter(inputs.owned.tables, self._made, bool(inputs.names.staging)).sorted(inputs.items)
         self._copies = {table: list(self._copy_steps(table)) for table in sorted(self._made)}
+        self._large_objects = list(
+            large_object_steps(inputs.source.large_objects, inputs.request.options.conflict, (inputs.definitions_key,))
+        )
         self._keys = self._by_table("keys")
         self._indexes = self._grouped("indexes", lambda ddl: Name(*ddl.identity[1:3]))
         self._indexes_of: dict[Name, list[Name]] = {}
@@ -106,6 +110,7 @@ class Graph:
         yield self._definitions()
         for copies in self._copies.values():
             yield from copies
+        yield from self._large_objects
         yield from self._key_steps()
         yield from self._index_steps(self._made)
         yield from self._attach_steps()
@@ -405,12 +410,14 @@ class Graph:
         )
 
     def _before_tail(self) -> list[str]:
+        others = [step.key for step in self._large_objects]
         if self.swap_key:
-            return [self.swap_key]
+            return [self.swap_key, *others]
         foreign = self._foreign_key_keys()
         matviews = [step.key for step in self._matview_steps()]
         slots = {"late": "late definitions", "owners": "owners and privileges"}
         return [
+            *others,
             *self._all_complete(),
             *(key for slot, key in slots.items() if slot in self._slots),
             *foreign,

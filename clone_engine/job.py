@@ -262,7 +262,7 @@ class Job:
             if completes:
                 self._report(table_key(step.table), (Outcome(table_key(step.table), "done"),))
         self._refused |= {outcome.object for outcome in record.outcomes if outcome.result == "skipped"}
-        if isinstance(step, Run) and self._work and step.key not in self._work.added:
+        if not isinstance(step, Copy) and self._work and step.key not in self._work.added:
             self._report(step.key, record.outcomes)
 
     def _report(self, key: str, outcomes: tuple[Outcome, ...]) -> None:
@@ -368,6 +368,6 @@ def _reported_key(step: AnyStep) -> str:
 
 
 def _object(step: AnyStep) -> str:
-    if isinstance(step, Copy):
-        return table_key(step.table)
-    return next((statement.object for statement in step.statements if statement.object), "")
+    if isinstance(step, Run):
+        return next((statement.object for statement in step.statements if statement.object), "")
+    return _reported_key(step)

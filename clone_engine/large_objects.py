@@ -66,7 +66,7 @@ def check_large_objects(target: psycopg.Connection, oids: Sequence[int], conflic
 def copy_large_objects(
     source: psycopg.Connection, target: psycopg.Connection, step: LargeObjects, careful: bool
 ) -> Iterator[Outcome | int]:
-    """Copy the objects of a step within the open transaction: the outcomes that are worth a line, and bytes as they move.
+    """Copy the objects of a step within the open transaction: the outcomes worth a line, and bytes as they move.
 
     PgError or psycopg.Error at the first that cannot be read or made.  With `careful` those that are there stay.
     """
@@ -86,15 +86,15 @@ def copy_large_objects(
 
 
 def _copy(source: psycopg.Connection, target: psycopg.Connection, oid: int) -> Iterator[int]:
-    place = 0
-    while piece := _piece(source, oid, place) or place == 0:
-        data = piece if isinstance(piece, bytes) else b""
-        statement, arguments = (WRITE, [oid, place, data]) if place else (MAKE, [oid, data])
-        RawCursor(target).execute(statement, arguments)
-        place += len(data)
+    place, data = 0, _piece(source, oid, 0)
+    RawCursor(target).execute(MAKE, [oid, data])
+    while True:
         yield len(data)
+        place += len(data)
         if len(data) < PIECE:
             return
+        data = _piece(source, oid, place)
+        RawCursor(target).execute(WRITE, [oid, place, data])
 
 
 def _piece(source: psycopg.Connection, oid: int, place: int) -> bytes:

@@ -21,6 +21,7 @@ from clone_engine.dump import dump_database, dump_schema, dump_tables, find_pg_d
 from clone_engine.errors import PgError
 from clone_engine.graph import Graph, Inputs
 from clone_engine.job_store import NO_STEPS, Steps
+from clone_engine.large_objects import check_large_objects
 from clone_engine.names import Name
 from clone_engine.naming import belongings, naming
 from clone_engine.narrowing import narrowed
@@ -86,6 +87,7 @@ def prepare(
     if earlier is not None:
         return build(Dumped(facts, ddls, existing, earlier, staging, stale, left_out), request, parallel)
     final = naming(owned, request).final
+    check_large_objects(target, facts.large_objects, request.options.conflict)
     conflicts = resolve(ddls, owned, final, existing, request.options.conflict)
     if request.options.conflict == "skip":
         _check_left(conflicts, _earlier(steps.begun, ddls))

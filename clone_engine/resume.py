@@ -43,7 +43,9 @@ def resumption(plan: Plan, done: Collection[str], begun: Collection[str]) -> Res
     finished = frozenset(
         step.key for step in plan.steps if (table_key(step.table) if isinstance(step, Copy) else step.key) in done
     )
-    careful = frozenset(s.key for s in plan.steps if isinstance(s, Run) and s.key in begun and s.key not in finished)
+    careful = frozenset(
+        s.key for s in plan.steps if not isinstance(s, Copy) and s.key in begun and s.key not in finished
+    )
     emptying = _emptying([s for s in plan.steps if isinstance(s, Copy) and s.key not in finished])
     steps = tuple(_after_emptying(step) if step.key not in finished else step for step in plan.steps)
     return Resumption((*steps, *emptying), finished, careful, frozenset(step.key for step in emptying))
@@ -76,7 +78,7 @@ def _emptying(copies: list[Copy]) -> list[Run]:
 
 
 def _after_emptying(step: AnyStep) -> AnyStep:
-    if isinstance(step, Run):
+    if not isinstance(step, Copy):
         return step
     return msgspec.structs.replace(step, after=(*step.after, _empty_key(step.table)))
 

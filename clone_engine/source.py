@@ -107,6 +107,8 @@ class Source(NamedTuple):
     """Of options that do nothing: (option, why)."""
     statistics: tuple[str, ...] = ()
     """Statements that make the extended statistics of a table clone, which pg_dump does not."""
+    large_objects: tuple[int, ...] = ()
+    """The oids of those to copy, in order."""
 
     @property
     def parents(self) -> dict[Name, Name | None]:
@@ -147,6 +149,7 @@ def read_source(connection: psycopg.Connection[Any], request: CloneRequest) -> S
         drawn=drawn,
         idle=frozenset(_named(s) for s in sequences if _owner(s) in chosen.left_out) - drawn,
         notes=chosen.notes,
+        large_objects=_large_objects(connection) if request.whole_database and request.include_data else (),
     )
 
 
@@ -163,6 +166,14 @@ def _of_table(connection: psycopg.Connection[Any], request: CloneRequest, schema
         inherited=_inherited(connection, [Name(request.schema_name, request.table_name)]),
         statistics=tuple(_statistics(connection, tables)),
     )
+
+
+def _large_objects(connection: psycopg.Connection[Any]) -> tuple[int, ...]:
+    query = "SELECT oid::bigint FROM pg_catalog.pg_largeobject_metadata ORDER BY 1"
+    try:
+        return tuple(oid for (oid,) in connection.execute(query))
+    except psycopg.Error as error:
+        raise from_psycopg(error) from error
 
 
 def _schemas(connection: psycopg.Connection[Any], request: CloneRequest) -> list[str]:

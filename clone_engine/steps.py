@@ -6,6 +6,8 @@ Frozen records only; they travel to copiers as JSON lines.  `plan.py` makes them
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 
@@ -67,7 +69,16 @@ class Copy(Step, frozen=True, kw_only=True, tag="copy"):
     """Size on the source in bytes; the weight for pct_complete."""
 
 
-AnyStep = Run | Copy
+class LargeObjects(Step, frozen=True, kw_only=True, tag="large objects"):
+    """Large objects of the source's snapshot, by a range of their oids."""
+
+    first: int
+    last: int
+    existing: Literal["error", "skip", "replace"]
+    """What is done about those that the target has already."""
+
+
+AnyStep = Run | Copy | LargeObjects
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,11 +19,13 @@ from psycopg.conninfo import conninfo_to_dict
 from clone_engine.dump import find_pg_dump
 from clone_engine.job_store import Steps
 from clone_engine.jobs import Outcome
+from clone_engine.large_objects import copy_large_objects
 from clone_engine.plan import prepare
 from clone_engine.request import CloneRequest, Conninfo, Options
-from clone_engine.steps import Copy, Plan, Run, Statement
+from clone_engine.steps import Copy, LargeObjects, Plan, Run, Statement
 from tests.harness.servers import Database
 
+Connection = psycopg.Connection[Any]
 CASES = Path(__file__).parent / "cases"
 SCHEMAS = {"names": 'App %s {} "x".y'}
 NEWEST_SERVER = 990000
@@ -125,6 +127,8 @@ def carry_out(
             with connection.transaction():
                 if isinstance(step, Copy):
                     _copy(step, keeper, connection)
+                elif isinstance(step, LargeObjects):
+                    reported += _large_objects(step, keeper, connection)
                 else:
                     reported += _run(step, connection, reported)
             done.append(key)
@@ -135,6 +139,10 @@ def undo(plan: Plan, target: Database) -> None:
     """What is done when a job fails."""
     for statement in plan.on_failure:
         target.execute(statement.sql)
+
+
+def _large_objects(step: LargeObjects, source: Connection, target: Connection) -> list[Outcome]:
+    return [news for news in copy_large_objects(source, target, step, False) if isinstance(news, Outcome)]
 
 
 def _copy(step: Copy, source: psycopg.Connection[Any], target: psycopg.Connection[Any]) -> None:

@@ -89,6 +89,33 @@ def test_replace_swaps_tables_of_one_name_in_several_schemas(whole: tuple[Databa
     assert target.rows("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'pgclone%'") == []
 
 
+LARGE_OBJECTS = """
+SELECT oid::int8, md5(lo_get(oid)), lomowner::regrole::text, lomacl::text, obj_description(oid, 'pg_largeobject')
+FROM pg_largeobject_metadata ORDER BY 1
+"""
+
+
+def test_large_objects_come_with_their_numbers(source_database: Database, target_database: Database) -> None:
+    source_database.execute("SELECT lo_from_bytea(4000000000 + i, 'x') FROM generate_series(1, 600) i")
+    source_database.execute("SELECT lo_create(77), lo_from_bytea(78, decode(repeat('00ff5c', 1000000), 'hex'))")
+    source_database.execute("COMMENT ON LARGE OBJECT 78 IS 'large'; GRANT SELECT ON LARGE OBJECT 78 TO PUBLIC")
+    source_database.execute("REVOKE UPDATE ON LARGE OBJECT 77 FROM postgres")
+    expected = source_database.rows(LARGE_OBJECTS)
+    clone(source_database, target_database, database_request(include_data=False))
+    assert target_database.rows(LARGE_OBJECTS) == []
+    clone(source_database, target_database, database_request())
+    assert target_database.rows(LARGE_OBJECTS) == expected
+    with pytest.raises(PgError, match="large object 77 already exists"):
+        clone(source_database, target_database, database_request())
+    target_database.execute("SELECT lo_put(78, 0, 'other')")
+    clone(source_database, target_database, database_request(conflict="replace"))
+    assert target_database.rows(LARGE_OBJECTS) == expected
+    target_database.execute("SELECT lo_put(78, 0, 'other'), lo_unlink(77)")
+    clone(source_database, target_database, database_request(conflict="skip"))
+    assert target_database.rows(LARGE_OBJECTS)[0] == expected[0]
+    assert target_database.rows(LARGE_OBJECTS)[1] != expected[1]
+
+
 SUPERUSERS = """
 CREATE FUNCTION app.fast(internal) RETURNS internal LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler';
 CREATE FUNCTION app.trigger_in_c() RETURNS trigger LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler';
