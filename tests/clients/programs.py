@@ -84,7 +84,7 @@ def addresses(
         target.execute(TARGET)
         source.execute(SOURCE)
         if stubs:
-            command = [sys.executable, "-m", "proxy", "install-stubs", "-c", proxy.config_path]
+            command: list[str | Path] = [sys.executable, "-m", "proxy", "install-stubs", "-c", proxy.config_path]
             subprocess.run([*command, "--dbname", target.name], check=True, env=clean_environment({}))
         places = ((server.port, target.name), (proxy.port, target.name), (source_server.port, source.name))
         direct, through, origin = (f"postgresql://{SUPERUSER}@127.0.0.1:{port}/{name}" for port, name in places)

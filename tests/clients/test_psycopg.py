@@ -26,6 +26,7 @@ from tests.clients.with_psycopg import (
     connected,
     refused,
     told,
+    value,
 )
 
 
@@ -53,8 +54,8 @@ def test_it_prepares_by_itself(peers: Peers, threshold: int | None, prepared: in
         with connected(place, prepare_threshold=threshold) as connection:
             found = []
             for use in range(8):
-                found.append(connection.execute(BY_JOB, (7 + use % 2,)).fetchone()[0])
-                found.append(connection.execute(PREPARED, prepare=False).fetchone()[0])
+                found.append(value(connection.execute(BY_JOB, (7 + use % 2,))))
+                found.append(value(connection.execute(PREPARED, prepare=False)))
             return found
 
     found = peers.same(work)
@@ -108,7 +109,7 @@ def test_client_encodings(peers: Peers, encoding: str) -> None:
 def test_the_bar_in_an_encoding_that_cannot_draw_it(peers: Peers, encoding: str) -> None:
     with connected(peers.through, client_encoding=encoding) as connection:
         for prepare in (None, True):
-            bar = connection.execute(BY_JOB.replace("status", "progress_bar"), (7,), prepare=prepare).fetchone()[0]
+            bar = value(connection.execute(BY_JOB.replace("status", "progress_bar"), (7,), prepare=prepare))
             assert bar.startswith(f"[{'.' * 20}] 0.0% | 0 rows")
 
 
@@ -214,7 +215,7 @@ def test_async_connections_at_once(peers: Peers) -> None:
             return found
 
     async def all_of_them(place: Place) -> list[Any]:
-        return await asyncio.gather(*(one(place, number) for number in range(6)))
+        return list(await asyncio.gather(*(one(place, number) for number in range(6))))
 
     assert len(peers.same(lambda place: asyncio.run(all_of_them(place)))) == 6
 

@@ -28,6 +28,13 @@ def connected(place: Place, *, autocommit: bool = True, **more: Any) -> Iterator
         yield connection
 
 
+def value(cursor: psycopg.Cursor[Any]) -> Any:
+    """The first column of the first row."""
+    row = cursor.fetchone()
+    assert row is not None
+    return row[0]
+
+
 def told(cursor: psycopg.Cursor[Any]) -> Told:
     """All that a result says."""
     columns = [(c.name, c.type_code, c.internal_size, c.precision) for c in cursor.description or ()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 from psycopg.conninfo import conninfo_to_dict
 
@@ -13,7 +14,7 @@ from proxy.stubs.installing import install, transaction
 from tests.harness.servers import Database, fresh_database
 
 
-def login(database: Database, **more: str) -> Conninfo:
+def login(database: Database, **more: Any) -> Conninfo:
     """How to log in to it directly."""
     return Conninfo({name: str(value) for name, value in conninfo_to_dict(database.conninfo(**more)).items()})
 
