@@ -11,6 +11,8 @@ import re
 
 from pglast.parser import ParseError, parse_sql_json
 
+from proxy.calls.parsing import readable
+
 NAMED = re.compile(
     r'"(?:funcname":\[\{"String":\{"sval":"(?:(?:[^"\\]|\\.)*"\}\},\{"String":\{"sval":"){0,2}pgclone["_]'
     r'|relname":"pgclone_|schemaname":"pgclone"|extname":"pgclone")'
@@ -36,6 +38,8 @@ def names_ours(sql: str, *, prepared: frozenset[str]) -> bool:
 
     False for what the parser does not understand: the server words its own syntax errors.
     """
+    if not readable(sql):
+        return False
     try:
         tree = parse_sql_json(sql)
     except (ParseError, ValueError):  # ValueError: characters that no encoding has

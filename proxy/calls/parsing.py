@@ -22,6 +22,9 @@ MAX_NESTING = 5000
 """Trees nested deeper than this are not built: a chain of twenty thousand UNIONs overflows the C stack while pglast
 makes nodes of it.  Every level takes a token, so that short strings need not be measured."""
 
+MOST_COMMENTS = 1000
+"""Strings with more block comments are not scanned: where they are nested, that takes the square of their number."""
+
 
 class Parsed(NamedTuple):
     """A string, parsed."""
@@ -37,9 +40,14 @@ class Parsed(NamedTuple):
             yield raw.stmt, start, end
 
 
+def readable(sql: str) -> bool:
+    """Whether the parser is given this string at all; at a NUL it would stop."""
+    return "\0" not in sql and sql.count("/*") <= MOST_COMMENTS
+
+
 def parse(sql: str) -> Parsed | None:
     """The string, parsed; None if it cannot be, which is for the server to say."""
-    if "\0" in sql:  # the parser would stop there
+    if not readable(sql):
         return None
     try:
         tokens = Tokens(sql)

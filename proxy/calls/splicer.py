@@ -33,6 +33,7 @@ class Splicer:
         """The numbers of parameters that are a confidential argument, once for each time."""
         self.asked: list[Any] = []
         """The arguments that are numbers of jobs to be looked up."""
+        self._with_actions = any(call.role == "action" for call in found.calls)
         self._sites: dict[tuple[str, ...], Site] = {}
 
     @property
@@ -134,8 +135,7 @@ class Splicer:
 
     def _read(self, bound: Bound) -> expressions.Around:
         self.asked.extend(given.value for given in bound.given)
-        beside_action = any(other.role == "action" for other in self.found.calls)
-        return expressions.read(bound.signature, beside_action=beside_action)
+        return expressions.read(bound.signature, beside_action=self._with_actions)
 
     def _action(self, call: Call, bound: Bound) -> expressions.Around:
         site = self._site(call, bound)

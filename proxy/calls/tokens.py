@@ -13,8 +13,9 @@ from pglast.parser import Token
 
 COMMENTS = frozenset({"SQL_COMMENT", "C_COMMENT"})
 OPEN, CLOSE, COMMA, DOT, SEMICOLON, STAR = ("ASCII_40", "ASCII_41", "ASCII_44", "ASCII_46", "ASCII_59", "ASCII_42")
-OPENING = frozenset({OPEN, "ASCII_91", "CASE"})
-CLOSING = frozenset({CLOSE, "ASCII_93", "END_P"})
+PAIRS = {CLOSE: OPEN, "ASCII_93": "ASCII_91", "END_P": "CASE"}
+OPENING = frozenset(PAIRS.values())
+CLOSING = frozenset(PAIRS)
 """CASE … END brackets like parentheses.  Where END_P is a COMMIT it is not inside an expression."""
 
 # fmt: off
@@ -36,6 +37,7 @@ class Tokens:
         self.sql = sql
         self.tokens: list[Token] = [token for token in scan(sql) if token.name not in COMMENTS]
         self._starts = [token.start for token in self.tokens]
+        self._closing = _pairs(self.tokens)
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -69,14 +71,8 @@ class Tokens:
         return index
 
     def closing(self, index: int) -> int:
-        """The token that closes the bracket at `index`."""
-        depth = 0
-        while True:
-            name = self.tokens[index].name
-            depth += (name in OPENING) - (name in CLOSING)
-            if depth == 0:
-                return index
-            index += 1
+        """The token that closes the bracket at `index`, be it a CASE."""
+        return self._closing[index]
 
     def commas(self, opening: int) -> list[int]:
         """The commas directly inside the bracket at `opening`."""
@@ -124,3 +120,15 @@ class Tokens:
     def parameters(self, start: int, end: int) -> int:
         """The highest $n between two characters; 0 without any."""
         return max(self.uses(start, end), default=0)
+
+
+def _pairs(tokens: list[Token]) -> dict[int, int]:
+    """For each token that opens a bracket the one that closes it, in one pass: they may be nested deeply."""
+    opened: list[int] = []
+    found: dict[int, int] = {}
+    for index, token in enumerate(tokens):
+        if token.name in OPENING:
+            opened.append(index)
+        elif opened and PAIRS.get(token.name) == tokens[opened[-1]].name:  # an END may also end a transaction
+            found[opened.pop()] = index
+    return found
