@@ -283,7 +283,9 @@ class Graph:
 
     def _all_complete(self) -> list[str]:
         """Everything that comes before late definitions."""
-        keys = [key for table in sorted(self._made) for key in self._complete(table)]
+        # Once for each root: it knows of all its partitions, and there may be thousands.
+        roots = dict.fromkeys(self._root(table) for table in sorted(self._made))
+        keys = [key for table in roots for key in self._complete(table)]
         return list(dict.fromkeys([self._in.definitions_key, *keys]))
 
     def _in_place(self) -> Iterator[Run]:

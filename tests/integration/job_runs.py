@@ -114,6 +114,10 @@ class Clone:
         """A started job process as the manager starts it."""
         return self._start(["-m", "clone_engine.job_process"], parallel, request=request, **more)
 
+    def while_changing(self, request: CloneRequest, sql: str, before: str, parallel: int = 1, **more: Any) -> JobRun:
+        """A started job process on whose source `sql` is run while it plans; `changing_source.py` says when."""
+        return self._start(["-m", "tests.integration.changing_source", sql, before], parallel, request=request, **more)
+
     def _start(
         self, command: list[str], parallel: int, *, environment: Mapping[str, str] | None = None, **more: Any
     ) -> JobRun:
