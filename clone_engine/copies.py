@@ -56,7 +56,10 @@ def copy_steps(table: Table, wish: Wish, after: tuple[str, ...]) -> Iterator[Cop
             parts=len(ranges),
             copy_out=_copy_out(table, wish, columns, listed, condition),
             copy_in=f"COPY {wish.target.sql}{listed} FROM STDIN",
-            empty=f"TRUNCATE ONLY {wish.target.sql}",
+            # The rows that CREATE EXTENSION made stay.
+            empty=f"DELETE FROM ONLY {wish.target.sql} {table.condition}"
+            if table.extension
+            else f"TRUNCATE ONLY {wish.target.sql}",
             estimated_rows=rows,
             estimated_bytes=size,
         )

@@ -6,6 +6,7 @@ what a step needs in force is `statements.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
@@ -28,6 +29,7 @@ from clone_engine.target import Existing, referenced
 from clone_engine.tolerance import tolerance
 
 TAIL = "triggers and the rest"
+WHERE = re.compile(r"^\s*WHERE\s", re.IGNORECASE)
 
 _Key = TypeVar("_Key", bound=Hashable)
 
@@ -61,12 +63,15 @@ class Graph:
         for name, facts in inputs.source.tables.items():
             if facts.parent:
                 self._children.setdefault(facts.parent, []).append(name)
+        extensions = {i.ddl.identity[1] for i in inputs.items if i.ddl.kind == "extension"}
+        self._installed = extensions - inputs.existing.extensions.keys()
+        self._kept = {table for table, facts in inputs.source.tables.items() if facts.extension in self._installed}
         made = {i.ddl.identity[1] for i in inputs.items if i.ddl.kind == "access method"}
         self._available = Available(inputs.existing.tablespaces, inputs.existing.access_methods | made)
         whole = frozenset(table for table in self._made if not self._lacks_rows(table))
         self._tolerance = tolerance(inputs.items, whole, inputs.names.final)
         self._slots = Sorter(inputs.owned.tables, self._made, bool(inputs.names.staging)).sorted(inputs.items)
-        self._copies = {table: list(self._copy_steps(table)) for table in sorted(self._made)}
+        self._copies = {table: list(self._copy_steps(table)) for table in sorted(self._made | self._kept)}
         self._large_objects = list(
             large_object_steps(inputs.source.large_objects, inputs.request.options.conflict, (inputs.definitions_key,))
         )
@@ -101,6 +106,10 @@ class Graph:
         for place in sorted({item.tablespace for item in self._in.items} - self._available.tablespaces - {""}):
             reason = "is not there on the target, or may not be used; its objects are in the default tablespace"
             yield f"tablespace {place}", reason
+        for name in sorted(self._installed & self._in.source.versions.keys()):
+            there, here = self._in.source.versions[name], self._in.existing.available.get(name, "")
+            if here and here != there:
+                yield f"version of extension {name}", f"is {here} on the target, and {there} on the source"
         used = {item.method for item in self._in.items if item.ddl.kind in NEEDS_METHOD}
         for method in sorted(used - self._available.access_methods - {""}):
             yield f"access method {method}", "does not exist on the target; its tables have the default one"
@@ -199,6 +208,8 @@ class Graph:
         request = self._in.request
         if request.table_name:
             return request.table_name, request.options.where
+        if table in self._kept:
+            return table.name, WHERE.sub("", self._in.source.tables[table].condition)
         found = condition_of(table, self._parents, request)
         return (found[0].name, found[1]) if found else (table.name, "")
 
@@ -315,7 +326,7 @@ class Graph:
             kept = ("relation", *sequence.name) in self._in.conflicts.left and self._in.conflicts.swapped
             if sequence.column in self._in.missing and sequence.table in self._made:
                 continue
-            if sequence.name in made or identity or kept:
+            if sequence.name in made or identity or kept or sequence.extension in self._installed:
                 name = self._in.names.final.relation(sequence.name)
                 called = "true" if sequence.is_called else "false"
                 yield Statement(
@@ -413,6 +424,7 @@ class Graph:
 
     def _before_tail(self) -> list[str]:
         others = [step.key for step in self._large_objects]
+        others += [step.key for table in sorted(self._kept) for step in self._copies[table]]
         if self.swap_key:
             return [self.swap_key, *others]
         foreign = self._foreign_key_keys()

@@ -53,6 +53,10 @@ class Table(NamedTuple):
     parent: Name | None
     """The partitioned table that this is a partition of."""
     columns: tuple[Column, ...]
+    extension: str = ""
+    """The extension that it belongs to and that wants its rows to be kept, but not its definition."""
+    condition: str = ""
+    """Which rows that are, as WHERE …; '' is all of them."""
 
 
 class Sequence(NamedTuple):
@@ -63,6 +67,8 @@ class Sequence(NamedTuple):
     column: str
     last_value: int
     is_called: bool
+    extension: str = ""
+    """The extension that it belongs to and that wants its value to be kept."""
 
 
 class Matview(NamedTuple):
@@ -93,6 +99,8 @@ class Source(NamedTuple):
     matviews: Mapping[Name, Matview] = {}
     extensions: tuple[str, ...] = ()
     """Those that a schema clone brings along; pg_dump finds those of a database."""
+    versions: Mapping[str, str] = {}
+    """Of all its extensions."""
     inherited: Mapping[Name, tuple[Inherited, ...]] = {}
     """Of tables whose parents may not come with them."""
     left_out: Mapping[Name, str] = {}
@@ -129,7 +137,7 @@ def read_source(connection: psycopg.Connection[Any], request: CloneRequest) -> S
     if request.kind == "table":
         return _of_table(connection, request, schemas)
     found = _tables(connection, schemas, "")
-    chosen = choose(connection, {name: table.parent for name, table in found.items()}, request)
+    chosen = choose(connection, {name: t.parent for name, t in found.items() if not t.extension}, request)
     tables = {name: table for name, table in found.items() if name not in chosen.left_out}
     drawn = _drawn(connection, chosen.left_out, tables)
     sequences = rows(connection, "sequences", [schemas])
@@ -149,6 +157,7 @@ def read_source(connection: psycopg.Connection[Any], request: CloneRequest) -> S
         drawn=drawn,
         idle=frozenset(_named(s) for s in sequences if _owner(s) in chosen.left_out) - drawn,
         notes=chosen.notes,
+        versions={row.name: row.version for row in rows(connection, "extension_versions")},
         large_objects=_large_objects(connection) if request.whole_database and request.include_data else (),
     )
 
@@ -239,6 +248,8 @@ def _table(row: Any) -> Table:
         access_method=row.access_method,
         parent=Name(row.parent_schema, row.parent_name) if row.parent_name else None,
         columns=tuple(Column(c["name"], c["generated"]) for c in row.columns),
+        extension=row.extension,
+        condition=row.condition,
     )
 
 
@@ -308,6 +319,7 @@ def _with_values(connection: psycopg.Connection[Any], found: list[Any]) -> tuple
             _owner(row),
             row.column_name or "",
             *values[number],
+            row.extension,
         )
         for number, row in enumerate(found)
     )

@@ -1,6 +1,7 @@
 -- The tables to clone, with their size at this moment and their columns.
 -- $1 array of schemas, $2 table or '' for all of the schemas.  psql: \bind '{sales}' '' \g
--- Tables that belong to an extension are left to it.  Partitions of one wanted table come with it, wherever they are.
+-- Tables that belong to an extension are left to it, but for those whose rows pg_dump would take: the extension has said
+-- so, and which rows.  Partitions of one wanted table come with it, wherever they are.
 WITH RECURSIVE wanted AS (
     SELECT c.oid
     FROM pg_catalog.pg_class c
@@ -8,8 +9,9 @@ WITH RECURSIVE wanted AS (
     WHERE n.nspname = ANY ($1::text[])
       AND ($2::text = '' OR c.relname = $2::text)
       AND c.relkind IN ('r', 'p', 'f')
-      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
-                      WHERE e.classid = 'pg_catalog.pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
+      AND (NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
+                       WHERE e.classid = 'pg_catalog.pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
+           OR $2::text = '' AND EXISTS (SELECT FROM pg_catalog.pg_extension x WHERE c.oid = ANY (x.extconfig)))
     UNION
     SELECT c.oid
     FROM wanted w
@@ -28,6 +30,8 @@ SELECT n.nspname AS schema,
        coalesce(a.amname, '') AS access_method,
        CASE WHEN c.relispartition THEN pn.nspname END AS parent_schema,
        CASE WHEN c.relispartition THEN p.relname END AS parent_name,
+       coalesce(x.extname, '') AS extension,
+       coalesce(x.extcondition[pg_catalog.array_position(x.extconfig, c.oid)], '') AS condition,
        (SELECT coalesce(json_agg(json_build_object('name', t.attname, 'generated', t.attgenerated <> '')
                                  ORDER BY t.attnum), '[]')
         FROM pg_catalog.pg_attribute t
@@ -35,6 +39,7 @@ SELECT n.nspname AS schema,
 FROM wanted w
 JOIN pg_catalog.pg_class c ON c.oid = w.oid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_extension x ON c.oid = ANY (x.extconfig)
 LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam
 LEFT JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid AND c.relispartition
 LEFT JOIN pg_catalog.pg_class p ON p.oid = i.inhparent
