@@ -19,7 +19,8 @@
 --#                    the server does not know the name; type: a row has no type of its own; plan: EXPLAIN shows
 --#                    the rewritten text; passes: the statement runs more than once; cast: a value is
 --#                    taken for an argument that needs a cast in PostgreSQL; encoding: characters that the
---#                    client's encoding lacks are replaced
+--#                    client's encoding lacks are replaced; oracle: PostgreSQL cannot be asked, since its functions count
+--#                    their calls, which a read-only transaction forbids
 --# Fixture: the job manager holds job 7 (running, op schema, schema sales) and job 8 (completed, op table, hr.emp);
 --#          further jobs may exist.  Source conninfo 'c' works, 'bad' fails with 08001.  User is a superuser.
 --#          The target has none of the pgclone stubs installed and no real pgclone extension.
