@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 import time
@@ -151,7 +152,8 @@ def _login(path: Path | None, dbname: str, user: str) -> Conninfo:
 def _one_line(error: ConfigError | PgError) -> str:
     if isinstance(error, ConfigError):
         return str(error)
-    return ". ".join(filter(None, (error.message.removeprefix("pgclone: "), error.detail, error.hint)))
+    sentences = ". ".join(filter(None, (error.message.removeprefix("pgclone: "), error.detail, error.hint)))
+    return re.sub(r"([.?!])\. ", r"\1 ", sentences)  # libpq's words may end in a question, a server's in a full stop
 
 
 def _fail(reason: str) -> None:

@@ -26,6 +26,10 @@ Connection = psycopg.Connection[tuple[object, ...]]
 # CREATE OR REPLACE keeps what depends on an object, but cannot give it another result or other columns.
 REPLACED_BY_ANOTHER = (errors.InvalidFunctionDefinition, errors.InvalidTableDefinition)
 
+RIGHTS = (
+    "Stubs belong to who has installed them: use --user with that role, or, at first, with the owner of the database."
+)
+
 
 class Found(NamedTuple):
     """An object of the database that has the name or the mark of a stub.  The columns of objects.sql."""
@@ -52,6 +56,10 @@ def transaction(conninfo: Conninfo) -> Iterator[Connection]:
         with connection:
             connection.execute("SELECT pg_catalog.set_config('search_path', '', false)")
             yield connection
+    except errors.InsufficientPrivilege as error:
+        refused = from_psycopg(error)
+        refused.hint = error.diag.message_hint or RIGHTS  # that of from_psycopg is about clones
+        raise refused from None
     except psycopg.Error as error:
         raise from_psycopg(error) from None
 

@@ -13,6 +13,9 @@ from proxy.embedded import Server
 from proxy.installations import newest, private_directory, reachable
 from proxy.launch import ProxyProcess, clean_environment
 
+WIDTH = 150
+"""Columns of a table that psql prints; wider cells are wrapped."""
+
 
 class Place(NamedTuple):
     """A running server, and a proxy before it."""
@@ -21,14 +24,15 @@ class Place(NamedTuple):
     proxy: ProxyProcess
 
     def psql(self, title: str, *commands: str, past_the_proxy: bool = False) -> None:
-        """Say what is shown, run commands, and print all that psql prints."""
+        """Say what is shown, run commands, and print them with all that psql prints."""
         print(f"\n=== {title}", flush=True)
         conninfo = (self.server if past_the_proxy else self.proxy).conninfo()
-        options = [option for command in commands for option in ("-c", command)]
         psql = self.server.installation.program("psql")
+        # On standard input, since of what comes with -c psql echoes no backslash.
+        lines = "".join(command + ("\n" if command.startswith("\\") else ";\n") for command in commands)
         subprocess.run(
-            [psql, "-X", "-a", "-d", conninfo, *options],
-            env=clean_environment({"PGOPTIONS": "-c client_min_messages=notice"}),
+            [psql, "-X", "-a", "-P", "format=wrapped", "-P", f"columns={WIDTH}", "-d", conninfo],
+            input=lines, text=True, env=clean_environment({"PGOPTIONS": "-c client_min_messages=notice"}),
             stderr=subprocess.STDOUT, check=False,
         )  # fmt: skip
 

@@ -144,6 +144,21 @@ def test_the_commands_refuse_in_one_line(short_tmp: Path, database: Database) ->
     assert run("install-stubs", directory=short_tmp).returncode == 2
 
 
+def test_the_commands_say_whose_rights_they_need(short_tmp: Path, database: Database) -> None:
+    database.execute("CREATE ROLE stubs_nobody LOGIN")
+    try:
+        done = command("install-stubs", short_tmp, database, "--user", "stubs_nobody")
+        assert "permission denied for database" in done.stderr
+        assert "owner of the database" in done.stderr and "clone" not in done.stderr.removeprefix("pgclone-proxy")
+    finally:
+        database.execute("DROP ROLE stubs_nobody")
+
+
+def test_sentences_of_an_error_end_once(short_tmp: Path) -> None:
+    done = run("install-stubs", directory=short_tmp, DATABASE_URL="postgresql://127.0.0.1:1/x")
+    assert "TCP/IP connections? Check the target's host" in done.stderr
+
+
 def test_the_owner_of_a_database_installs_with_a_password_from_the_passfile(
     short_tmp: Path, scram_server: Server
 ) -> None:
