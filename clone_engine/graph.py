@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
+import msgspec
+
 from clone_engine.chosen import condition_of
 from clone_engine.conflict import TABLES, Conflicts
 from clone_engine.copies import Wish, copy_steps
@@ -28,7 +30,12 @@ from clone_engine.swap import swap_statements
 from clone_engine.target import Existing, referenced
 from clone_engine.tolerance import tolerance
 
+LATE = "late definitions"
+OWNERS = "owners and privileges"
 TAIL = "triggers and the rest"
+PER_TRANSACTION = 500
+"""Statements of one step.  Each holds some locks to the end of its transaction, and a server that is set up as it comes
+has room for about ten thousand."""
 WHERE = re.compile(r"^\s*WHERE\s", re.IGNORECASE)
 
 _Key = TypeVar("_Key", bound=Hashable)
@@ -71,6 +78,7 @@ class Graph:
         whole = frozenset(table for table in self._made if not self._lacks_rows(table))
         self._tolerance = tolerance(inputs.items, whole, inputs.names.final)
         self._slots = Sorter(inputs.owned.tables, self._made, bool(inputs.names.staging)).sorted(inputs.items)
+        self._defined = self._last(inputs.definitions_key, "pre")
         self._copies = {table: list(self._copy_steps(table)) for table in sorted(self._made | self._kept)}
         self._large_objects = list(
             large_object_steps(inputs.source.large_objects, inputs.request.options.conflict, (inputs.definitions_key,))
@@ -87,6 +95,7 @@ class Graph:
         self._foreign_keys = self._grouped("foreign keys", lambda ddl: ddl.identity)
         self.swap_key = "swap" if inputs.names.staging else ""
         """The key of the step that puts new tables in the place of old ones; '' if none does."""
+        self._tail_slots = ("last",) if self.swap_key else ("tail", "last")
 
     def reported_tables(self) -> list[Name]:
         """The tables that the job counts: those with rows to copy, or all that it makes if none has."""
@@ -116,7 +125,7 @@ class Graph:
 
     def steps(self) -> Iterator[AnyStep]:
         """All steps, each after those that it waits for."""
-        yield self._definitions()
+        yield from self._definitions()
         for copies in self._copies.values():
             yield from copies
         yield from self._large_objects
@@ -129,7 +138,7 @@ class Graph:
         else:
             yield from self._in_place()
             yield from self._matview_steps()
-        yield self._tail()
+        yield from self._tail()
         yield from self._analyze_steps()
 
     # Statements ----------------------------------------------------------------------------------------------------
@@ -169,18 +178,35 @@ class Graph:
 
     # The steps, in order -------------------------------------------------------------------------------------------
 
-    def _definitions(self) -> Run:
-        run = self._run(self._in.definitions_key, "creating table", self._slots.get("pre", ()), (), built=True)
+    def _in_turns(
+        self, key: str, phase: str, items: list[Item], after: Iterable[str], *, built: bool = False
+    ) -> Iterator[Run]:
+        """Steps of some of these items each, one behind the other; `_last` is the key of the last one."""
+        for number in range(_parts(len(items))):
+            some = items[number * PER_TRANSACTION : (number + 1) * PER_TRANSACTION]
+            step = self._run(_part(key, number), phase, some, after, built=built, undisturbed=True)
+            yield step
+            after = (step.key,)
+
+    def _last(self, key: str, *slots: str) -> str:
+        """The key of the last step that makes the items of these slots, of which the first step has `key`."""
+        return _part(key, _parts(sum(len(self._slots.get(slot, ())) for slot in slots)) - 1)
+
+    def _definitions(self) -> Iterator[Run]:
+        first, *others = self._in_turns(
+            self._in.definitions_key, "creating table", self._slots.get("pre", []), (), built=True
+        )
         made = (i.ddl.identity[1] for i in self._slots.get("pre", ()) if i.ddl.kind == "schema")
         missing = sorted(self._in.source.schemas - self._in.existing.schemas - set(made))
-        first = [statement for name in missing for statement in missing_schema(name)]
+        places = [statement for name in missing for statement in missing_schema(name)]
         for name in self._in.stale:
-            first.append(Statement(f"DROP SCHEMA IF EXISTS {quote_ident(name)} CASCADE", f"schema {name}", True))
+            places.append(Statement(f"DROP SCHEMA IF EXISTS {quote_ident(name)} CASCADE", f"schema {name}", True))
         for staging in self._in.names.staging.values():
-            first.append(Statement(f"CREATE SCHEMA {quote_ident(staging)}", ""))
-        session, *rest = run.statements
-        before = (session, *alone(self._in.request.schema_name))
-        return Run(key=run.key, phase=run.phase, statements=(*before, *first, *rest))
+            places.append(Statement(f"CREATE SCHEMA {quote_ident(staging)}", ""))
+        before = 1 + len(alone(self._in.request.schema_name))
+        found = first.statements
+        yield msgspec.structs.replace(first, statements=(*found[:before], *places, *found[before:]))
+        yield from others
 
     def _copy_steps(self, table: Name) -> Iterator[Copy]:
         inputs = self._in
@@ -201,7 +227,7 @@ class Graph:
             parallel=inputs.parallel,
             version=inputs.source.version,
         )
-        yield from copy_steps(facts, wish, (inputs.definitions_key,))
+        yield from copy_steps(facts, wish, (self._defined,))
 
     def _where(self, table: Name) -> tuple[str, str]:
         """The condition for the rows of a table, after the name by which it may call the table."""
@@ -216,7 +242,7 @@ class Graph:
     def _data_of(self, table: Name) -> list[str]:
         """The keys of all copies into a table and its partitions; the definitions if there are none."""
         tables = [table, *self._partitions(table)]
-        return [step.key for t in tables for step in self._copies.get(t, ())] or [self._in.definitions_key]
+        return [step.key for t in tables for step in self._copies.get(t, ())] or [self._defined]
 
     def _partitions(self, table: Name) -> Iterator[Name]:
         for child in self._children.get(table, ()):
@@ -297,24 +323,25 @@ class Graph:
         # Once for each root: it knows of all its partitions, and there may be thousands.
         roots = dict.fromkeys(self._root(table) for table in sorted(self._made))
         keys = [key for table in roots for key in self._complete(table)]
-        return list(dict.fromkeys([self._in.definitions_key, *keys]))
+        return list(dict.fromkeys([self._defined, *keys]))
 
     def _in_place(self) -> Iterator[Run]:
         if late := self._slots.get("late"):
-            yield self._run("late definitions", "creating table", late, self._all_complete(), undisturbed=True)
-        if values := tuple(self._sequence_statements()):
+            yield from self._in_turns(LATE, "creating table", late, self._all_complete())
+        values = list(self._sequence_statements())
+        for number in range(_parts(len(values)) if values else 0):
             yield Run(
-                key="sequence values",
+                key=_part("sequence values", number),
                 phase="setting sequences",
-                after=(self._in.definitions_key,),
-                statements=values,
+                after=(self._defined,),
+                statements=tuple(values[number * PER_TRANSACTION : (number + 1) * PER_TRANSACTION]),
             )
         if owners := self._slots.get("owners"):
             # After all that needs the tables: the owner may be one that the caller cannot act for, and grants may
-            # keep him out.  And not beside foreign keys: each locks two tables, this locks all, in another order.
-            before = ["late definitions"] if "late" in self._slots else self._all_complete()
+            # keep him out.  And not beside foreign keys: each locks two tables, this locks many, in another order.
+            before = [self._last(LATE, "late")] if "late" in self._slots else self._all_complete()
             before += self._foreign_key_keys()
-            yield self._run("owners and privileges", "creating constraints", owners, before, undisturbed=True)
+            yield from self._in_turns(OWNERS, "creating constraints", owners, before)
 
     def _sequence_statements(self) -> Iterator[Statement]:
         """setval for every sequence that is made, and under replace and rename for those left in place."""
@@ -370,7 +397,7 @@ class Graph:
                 key,
                 "creating constraints",
                 items,
-                after or [self._in.definitions_key],
+                after or [self._defined],
                 built=True,
                 weight=sum(map(self._weight, ends)),
                 holds=tuple(sorted({str(self._root(end)) for end in ends})),
@@ -406,21 +433,15 @@ class Graph:
     def _before_matviews(self) -> str:
         """The last step that matviews wait for: their owners must be able to read what they read."""
         return next(
-            (
-                key
-                for key, slot in (("owners and privileges", "owners"), ("late definitions", "late"))
-                if slot in self._slots
-            ),
-            self._in.definitions_key,
+            (self._last(key, slot) for key, slot in ((OWNERS, "owners"), (LATE, "late")) if slot in self._slots),
+            self._defined,
         )
 
-    def _tail(self) -> Run:
+    def _tail(self) -> Iterator[Run]:
         """What is left, in pg_dump's order.  Made even if nothing is: what comes after waits for it alone."""
-        items = [] if self.swap_key else self._slots.get("tail", [])
-        # Publications, and event triggers, which must not see what the clone does.
-        return self._run(
-            TAIL, "creating triggers", [*items, *self._slots.get("last", ())], self._before_tail(), undisturbed=True
-        )
+        # Last are publications, and event triggers, which must not see what the clone does.
+        items = [item for slot in self._tail_slots for item in self._slots.get(slot, ())]
+        yield from self._in_turns(TAIL, "creating triggers", items, self._before_tail())
 
     def _before_tail(self) -> list[str]:
         others = [step.key for step in self._large_objects]
@@ -429,11 +450,11 @@ class Graph:
             return [self.swap_key, *others]
         foreign = self._foreign_key_keys()
         matviews = [step.key for step in self._matview_steps()]
-        slots = {"late": "late definitions", "owners": "owners and privileges"}
+        slots = {"late": LATE, "owners": OWNERS}
         return [
             *others,
             *self._all_complete(),
-            *(key for slot, key in slots.items() if slot in self._slots),
+            *(self._last(key, slot) for slot, key in slots.items() if slot in self._slots),
             *foreign,
             *matviews,
         ]
@@ -451,7 +472,17 @@ class Graph:
             yield Run(
                 key=f"analyze {relation}",
                 phase="analyzing",
-                after=(TAIL,),
+                after=(self._last(TAIL, *self._tail_slots),),
                 weight=self._weight(relation),
                 statements=(Statement(f"ANALYZE {name.sql}", f"statistics of {name}", tolerated=True),),
             )
+
+
+def _parts(statements: int) -> int:
+    """In how many steps this number of statements is run; one if there are none."""
+    return max(1, -(-statements // PER_TRANSACTION))
+
+
+def _part(key: str, number: int) -> str:
+    """The key of the step of this number; the first has the plain one."""
+    return f"part {number + 1} of {key}" if number else key

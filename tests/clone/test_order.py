@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clone_engine.steps import Plan
+from clone_engine.steps import Copy, Plan, Run
 from tests.clone.serial import case, planned, schema_request
 from tests.harness.servers import Database
 
@@ -37,3 +37,23 @@ def test_steps_that_lock_two_tables_say_so(source_database: Database, target_dat
     for step in plan.steps:
         if step.key.startswith("foreign key"):
             assert step.holds, step.key
+
+
+def test_no_transaction_holds_the_locks_of_thousands_of_tables(
+    source_database: Database, target_database: Database
+) -> None:
+    """A server that is set up as it comes runs out of shared memory at some ten thousand locks."""
+    source_database.execute(
+        "CREATE SCHEMA many; DO $$ BEGIN FOR i IN 1..600 LOOP"
+        " EXECUTE format('CREATE TABLE many.t%s (id serial)', i); END LOOP; END $$"
+    )
+    with planned(source_database, target_database, schema_request("many")) as (plan, _):
+        steps = {step.key: step for step in plan.steps}
+        assert max(len(step.statements) for step in plan.steps if isinstance(step, Run)) < 600
+        copies = [step for step in plan.steps if isinstance(step, Copy)]
+        definitions = {key for key in steps if key.endswith("definitions")}
+        assert len(copies) == 600 and len(definitions) > 2
+        assert before(plan, copies[0].key) == definitions
+        owners = {key for key in steps if key.endswith("owners and privileges")}
+        assert len(owners) > 1
+        assert owners < before(plan, "triggers and the rest")
