@@ -6,12 +6,16 @@ SQL text.  Finding names in parsed statements is `retarget.py`.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Container
 from typing import NamedTuple
 
 MAX_BYTES = 63
 """NAMEDATALEN - 1: the server cuts longer names, and two names cut at the same byte would collide."""
+
+LONGEST_REST = 40
+"""Bytes behind a table's name that are kept when the whole is too long; the name itself needs some room too."""
 
 _PIECE = re.compile(r'"((?:[^"]|"")*)"|([^".]+)')
 
@@ -80,5 +84,8 @@ def renamed_after(name: str, table: str, new_table: str) -> str:
     whole = new_table + rest
     if len(whole.encode()) <= MAX_BYTES:
         return whole
-    # The end tells _pkey from _v_idx, so it is the beginning that gives way.
-    return fit(new_table, rest.encode()[-40:].decode(errors="ignore"))
+    # The end tells _pkey from _v_idx, so it is the beginning that gives way; what is cut off still tells names apart.
+    if len(rest.encode()) > LONGEST_REST:
+        digest = hashlib.sha256(rest.encode()).hexdigest()[:8]
+        rest = f"_{digest}_" + rest.encode()[10 - LONGEST_REST :].decode(errors="ignore")
+    return fit(new_table, rest)

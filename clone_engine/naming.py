@@ -6,7 +6,7 @@ that replaces a table is built in a staging schema.  How names are put into stat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from pglast import ast
@@ -99,33 +99,43 @@ def naming(owned: Belongings, request: CloneRequest, staging: str = "") -> Namin
     One for each schema, numbered if there are several: a name may be taken in two of them.
     """
     tables = _final_tables(owned.tables, request)
-    final = _renames(owned, tables, {})
+    new_name = _new_name(request)
+    final = _renames(owned, tables, new_name, {})
     if not staging:
         return Naming(final, final)
     schemas = sorted({table.schema for table in owned.tables})
     places = {s: staging if len(schemas) == 1 else f"{staging}_{i}" for i, s in enumerate(schemas, 1)}
-    return Naming(_renames(owned, tables, places), final, places)
+    return Naming(_renames(owned, tables, new_name, places), final, places)
 
 
 def _final_tables(tables: Iterable[Name], request: CloneRequest) -> dict[Name, Name]:
     """The tables with their names in the end.  Partitions of a renamed table are renamed after it."""
-    new = request.target_table_name
-    if not request.table_name or not new or new == request.table_name:
-        return {table: table for table in tables}
-    root = Name(request.schema_name, request.table_name)
+    root, new_name = Name(request.schema_name, request.table_name), _new_name(request)
     return {
-        table: Name(table.schema, new if table == root else renamed_after(table.name, root.name, new))
+        table: Name(table.schema, request.target_table_name or root.name if table == root else new_name(table.name))
         for table in tables
     }
 
 
-def _renames(owned: Belongings, tables: dict[Name, Name], staging: Mapping[str, str]) -> Renames:
+def _new_name(request: CloneRequest) -> Callable[[str], str]:
+    """What becomes of the name of something that belongs to the tables of a clone.
+
+    Whatever belongs to a partition too is named after the table that is cloned: the partition's own new name may be
+    cut, and then be the same as another's up to there.
+    """
+    old, new = request.table_name, request.target_table_name or request.table_name
+    return lambda name: renamed_after(name, old, new)
+
+
+def _renames(
+    owned: Belongings, tables: dict[Name, Name], new_name: Callable[[str], str], staging: Mapping[str, str]
+) -> Renames:
     """All renames that follow from those of the tables; with `staging`, also to themselves, into those schemas."""
 
     def after(name: Name, table: Name) -> Name:
         if table not in tables:
             return name
-        return Name(staging.get(table.schema, name.schema), renamed_after(name.name, table.name, tables[table].name))
+        return Name(staging.get(table.schema, name.schema), new_name(name.name))
 
     others = {
         name: after(name, table)
@@ -135,9 +145,7 @@ def _renames(owned: Belongings, tables: dict[Name, Name], staging: Mapping[str, 
     constraints = {
         (table, name.name): after(name, table).name for name, table in owned.indexes.items() if table in tables
     } | {
-        (table, name): renamed_after(name, table.name, tables[table].name)
-        for table, name in owned.checks
-        if table in tables and name.startswith(table.name)
+        (table, name): new_name(name) for table, name in owned.checks if table in tables and name.startswith(table.name)
     }
     placed = {old: Name(staging.get(old.schema, new.schema), new.name) for old, new in tables.items()}
     if staging:

@@ -82,6 +82,14 @@ def test_renamed_after(name: str, table: str, new: str, expected: str) -> None:
     assert renamed_after(name, table, new) == expected
 
 
+@given(st.sets(NAMES, min_size=2, max_size=2), st.sampled_from(["n", "n" * 30, "n" * 63]))
+def test_two_names_that_are_cut_stay_two(names: set[str], new: str) -> None:
+    """Guards against two indexes of a table under another name that got one name."""
+    one, two = ("x" * 40 + name + "y" * 60 for name in names)
+    assert renamed_after(one, "t", new) != renamed_after(two, "t", new)
+    assert len(renamed_after(one, "t", new).encode()) <= MAX_BYTES
+
+
 @given(NAMES, NAMES, NAMES)
 def test_a_renamed_name_always_fits(name: str, table: str, new: str) -> None:
     # What PostgreSQL hands out fits already.
