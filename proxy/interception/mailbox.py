@@ -27,6 +27,10 @@ OWNED = "pgclone-proxy reply by "
 """Begins the comment on a large object; the process id of the connection follows, after which it can be swept away."""
 
 PUT = SQL("SELECT pg_catalog.lo_from_bytea({0}, {1}); COMMENT ON LARGE OBJECT {0} IS {2}")
+LYING = (
+    "SELECT objoid FROM pg_catalog.pg_description WHERE classoid = 'pg_catalog.pg_largeobject'::pg_catalog.regclass"
+    " AND objoid = ANY ($1::bigint[]) AND pg_catalog.starts_with(description, $2)"
+)
 OWN = SQL("COMMENT ON LARGE OBJECT {0} IS {1}")
 APPEND = SQL("SELECT pg_catalog.lo_put({0}, {1}, {2})")
 # With a look at the comment: the number was named by who called, and may be that of something else.
@@ -115,7 +119,7 @@ class Mailbox:
 
 async def _open(conninfo: Conninfo, kept: list[int]) -> AsyncConnection:
     """A connection on which replies can be written.  What earlier ones of the role have left behind is gone, except for
-    the numbers in `kept`, which are this one's now."""
+    the numbers in `kept`: those of them that are there, and are replies, are this one's now."""
     named = Conninfo(conninfo.parameters | {"application_name": "pgclone-proxy: replies to stubs"})
     try:
         connection = await AsyncConnection.connect(
@@ -128,7 +132,9 @@ async def _open(conninfo: Conninfo, kept: list[int]) -> AsyncConnection:
     try:
         await connection.execute((files(__package__) / "settings.sql").read_bytes())
         await AsyncRawCursor(connection).execute((files(__package__) / "sweep.sql").read_bytes(), (kept,))
-        for number in kept:
+        # One is not there if its connection was lost before it could be put.
+        lying = await AsyncRawCursor(connection).execute(LYING.encode(), (kept, OWNED))
+        for (number,) in await lying.fetchall():
             await connection.execute(OWN.format(Literal(number), Literal(f"{OWNED}{connection.info.backend_pid}")))
         cursor = await connection.execute("SHOW lo_compat_privileges")
         row = await cursor.fetchone()

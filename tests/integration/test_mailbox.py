@@ -81,6 +81,29 @@ async def test_a_connection_that_the_server_has_ended_is_opened_again(database: 
         assert exists(database)
 
 
+async def test_a_connection_that_is_found_ended_when_something_is_put(database: Database) -> None:
+    # The number of what could not be put was taken for one that lies there, and the reply was given up.
+    async with mailbox(database) as box:
+        await box.put(N, b"one")
+        database.execute(END)
+        await box.put(N + 1, b"two")
+        assert (content(database), content(database, N + 1)) == (b"one", b"two")
+        await box.remove(N)
+        await box.remove(N + 1)
+        assert not exists(database) and not exists(database, N + 1)
+
+
+async def test_what_is_somebody_else_s_is_kept_when_the_connection_has_ended(database: Database) -> None:
+    database.execute(f"SELECT lo_from_bytea({N}, 'mine')")
+    async with mailbox(database) as box:
+        await box.put(N + 1, b"")
+        database.execute(END)
+        with pytest.raises(PgError):
+            await box.put(N, b"secret")
+        await box.remove(N)
+    assert content(database) == b"mine"
+
+
 async def test_an_idle_connection_is_closed_unless_something_lies_there(database: Database) -> None:
     async def closed() -> bool:
         return bool(database.value(CONNECTIONS) == 0)
