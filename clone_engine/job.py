@@ -31,6 +31,8 @@ Say = Callable[[FromJob], None]
 
 WITHOUT = "without "
 """Begins the keys, kept beside those of done steps, that tell a resumed job what the target refused to make."""
+NO_CONNECTIONS: Final = "53300"
+"""Too many connections: of the server, the database or the role."""
 NEWS_INTERVAL: Final = 0.4
 """Seconds between two Advanced lines: at least two a second, with room for a busy machine."""
 
@@ -245,6 +247,8 @@ class Job:
                 self._account.move(self._busy[member].key, rows, size)
             case records.Finished():
                 self._finished(member, record)
+            case records.Failed(sqlstate=sqlstate) if sqlstate == NO_CONNECTIONS and self._can_do_without(member):
+                self._do_without(member, record)
             case records.Failed():
                 raise _failure(record)
             case None:
@@ -279,10 +283,24 @@ class Job:
         """Whether what is done stays done if the job fails, so that a resumed job can build on it."""
         return self._plan is not None and not self._plan.on_failure
 
+    def _can_do_without(self, member: Member) -> bool:
+        """Whether others are at work, or could be.  Idle ones may have no connections yet either."""
+        return any(other is not member and other.backends for other in (*self._busy, *self._idle))
+
+    def _do_without(self, member: Member, record: records.Failed) -> None:
+        """A server has no connection for one copier more: the others do its work, and it leaves."""
+        step = self._busy.pop(member)
+        self._account.put_back(step.key)
+        self._schedule.put_back(step.key)
+        left = len(self._busy) + len(self._idle)
+        words = f"the clone goes on with {left} instead of {len(self._crew.members)} copiers: {record.message}"
+        self._say(Reported(Outcome("option parallel", "skipped", record.sqlstate, words)))
+
     async def _died(self, member: Member) -> None:
         """A copier was killed.  Its step is done again, once, if it surely was not committed and others are left."""
         if member not in self._busy:
-            self._idle.remove(member)
+            with suppress(ValueError):  # it was done without already
+                self._idle.remove(member)
             return
         step = self._busy.pop(member)
         if member.committing or step.key in self._redone or not (self._busy or self._idle):

@@ -8,13 +8,13 @@ from typing import Literal
 
 import pytest
 
-from clone_engine.channel import Advanced
+from clone_engine.channel import Advanced, Reported
 from clone_engine.request import CloneRequest, Options
 from proxy.embedded import Server
 from tests.harness.compare import assert_same_schema
 from tests.harness.servers import PASSWORD, Database, fresh_database
 from tests.harness.waiting import wait_until
-from tests.integration.job_runs import BIG_ROWS, CONTENTS, SHOP, Clone, JobRun, cloning
+from tests.integration.job_runs import BIG_ROWS, CONTENTS, SHOP, Clone, JobRun, as_conninfo, cloning
 
 MORE = """
 CREATE TYPE shop.state AS ENUM ('new', 'paid');
@@ -152,6 +152,30 @@ def test_two_replaces_of_one_schema_define_things_in_turn(clone: Clone) -> None:
         other.execute("ROLLBACK")
     assert [job.wait().error for job in jobs] == ["", ""]
     assert_same_schema(clone.source, clone.target, "shop")
+
+
+@pytest.fixture
+def limited(clone: Clone) -> Iterator[str]:
+    """A role of both servers that may open four connections."""
+    role = "limited"
+    for database in (clone.source, clone.target):
+        database.execute(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 4; GRANT pg_read_all_data TO {role}")
+        database.execute(f"GRANT CREATE ON DATABASE {database.name} TO {role}")
+    yield role
+    for database in (clone.source, clone.target):
+        database.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}")
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_more_copiers_than_a_server_has_connections_for(clone: Clone, limited: str, side: str) -> None:
+    """Those that find a connection do it all, and the report says how many they are."""
+    job = clone.request(SCHEMA, 8, **{side: as_conninfo(getattr(clone, side), user=limited)})
+    assert job.wait().error == ""
+    for table in ("orders", "customers", "items", "totals"):
+        assert clone.target.rows(CONTENTS.format(table)) == clone.source.rows(CONTENTS.format(table))
+    (said, *_) = [m.outcome for m in job.all(Reported) if m.outcome.object == "option parallel"]
+    assert (said.result, said.sqlstate) == ("skipped", "53300")
+    assert "instead of 8 copiers" in said.message
 
 
 def waits_for_a_lock(database: Database) -> bool:
