@@ -31,6 +31,7 @@ from proxy.auth import Credentials
 from proxy.calls.handlers import Handlers
 from proxy.config import ConfigError, Settings, load
 from proxy.interception.interceptor import SqlInterceptor
+from proxy.interception.mailbox import Mailboxes
 from proxy.logs import configure
 from proxy.server import Server
 from proxy.session import Session
@@ -179,10 +180,11 @@ async def _serve(settings: Settings, target: Target) -> None:
 def _server(settings: Settings, target: Target, manager: Manager) -> Server:
     credentials = Credentials(target, settings.jobs.passfile)
     handlers = Handlers(manager, credentials, target.conninfo, version("pgclone-proxy"))
+    mailboxes = Mailboxes(handlers.login)
     admins = frozenset(settings.jobs.admin_roles)
 
     def make_interceptor(session: Session) -> SqlInterceptor:
-        return SqlInterceptor(session, handlers, admins)
+        return SqlInterceptor(session, handlers, admins, mailboxes)
 
     return Server(settings.server, target, make_interceptor)
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from clone_engine.errors import PgError
 from proxy.calls import refusals
 from proxy.calls.call_backs import SQLSTATE, Reply, Word, called, encoded, error_reply, looked_up, read, value_reply
 from proxy.interception.context import Context
-from proxy.interception.mailbox import Mailbox
+from proxy.interception.mailbox import Mailbox, Mailboxes
 from proxy.wire import messages
 
 MARK = b"C%s\0" % SQLSTATE.encode()
@@ -48,12 +49,12 @@ class _CallBack:
 class CallBacks:
     """Answers the calls of stubs on one session, one at a time, as they come."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, mailboxes: Mailboxes) -> None:
         self._context = context
-        caller = context.caller
-        self._mailbox = Mailbox(lambda: context.handlers.login(caller))
+        self._mailboxes = mailboxes
+        self._mailbox: Mailbox | None = None
+        """Once a stub has called."""
         self._current: _CallBack | None = None
-        self._used = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
@@ -81,21 +82,27 @@ class CallBacks:
 
     def close(self) -> None:
         """The session has ended; may be said more than once."""
-        if self._used:
-            self._used = False
+        if self._mailbox:
+            self._mailbox = None
             self.statement_ended()
             self._start(self._close())
 
     async def _close(self) -> None:
         others = self._tasks - {asyncio.current_task()}
         await asyncio.gather(*others, return_exceptions=True)
-        await self._mailbox.close()
+        await self._mailboxes.give_back(self._context.caller)
 
     def _hear_wish(self, word: Word) -> None:
         self.statement_ended()  # a call whose error the statement has caught
-        self._used = True
+        if self._mailbox is None:
+            self._mailbox = self._mailboxes.take(self._context.caller)
+        if not self._mailbox.reserve(word.number):
+            self._context.session.log.warning("call-back refused", reason="the number is another reply's")
+            return
         self._current = _CallBack(word.number)
-        self._current.task = self._start(self._serve(self._current, word))
+        self._current.task = self._start(self._serve(self._current, word, self._mailbox))
+        # Also of a task that was cancelled before its first step.
+        self._current.task.add_done_callback(partial(_release, self._mailbox, word.number))
 
     def _hear_call(self, word: Word) -> None:
         current = self._current
@@ -110,21 +117,21 @@ class CallBacks:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _serve(self, call_back: _CallBack, word: Word) -> None:
+    async def _serve(self, call_back: _CallBack, word: Word, mailbox: Mailbox) -> None:
         """Answer a call; in the end nothing of it is left on the server."""
         try:
             reply = await self._answer(word) if word.function else b""
-            await self._mailbox.put(call_back.number, call_back.secret + reply)
+            await mailbox.put(call_back.number, call_back.secret + reply)
             if not reply:
                 reply = await self._answer(await call_back.word)
-                await self._mailbox.append(call_back.number, reply)
+                await mailbox.append(call_back.number, reply)
             await call_back.over.wait()  # not by being cancelled alone: what ends a job may take that for itself
         except PgError as error:
             self._warn(call_back, error)
         except Exception:
             self._context.session.log.exception("call-back failed")
         finally:
-            await self._mailbox.remove(call_back.number)
+            await mailbox.remove(call_back.number)
 
     async def _answer(self, word: Word) -> bytes:
         return encoded(await self._reply(word), self._context.codecs)
@@ -152,3 +159,7 @@ class CallBacks:
         session.log.warning("call-back not answered", reason=error.message)
         if self._current is call_back and not session.from_server.streaming:
             session.tell(messages.encode_warning(error, self._context.codec))
+
+
+def _release(mailbox: Mailbox, number: int, _: asyncio.Task[None]) -> None:
+    mailbox.release(number)

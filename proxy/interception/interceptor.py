@@ -12,6 +12,7 @@ from proxy.calls.handlers import Handlers
 from proxy.interception.call_backs import CallBacks
 from proxy.interception.context import Context
 from proxy.interception.extended import ExtendedQueries, Work
+from proxy.interception.mailbox import Mailboxes
 from proxy.interception.replies import client_reply, late_error
 from proxy.interception.simple import SimpleQueries
 from proxy.session import Session
@@ -22,14 +23,14 @@ from proxy.wire.frames import HEADER
 class SqlInterceptor:
     """Answers statements of ours on one session (session.Interceptor)."""
 
-    def __init__(self, session: Session, handlers: Handlers, admin_roles: frozenset[str]) -> None:
+    def __init__(self, session: Session, handlers: Handlers, admin_roles: frozenset[str], mailboxes: Mailboxes) -> None:
         principal = session.principal
         assert principal is not None
         caller = Caller(principal.role, principal.database, principal.role in admin_roles)
         self._context = Context(session, handlers, caller)
         self._simple = SimpleQueries(self._context)
         self._extended = ExtendedQueries(self._context)
-        self._call_backs = CallBacks(self._context)
+        self._call_backs = CallBacks(self._context, mailboxes)
 
     def __repr__(self) -> str:
         return f"<SqlInterceptor {self._context!r}>"

@@ -1,7 +1,9 @@
 """Where stubs on the server find the replies to their calls: large objects of the session's role.
 
-They are written through a connection of the role's own, which is opened when it is first needed and closed when it
-has not been for a while.  A large object because it can be read in every isolation level, and by that role alone.
+They are written through a connection of the role's own, which all its sessions in a database share: were there one for
+each, a hundred sessions that call at once would wait for a hundred logins.  It is opened when it is first needed, and
+closed when it has not been for a while or the last of these sessions ends.
+A large object because it can be read in every isolation level, and by that role alone.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from psycopg.sql import SQL, Composed, Literal
 
 from clone_engine.connect import parameters
 from clone_engine.errors import PgError
+from clone_engine.manager import Caller
 from clone_engine.request import Conninfo
 from clone_engine.server_error import from_login, from_psycopg
 
@@ -43,8 +46,33 @@ Login = Callable[[], Awaitable[Conninfo]]
 """A conninfo with which the role can log in; PgError if there is none."""
 
 
+class Mailboxes:
+    """One mailbox for all sessions of a role in a database."""
+
+    def __init__(self, login: Callable[[Caller], Awaitable[Conninfo]]) -> None:
+        self._login = login
+        self._open: dict[Caller, tuple[Mailbox, int]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Mailboxes of {len(self._open)} callers>"
+
+    def take(self, caller: Caller) -> Mailbox:
+        """The caller's, to be given back by each session that takes it."""
+        mailbox, takers = self._open.get(caller) or (Mailbox(lambda: self._login(caller)), 0)
+        self._open[caller] = mailbox, takers + 1
+        return mailbox
+
+    async def give_back(self, caller: Caller) -> None:
+        """A session needs it no more; it is closed if that was the last."""
+        mailbox, takers = self._open.pop(caller)
+        if takers > 1:
+            self._open[caller] = mailbox, takers - 1
+        else:
+            await mailbox.close()
+
+
 class Mailbox:
-    """The replies to one session's calls, by the number of their large object."""
+    """The replies to the calls of some sessions, by the number of their large object."""
 
     def __init__(self, login: Login, idle_seconds: float = IDLE_SECONDS) -> None:
         self._login = login
@@ -56,6 +84,16 @@ class Mailbox:
 
     def __repr__(self) -> str:
         return f"<Mailbox {len(self._sizes)} letters, {'connected' if self._connection else 'not connected'}>"
+
+    def reserve(self, number: int) -> bool:
+        """Take a number for a reply, until it is removed; False if it is another reply's."""
+        free = number not in self._sizes
+        self._sizes.setdefault(number, 0)
+        return free
+
+    def release(self, number: int) -> None:
+        """Give back a number under which nothing lies."""
+        self._sizes.pop(number, None)
 
     async def put(self, number: int, content: bytes) -> None:
         """Make the large object.  PgError if the role cannot log in, or may not make one."""

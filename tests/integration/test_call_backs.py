@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from base64 import b64decode
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +200,22 @@ def test_the_client_gets_the_notices_of_calls_and_no_others(place: tuple[ProxyPr
     assert [kind for kind, _ in said] == [b"N", b"N", b"N", b"C", b"Z"]
     for (_, body), words in zip(said, (b"mine", b"cleared", b"too"), strict=False):
         assert words in body
+
+
+def test_sessions_of_a_role_share_the_connection_for_replies(place: tuple[ProxyProcess, Database]) -> None:
+    proxy, database = place
+    own = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgclone-proxy: replies to stubs'"
+    with contextlib.ExitStack() as stack:
+        sessions = [stack.enter_context(connect(proxy, database.name)) for _ in range(8)]
+        calls = "DO $$ BEGIN PERFORM pgclone_version(); PERFORM pgclone_clear_jobs(); END $$"
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda session: session.execute(calls), sessions))
+        assert database.value(own) == 1
+        for session in sessions[1:]:
+            session.close()
+        sessions[0].execute(calls)
+        assert database.value(own) == 1
+    wait_until(lambda: database.value(own) == 0, what="the connection for replies to be closed")
 
 
 def test_nothing_is_left_behind(place: tuple[ProxyProcess, Database]) -> None:

@@ -59,6 +59,15 @@ async def test_what_is_somebody_else_s_is_refused_and_kept(database: Database) -
     assert content(database) == b"mine"
 
 
+async def test_a_number_is_one_reply_s(database: Database) -> None:
+    async with mailbox(database) as box:
+        assert box.reserve(N) and not box.reserve(N) and box.reserve(N + 1)
+        await box.put(N, b"secret")
+        await box.remove(N)
+        box.release(N + 1)
+        assert box.reserve(N) and box.reserve(N + 1)
+
+
 async def test_only_those_whose_connection_is_gone_are_swept_away(database: Database) -> None:
     async with mailbox(database) as lost, mailbox(database) as alive:
         await lost.put(N, b"lost")

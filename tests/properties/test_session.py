@@ -18,6 +18,7 @@ from proxy.calls.rewrite import references
 from proxy.config import ServerSettings
 from proxy.embedded import free_port
 from proxy.interception.interceptor import SqlInterceptor
+from proxy.interception.mailbox import Mailboxes
 from proxy.server import Server
 from proxy.upstream import parse_target
 from tests.harness.corpus.recorder import Recorder
@@ -87,7 +88,7 @@ async def through_a_proxy() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio
     proxy = Server(
         ServerSettings(listen_port=listened, unix_socket_dir=""),
         parse_target(target, 10),
-        lambda session: SqlInterceptor(session, recorder, frozenset()),
+        lambda session: SqlInterceptor(session, recorder, frozenset(), Mailboxes(recorder.login)),
     )
     await proxy.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", listened)

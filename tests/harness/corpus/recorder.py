@@ -26,6 +26,7 @@ from proxy.calls.signatures import FUNCTIONS, Call, Signature
 from proxy.config import ServerSettings
 from proxy.embedded import SUPERUSER, free_port
 from proxy.interception.interceptor import SqlInterceptor
+from proxy.interception.mailbox import Mailboxes
 from proxy.server import Server
 from proxy.session import Session
 from proxy.upstream import parse_target
@@ -97,7 +98,7 @@ def recording_proxy(target: str, now: float) -> Iterator[tuple[int, Recorder]]:
     loops: list[asyncio.AbstractEventLoop] = []
 
     def intercept(session: Session) -> SqlInterceptor:
-        return SqlInterceptor(session, recorder, frozenset())
+        return SqlInterceptor(session, recorder, frozenset(), Mailboxes(recorder.login))
 
     async def serve() -> None:
         server = Server(ServerSettings(listen_port=port, unix_socket_dir=""), parse_target(target, 10), intercept)
