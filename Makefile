@@ -5,9 +5,13 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$p -c 'import venv, ensurepip; $(NEW_ENOUGH)' 2>/dev/null && { echo $$p; break; }; done)
 CONF ?= conf/pgclone-proxy.toml
+# Tests mostly wait for servers, so there may be one process more than the machine has cores.
+WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# Tests of one file share servers and proxies: they stay in one process.
+PYTEST := $(BIN)/python -u -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help demo stubs-demo run test test-all test-fast corpus bench lint format types lock clean
@@ -26,10 +30,10 @@ run: $(INSTALLED) ## serve the configured target; without one, two embedded serv
 	then $(BIN)/python -m proxy serve -c $(CONF); else $(BIN)/python -m proxy demo --keep; fi
 
 test: $(INSTALLED) ## run all tests but those that need Node.js or Java
-	@$(BIN)/python -u -m pytest
+	@$(PYTEST)
 
 test-all: $(INSTALLED) ## run all tests, also those with clients for Node.js and Java; say what is missing for them
-	@$(BIN)/python -u -m pytest -m "" -rs
+	@$(PYTEST) -m "" -rs
 
 test-fast: $(INSTALLED) ## run the tests that need no server; stop at the first failure
 	@$(BIN)/python -u -m pytest -x -q $(wildcard tests/unit tests/properties tests/docs)
