@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-How = Literal["simple", "prepared", "unnamed"]
-"""simple: a Query · prepared: parsed once, then Bind and Execute · unnamed: Parse, Bind and Execute each time."""
+How = Literal["simple", "new", "prepared", "unnamed"]
+"""simple: a Query · new: one of another text each time ·
+prepared: parsed once, then Bind and Execute · unnamed: Parse, Bind and Execute each time."""
 Stage = Literal["few", "many", "busy"]
 """Which jobs there are: one · a thousand finished ones · these, one that runs and some that wait."""
 
@@ -36,6 +37,7 @@ CASES = (
     Case("ordinary statement, unnamed", ORDINARY, "unnamed", times=1000),
     Case("view, prepared", VIEW, times=1000),
     Case("view, simple", VIEW, "simple"),
+    Case("view, simple, another text each time", VIEW, "new"),
     Case("view, unnamed", VIEW, "unnamed"),
     Case("pgclone_progress($1), prepared", PROGRESS, values=(b"1",), times=1000),
     Case("pgclone_progress(1), simple", PROGRESS.replace("$1", "1"), "simple"),

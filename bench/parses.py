@@ -33,6 +33,7 @@ COUNTED = (
     ("the literal 'pgclone', simple", HIT, False),
     ("the view, prepared", OURS, True),
     ("the view, simple", OURS, False),
+    ("the view, simple, another number each time", OURS + "{}", False),
 )
 
 
@@ -68,8 +69,8 @@ def _counted(server: Server, directory: Path, sql: str, prepared: bool) -> list[
     profile = directory / "profile"
     with ProxyProcess(directory, server.conninfo(), interpreter=("-m", "cProfile", "-o", str(profile))) as proxy:
         with psycopg.connect(proxy.conninfo(), autocommit=True) as connection:
-            for _ in range(REPEATED):
-                connection.execute(sql.encode(), prepare=prepared)
+            for number in range(REPEATED):
+                connection.execute(sql.replace("{}", str(number)).encode(), prepare=prepared)
         proxy.stop()
     stats = pstats.Stats(str(profile)).stats  # type: ignore[attr-defined]  # typeshed does not know it
     calls = {(Path(file).name, name): count for (file, _, name), (_, count, *_) in stats.items()}

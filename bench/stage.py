@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import psycopg
@@ -58,6 +59,9 @@ class Ways:
 def _run(connection: abc.PGconn, case: Case, conninfo: str) -> Callable[[], None]:
     """What runs the case once on a connection, and raises RuntimeError if that fails."""
     sql = case.sql.replace("{conninfo}", conninfo).encode()
+    if case.how == "new":
+        numbers = count()
+        return lambda: _checked(connection.exec_(sql + b" -- %d" % next(numbers)))
     if case.how == "simple":
         return lambda: _checked(connection.exec_(sql))
     if case.how == "unnamed":
@@ -84,15 +88,15 @@ def connect(conninfo: str) -> abc.PGconn:
     return connection
 
 
-def fill(path: Path, count: int) -> None:
+def fill(path: Path, jobs: int) -> None:
     """Make a job store with finished jobs of the superuser's."""
-    asyncio.run(_fill(SqliteStore(path), count))
+    asyncio.run(_fill(SqliteStore(path), jobs))
 
 
-async def _fill(store: SqliteStore, count: int) -> None:
+async def _fill(store: SqliteStore, jobs: int) -> None:
     await store.open()
     try:
-        for number in range(1, count + 1):
+        for number in range(1, jobs + 1):
             await store.save(_finished(await store.add(_job(number)), number))
     finally:
         await store.close()

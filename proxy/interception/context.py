@@ -14,6 +14,7 @@ from proxy.calls.confidential import revealed
 from proxy.calls.filter import names_ours
 from proxy.calls.handlers import Handlers
 from proxy.calls.ownership import others, ownership_query, stubs
+from proxy.calls.recent import Known, Recent, Seen
 from proxy.calls.recording import result_data
 from proxy.calls.rewrite import Reference, Rewritten, deallocations, references, rewrite
 from proxy.calls.signatures import Call
@@ -55,6 +56,7 @@ class Context:
         self.caller = caller
         self.performing = Performing()
         self.prepared = PreparedStatements()
+        self._recent = Recent()
         self.used = False
         """Whether there has been a statement of ours: a cursor over it may fail in a later one."""
 
@@ -78,18 +80,18 @@ class Context:
 
         PgError if its shape is refused; ServerError if the server could not be asked whose the names are.
         """
-        left_alone, as_stubs = await self._ownership(await _parsing(sql, references), commands)
-        statements = await _parsing(
-            sql,
-            rewrite,
-            left_alone=left_alone,
-            stubs=as_stubs,
-            prepared=self.prepared.executable(),
-            void_parameters=void_parameters,
-            extended=extended,
-            old_strings=self.session.parameters.get("standard_conforming_strings") == "off",
-        )
+        known = self._recent.get(sql)
+        names = known.names if known else await _parsing(sql, references)
+        left_alone, as_stubs = await self._ownership(names, commands)
+        old_strings = self.session.parameters.get("standard_conforming_strings") == "off"
+        seen = Seen(left_alone, as_stubs, void_parameters, extended, old_strings)
+        if known and known.seen == seen:
+            return known.statements
+        prepared = self.prepared.executable()
+        statements: list[Rewritten] = await _parsing(sql, rewrite, prepared=prepared, **seen._asdict())
         self.used = self.used or bool(statements)
+        if statements:
+            self._recent.keep(sql, Known(names, seen, statements))
         return statements
 
     def columns(self, entry: Entry) -> list[str | None]:

@@ -126,3 +126,24 @@ def test_every_change_is_seen_at_the_next_use(connection: abc.PGconn, job: int) 
     assert int(value(connection.exec_(b"SELECT pgclone_clear_jobs()")) or 0) >= 2
     assert counts() == [b"0", b"0"]
     assert sqlstate(connection.exec_prepared(b"progress", [b"%d" % new])) == b"P0002"
+
+
+@pytest.mark.parametrize("extended", [False, True])
+def test_the_same_text_means_what_it_means_at_that_moment(connection: abc.PGconn, extended: bool) -> None:
+    """A session's statements are remembered as they were rewritten; whose the names are may change meanwhile."""
+    version = b"SELECT pgclone_version()"
+
+    def answer(sql: bytes) -> bytes:
+        return value(connection.exec_params(sql, []) if extended else connection.exec_(sql)) or b""
+
+    ours = [answer(version), answer(version)]
+    assert ours[0].startswith(b"pgclone ")
+    connection.exec_(b"CREATE FUNCTION pgclone_version() RETURNS text LANGUAGE sql AS $$SELECT 'mine'$$")
+    assert [answer(version), answer(version)] == [b"mine", b"mine"]
+    connection.exec_(b"DROP FUNCTION pgclone_version()")
+    assert [answer(version), answer(version)] == ours
+    # Once something of ours is prepared in SQL, its name counts as well.
+    connection.exec_(b"PREPARE kept AS SELECT pgclone_version()")
+    assert [answer(version), answer(b"EXECUTE kept")] == ours
+    connection.exec_(b"DEALLOCATE kept; PREPARE kept AS SELECT 'mine'::text")
+    assert answer(b"EXECUTE kept") == b"mine"
