@@ -107,7 +107,21 @@ class Context:
 
     async def names_ours(self, sql: str) -> bool:
         """The second step of the filter."""
-        return await _parsing(sql, names_ours, prepared=frozenset(self.prepared.executable()))
+        return self._recent.get(sql) is not None or await _parsing(
+            sql, names_ours, prepared=frozenset(self.prepared.executable())
+        )
+
+    def plainly_not_ours(self, sql: bytes) -> bool:
+        """Whether a statement that has passed the byte filter can be forwarded at once, without a task of its own.
+
+        It must be short, and no statement under way that might prepare something.
+        """
+        if len(sql) > LONG or self.session.exchange.owed:
+            return False
+        text = decode(sql, self.codec).text
+        if self._recent.get(text) is not None:
+            return False
+        return not names_ours(text, prepared=frozenset(self.prepared.executable()))
 
     async def _ownership(
         self, names: frozenset[Reference], commands: Commands

@@ -97,10 +97,13 @@ class ExtendedQueries:
     # --- messages -----------------------------------------------------------------------------------------
 
     def _on_parse(self, frame: bytes) -> Work | None:
-        if may_name_ours(frame, prepared=bool(self._prepared)):
+        may_be_ours = may_name_ours(frame, prepared=bool(self._prepared))
+        if not may_be_ours and not self._prepared:
+            return None
+        parse = messages.decode_parse(frame[HEADER:])
+        if may_be_ours and not self._context.plainly_not_ours(parse.sql):
             return partial(self._parse, frame)
-        parse = messages.decode_parse(frame[HEADER:]) if self._prepared else None
-        return partial(self._parse_plain, frame, parse) if parse and self._concerns_ours(parse) else None
+        return partial(self._parse_plain, frame, parse) if self._concerns_ours(parse) else None
 
     def _concerns_ours(self, parse: Parse) -> bool:
         """Whether it takes the name of a prepared statement of ours, or gives one back."""

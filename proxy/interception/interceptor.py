@@ -53,9 +53,11 @@ class SqlInterceptor:
         """The work that a whole client message needs, or None if it is to be forwarded as it came."""
         if kind != ord("Q"):
             return self._extended.work(kind, frame)
-        if may_name_ours(frame, prepared=bool(self._context.prepared)) or self._extended.promoted:
+        sql = frame[HEADER:-1]
+        may_be_ours = may_name_ours(frame, prepared=bool(self._context.prepared))
+        if self._extended.promoted or (may_be_ours and not self._context.plainly_not_ours(sql)):
             return partial(self._query, frame)
-        given_back = self._context.deallocations(frame[HEADER:-1])
+        given_back = self._context.deallocations(sql)
         return partial(self._simple.deallocate, frame, given_back) if given_back else None
 
     def _query(self, frame: bytes) -> Coroutine[Any, Any, None]:
