@@ -107,9 +107,9 @@ class Context:
 
     async def names_ours(self, sql: str) -> bool:
         """The second step of the filter."""
-        return self._recent.get(sql) is not None or await _parsing(
-            sql, names_ours, prepared=frozenset(self.prepared.executable())
-        )
+        if self._recent.get(sql) is not None:
+            return True
+        return await _parsing(sql, names_ours, prepared=frozenset(self.prepared.executable()))
 
     def plainly_not_ours(self, sql: bytes) -> bool:
         """Whether a statement that has passed the byte filter can be forwarded at once, without a task of its own.
