@@ -252,14 +252,13 @@ class ExtendedQueries:
 
     async def _execute(self, portal: Portal, execute: Execute, frame: bytes) -> None:
         await self._drained()
-        exchange = self._session.exchange
-        # The server ignores it, or complains about it: of a failed transaction, of a portal that a Sync has closed.
-        gone = portal.syncs != self._syncs and not exchange.block
-        if self._context.unheard or exchange.failed or gone:
+        if self._context.unheard or self._session.exchange.failed:
+            # The server ignores it, or complains about the failed transaction.
             self._ask(frame, PLAIN[ord("E")])
             return
         portal.answered = True
         try:
+            await self._ask_for_portal(execute.portal)
             await self._promote()
             calls = await collect(self, partial(self._record, portal), portal.ours.rewritten)
             results = await self._context.perform(self, calls, portal.ours.rewritten, portal.secrets)
@@ -271,6 +270,10 @@ class ExtendedQueries:
             self._reject(next(self._names), refusal)
         else:
             self._ask(frame, _entry("E", portal.ours))
+
+    async def _ask_for_portal(self, name: bytes) -> None:
+        """ServerError if the portal is no more: a Sync, CLOSE, or the end of a transaction or savepoint has closed it."""
+        await self._hidden_messages(((messages.describe(b"P", name), Entry(ord("D"))),))
 
     async def _promote(self) -> None:
         """A savepoint needs a transaction block; the pipeline's implicit transaction becomes one."""

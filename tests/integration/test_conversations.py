@@ -98,6 +98,18 @@ CONVERSATIONS: dict[str, list[bytes]] = {
         step("SELECT 1/0") + message(b"C", b"Pp\0") + bind("p", "s") + SYNC, query("ROLLBACK TO a"),
         execute("p") + SYNC, query("COMMIT"),
     ],
+    "a portal closed in SQL": [
+        query("BEGIN"), parse("OURS", "s") + bind("p", "s") + step("CLOSE p") + execute("p") + SYNC, query("ROLLBACK"),
+    ],
+    "a portal closed with its savepoint": [
+        query("BEGIN; SAVEPOINT a"), parse("OURS", "s") + bind("p", "s") + SYNC, query("ROLLBACK TO a"),
+        execute("p") + SYNC, query("ROLLBACK"),
+    ],
+    "a portal closed with its transaction, in a pipeline": [
+        step("BEGIN") + parse("OURS", "s") + bind("p", "s") + step("COMMIT", "BEGIN") + execute("p") + SYNC,
+        query("ROLLBACK"),
+    ],
+    "a portal closed by Sync": [parse("OURS", "s") + bind("p", "s") + SYNC, execute("p") + SYNC, query("SELECT 2")],
     "a name given back in SQL": [
         parse("OURS", "s") + SYNC, query("DEALLOCATE s"), query("PREPARE s AS SELECT 5"),
         bind("", "s") + execute() + SYNC,
