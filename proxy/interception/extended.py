@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
+from secrets import token_hex
 from typing import Any
 
 from clone_engine.errors import PgError
@@ -36,6 +37,7 @@ INTEGER_OIDS = frozenset({0, 20, 21, 23})
 # The count in Parse and Bind has 16 bits (chapter 54.7), so a statement may leave no room for a hidden parameter.
 MOST_PARAMETERS = 65535
 
+ACTIVE_TRANSACTION = b"25001"
 NO_PARAMETERS = Bind(b"", b"", (), (), b"\0\0")
 SHOW_WARNINGS = (
     "SELECT pg_catalog.current_setting('client_min_messages'),"
@@ -68,7 +70,9 @@ class ExtendedQueries:
         self._session = context.session
         self._prepared = context.prepared
         self._portals: Named[bytes, Portal] = Named()
-        self._names = map(b"pgclone_proxy_%d".__mod__, itertools.count(1))
+        # A client may use any name, a fixed prefix of ours included.
+        prefix = b"pgclone_proxy_" + token_hex(4).encode()
+        self._names = (b"%s_%d" % (prefix, number) for number in itertools.count(1))
         self._syncs = 0
         self.promoted = False
         """Whether a hidden BEGIN has made the pipeline's implicit transaction a block."""
@@ -337,6 +341,11 @@ class ExtendedQueries:
             await self._session.settled()
         self.promoted = False
         self._session.tell(messages.ready(exchange.status))
+
+    def warns_of_ours(self, notice: bytes) -> bool:
+        """Whether the body of a notice complains of the hidden BEGIN, where the client's own would have been the first."""
+        ours = self.promoted and not self._session.exchange.begun
+        return ours and messages.decode_fields(notice).get("C") == ACTIVE_TRANSACTION
 
     async def ended(self) -> bool:
         """End the hidden block for a Query that follows without Sync; whether the Query is still to be answered."""

@@ -82,6 +82,8 @@ class SqlInterceptor:
 
     def reply(self, entry: Entry, kind: int, message: bytes) -> bytes | None:
         """A server's message to `entry` as the client is to see it; None for the message itself."""
+        if kind == ord("N") and self._extended.warns_of_ours(message[HEADER:]):
+            return b""
         return client_reply(entry, kind, message, self._context.codec)
 
     def error(self, message: bytes) -> bytes | None:

@@ -181,6 +181,26 @@ def test_a_query_behind_a_pipeline_hears_that_its_commit_failed(proxy: ProxyProc
         assert client.until_ready()[-1] == (b"Z", b"I")
 
 
+def test_a_begin_behind_an_action_warns_only_where_the_server_would(server: Server, proxy: ProxyProcess) -> None:
+    warnings = []
+    for port, ours in ((server.port, "SELECT 1"), (proxy.port, OURS["action"])):
+        with Client("127.0.0.1", port, SUPERUSER, "postgres") as client:
+            client.send(step(ours, "BEGIN", "BEGIN", "COMMIT", ours) + SYNC)
+            said = client.until_ready()
+            known = [body for kind, body in said if kind == b"C" or (kind == b"N" and b"\0C25001\0" in body)]
+            warnings.append([body[:3] for body in known])
+    assert warnings[0] == warnings[1] == [b"SEL", b"BEG", b"SWA", b"BEG", b"COM", b"SEL"]
+
+
+def test_names_that_look_like_hidden_ones_are_the_client_s(proxy: ProxyProcess) -> None:
+    names = [f"pgclone_proxy_{number}" for number in range(1, 30)]
+    with Client("127.0.0.1", proxy.port, SUPERUSER, "postgres") as client:
+        taken = b"".join(parse("SELECT 5", name) + bind(name, name) for name in names)
+        client.send(query("BEGIN") + taken + step(OURS["action"]) + SYNC)
+        client.until_ready()
+        assert [kind for kind, _ in client.until_ready()][-4:] == [b"2", b"D", b"C", b"Z"]
+
+
 def test_a_read_that_sql_has_prepared_is_bound_and_described_as_usual(proxy: ProxyProcess) -> None:
     with Client("127.0.0.1", proxy.port, SUPERUSER, "postgres") as client:
         client.send(query(f"PREPARE p (text) AS SELECT ({OURS['read']}), $1"))
