@@ -276,7 +276,7 @@ class ExtendedQueries:
             self._ask(frame, _entry("E", portal.ours))
 
     async def _ask_for_portal(self, name: bytes) -> None:
-        """ServerError if the portal is no more: a Sync, CLOSE, or the end of a transaction or savepoint has closed it."""
+        """ServerError if the portal is no more: closed by Sync or CLOSE, or with its transaction or savepoint."""
         await self._hidden_messages(((messages.describe(b"P", name), Entry(ord("D"))),))
 
     async def _promote(self) -> None:
@@ -334,16 +334,20 @@ class ExtendedQueries:
                 await self.command("COMMIT")
             except ServerError as error:
                 self._tell_error(error.entry)
+        self.promoted = False
+        await self._sync(frame)
+
+    async def _sync(self, frame: bytes) -> None:
+        """Synchronize where the hidden block has been committed or has failed."""
         self._ask(frame, Entry(ord("S"), swallows=b"Z"))
         await self._session.settled()
-        if exchange.status == FAILED:
+        while self._session.exchange.status == FAILED:  # a CancelRequest may strike ROLLBACK as any command
             self._ask(messages.query(b"ROLLBACK"), Entry(ord("Q"), hidden=True))
             await self._session.settled()
-        self.promoted = False
-        self._session.tell(messages.ready(exchange.status))
+        self._session.tell(messages.ready(self._session.exchange.status))
 
     def warns_of_ours(self, notice: bytes) -> bool:
-        """Whether the body of a notice complains of the hidden BEGIN, where the client's own would have been the first."""
+        """Whether this notice's body complains of the hidden BEGIN, where the client's own was to be the first."""
         ours = self.promoted and not self._session.exchange.begun
         return ours and messages.decode_fields(notice).get("C") == ACTIVE_TRANSACTION
 
@@ -360,7 +364,7 @@ class ExtendedQueries:
             await self.command("COMMIT")
         except ServerError as error:
             self._tell_error(error.entry)
-            self._ask(messages.sync(), Entry(ord("S")))
+            await self._sync(messages.sync())
             return False
         return True
 

@@ -7,6 +7,7 @@ goes statement by statement, inside a hidden transaction block where PostgreSQL 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from clone_engine.errors import PgError
 from proxy.calls import refusals
@@ -55,6 +56,12 @@ class SimpleQueries:
         if entry.error is not None:
             raise ServerError(entry)
         return entry
+
+    async def roll_back(self) -> None:
+        """End the transaction block that the proxy has begun.  A CancelRequest may strike ROLLBACK as any command."""
+        while self._session.exchange.status != IDLE:
+            with suppress(ServerError):
+                await self.command("ROLLBACK")
 
     # --- Query --------------------------------------------------------------------------------------------
 
@@ -128,7 +135,11 @@ class _Script:
         for statement in self._statements:
             if self._failed:
                 break
-            await self._open_block(statement)
+            try:
+                await self._open_block(statement)
+            except ServerError as error:
+                self._tell_error(error.entry)
+                break
             if self._hidden_block and statement.control:
                 await self._in_hidden_block(statement)
             elif statement.kind == "action":
@@ -168,12 +179,12 @@ class _Script:
             self._session.tell(messages.message(b"C", b"BEGIN\0"))
 
     async def _end_block(self) -> None:
-        if self._status == IDLE:
-            return
         try:
-            await self._simple.command("ROLLBACK" if self._failed else "COMMIT")
+            if not self._failed and self._status != IDLE:
+                await self._simple.command("COMMIT")
         except ServerError as error:
             self._tell_error(error.entry)
+        await self._simple.roll_back()
 
     async def _forward(self, statement: Rewritten, data: str) -> None:
         rendered = statement.render(self._context.literal(data))
@@ -207,8 +218,8 @@ class _Script:
 
     async def _undo(self, alone: bool) -> None:
         """Nothing of the collect pass may stay; in the client's own block its failure must."""
-        if alone and self._status != IDLE:
-            await self._simple.command("ROLLBACK")
+        if alone:
+            await self._simple.roll_back()
 
     async def _collect(self, statement: Rewritten) -> list[Call]:
         rendered = statement.render(self._context.literal(self._context.data([statement])))

@@ -97,6 +97,37 @@ def extended(connection: Connection, sql: str) -> Any:
     return connection.execute(sql.encode(), prepare=True)
 
 
+ACTION = "SELECT pgclone_clear_jobs()"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        query(ACTION),
+        query(f"SELECT 1; {ACTION}; SELECT 2"),
+        parse(ACTION) + bind() + execute() + SYNC,
+    ],
+    ids=["simple", "a string", "extended"],
+)
+def test_a_cancel_request_may_strike_at_any_moment(proxy: ProxyProcess, sent: bytes) -> None:
+    rounds, done = 200, threading.Event()
+    with Client("127.0.0.1", proxy.port, SUPERUSER, "postgres") as client:
+        (key,) = (body for kind, body in client.greeting if kind == b"K")
+
+        def cancel_again_and_again() -> None:
+            while not done.is_set():
+                cancel(proxy, key)
+
+        with under_way(cancel_again_and_again):
+            try:
+                for _ in range(rounds):
+                    client.send(sent)
+                    assert client.until_ready()[-1:] == [(b"Z", b"I")]
+            finally:
+                done.set()
+    assert "session failed" not in proxy.log()
+
+
 @pytest.mark.parametrize("run", [simple, extended])
 @pytest.mark.parametrize("in_block", [False, True], ids=["alone", "in a block"])
 def test_a_cancel_request_cancels_the_job(
