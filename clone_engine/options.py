@@ -137,31 +137,30 @@ def _conflict(key: str, value: Any) -> Conflict:
 
 def _columns(key: str, value: Any) -> tuple[str, ...]:
     hint = f'Write the columns as an array of strings, for example {{"{key}": ["id", "name"]}}.'
-    if not isinstance(value, list):
-        _refuse_type(key, value, "an array of column names", hint)
-    if not value:
+    if value == []:
         _refuse(f'option "{key}" must name at least one column', hint + " Leave it out for all columns.")
-    for name in value:
-        if not isinstance(name, str):
-            _refuse_type(key, name, "an array of column names", hint, holds=True)
-        if not name or "\0" in name:
-            _refuse(f'option "{key}" holds a name that no column can have', hint)
-    if duplicate := next((name for name in value if value.count(name) > 1), None):
+    names = _strings(key, value, "an array of column names", "a name that no column can have", hint)
+    if duplicate := next((name for name in names if names.count(name) > 1), None):
         _refuse(f'option "{key}" names column "{_shown(duplicate)}" more than once', "Name every column once.")
-    return tuple(value)
+    return names
 
 
 def _patterns(key: str, value: Any) -> tuple[str, ...]:
     hint = f'Write regular expressions that match whole names, for example {{"{key}": ["orders", "log_.*"]}}.'
-    if not isinstance(value, list):
-        _refuse_type(key, value, "an array of regular expressions", hint)
-    if not value:
+    if value == []:
         _refuse(f'option "{key}" must hold at least one regular expression', hint + " Leave it out for all tables.")
-    for pattern in value:
-        if not isinstance(pattern, str):
-            _refuse_type(key, pattern, "an array of regular expressions", hint, holds=True)
-        if not pattern or "\0" in pattern:
-            _refuse(f'option "{key}" holds a regular expression that no name can match', hint)
+    return _strings(key, value, "an array of regular expressions", "a regular expression that no name can match", hint)
+
+
+def _strings(key: str, value: Any, array: str, impossible: str, hint: str) -> tuple[str, ...]:
+    """The strings of an array, each of which could be a name or match one; the words are for those that could not."""
+    if not isinstance(value, list):
+        _refuse_type(key, value, array, hint)
+    for each in value:
+        if not isinstance(each, str):
+            _refuse_type(key, each, array, hint, holds=True)
+        if not each or "\0" in each:
+            _refuse(f'option "{key}" holds {impossible}', hint)
     return tuple(value)
 
 
