@@ -38,12 +38,20 @@ class Answer(NamedTuple):
 
 
 class Handlers:
-    """Answers calls on behalf of a caller."""
+    """Answers calls on behalf of a caller.  `clock` returns seconds since the epoch."""
 
-    def __init__(self, manager: Manager, credentials: Credentials, target: Conninfo, version: str) -> None:
+    def __init__(
+        self,
+        manager: Manager,
+        credentials: Credentials,
+        target: Conninfo,
+        version: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._manager = manager
         self._credentials = credentials
         self._target = target
+        self._clock = clock
         self._snapshots = Snapshots(manager, version)
         self._under_way: set[asyncio.Task[Any]] = set()
         self._actions: Mapping[str, Callable[[Caller, dict[str, Any]], Awaitable[Answer]]] = {
@@ -76,7 +84,7 @@ class Handlers:
 
         `asked` and `codecs` as `Snapshots.sections` has them.
         """
-        return self._snapshots.sections(caller, sections, time.time(), asked=asked, codecs=codecs)
+        return self._snapshots.sections(caller, sections, self._clock(), asked=asked, codecs=codecs)
 
     async def perform(self, caller: Caller, call: Call) -> Answer:
         """Do what a recorded call asks.  PgError if it is refused; then nothing has been started."""

@@ -20,7 +20,6 @@ from clone_engine.errors import PgError
 from clone_engine.jobs import Job
 from clone_engine.manager import Caller
 from clone_engine.request import CloneRequest, Conninfo
-from proxy.calls.characters import Codecs
 from proxy.calls.handlers import Answer, Handlers
 from proxy.calls.signatures import FUNCTIONS, Call, Signature
 from proxy.config import ServerSettings
@@ -55,19 +54,8 @@ class Recorder(Handlers):
     conninfo is 'bad'."""
 
     def __init__(self, now: float) -> None:
-        super().__init__(TwoJobs(now), None, Conninfo({}), "test")  # type: ignore[arg-type]  # all that is asked
-        self._now = now
+        super().__init__(TwoJobs(now), None, Conninfo({}), "test", lambda: now)  # type: ignore[arg-type]  # all that is asked
         self.calls: list[Call] = []
-
-    def snapshot(
-        self,
-        caller: Caller,
-        sections: frozenset[str],
-        asked: frozenset[int] | None = None,
-        codecs: Codecs = frozenset(),
-    ) -> dict[str, str]:
-        """As the proxy's own, at that moment."""
-        return self._snapshots.sections(caller, sections, self._now, asked=asked, codecs=codecs)
 
     def whole(self) -> dict[str, Any]:
         """All sections of the snapshot, as values."""
