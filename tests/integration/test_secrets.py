@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from uuid import uuid4
 
 import psycopg
@@ -10,7 +9,7 @@ import pytest
 
 from proxy.embedded import SUPERUSER, Server
 from proxy.launch import ProxyProcess
-from tests.harness.clients import CLIENTS, SqlClient
+from tests.harness.clients import SqlClient
 from tests.harness.proxies import connect
 from tests.harness.servers import Database
 from tests.harness.waiting import wait_until
@@ -27,13 +26,6 @@ CALLS = {
     "parameter with a cast": ("SELECT pgclone_table_async($1::text, 'marker', $2)", (CONNINFO, "t")),
     "explained": (f"EXPLAIN SELECT pgclone_schema_async('{CONNINFO}', 'marker')", ()),
 }
-
-
-@pytest.fixture(params=CLIENTS)
-def client(request: pytest.FixtureRequest, proxy: ProxyProcess, target_database: Database) -> Iterator[SqlClient]:
-    connected = CLIENTS[request.param](proxy, target_database)
-    yield connected
-    connected.close()
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from proxy.embedded import SUPERUSER
 from proxy.launch import ProxyProcess
-from tests.harness.clients import CLIENTS, Psycopg, SqlClient, SqlError
+from tests.harness.clients import Psycopg, SqlClient, SqlError
 from tests.harness.compare import assert_same_schema
 from tests.harness.servers import Database
 from tests.harness.waiting import wait_until
@@ -48,13 +47,6 @@ def _one_proxy(proxy: ProxyProcess) -> ProxyProcess:
 def source(source_database: Database) -> Database:
     source_database.execute(SOURCE)
     return source_database
-
-
-@pytest.fixture(params=CLIENTS)
-def client(request: pytest.FixtureRequest, proxy: ProxyProcess, target_database: Database) -> Iterator[SqlClient]:
-    connected = CLIENTS[request.param](proxy, target_database)
-    yield connected
-    connected.close()
 
 
 def conninfo(source: Database) -> str:

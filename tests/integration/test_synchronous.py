@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from proxy.launch import ProxyProcess
-from tests.harness.clients import CLIENTS, SqlClient, SqlError
+from tests.harness.clients import SqlClient, SqlError
 from tests.harness.compare import assert_same_schema
 from tests.harness.servers import Database
 
@@ -28,13 +25,6 @@ TRIGGERS = "SELECT count(*) FROM pg_trigger WHERE tgrelid = 's.a'::regclass"
 def conninfo(source_database: Database) -> str:
     source_database.execute(SOURCE)
     return source_database.conninfo()
-
-
-@pytest.fixture(params=CLIENTS)
-def client(request: pytest.FixtureRequest, proxy: ProxyProcess, target_database: Database) -> Iterator[SqlClient]:
-    connected = CLIENTS[request.param](proxy, target_database)
-    yield connected
-    connected.close()
 
 
 CALLS = {

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import psycopg
 import pytest
 
 from proxy.embedded import SUPERUSER, Server
 from proxy.launch import ProxyProcess
-from tests.harness.clients import CLIENTS, SqlClient, SqlError
+from tests.harness.clients import SqlClient, SqlError
 from tests.harness.proxies import Proxies, connect
 from tests.harness.servers import Database
 from tests.harness.waiting import under_way, wait_until
@@ -48,13 +46,6 @@ def conninfo(source_database: Database, target_database: Database) -> str:
     source_database.execute(BOTH + SOURCE)
     target_database.execute(BOTH + TARGET)
     return source_database.conninfo()
-
-
-@pytest.fixture(params=CLIENTS)
-def client(request: pytest.FixtureRequest, proxy: ProxyProcess, target_database: Database) -> Iterator[SqlClient]:
-    connected = CLIENTS[request.param](proxy, target_database)
-    yield connected
-    connected.close()
 
 
 def test_a_schema(client: SqlClient, conninfo: str) -> None:
