@@ -17,8 +17,8 @@ import click
 from psycopg.conninfo import conninfo_to_dict
 
 from bench.report import machine
-from clone_engine.channel import Advanced, Ended, Start, decode_from_job, encode
-from clone_engine.request import CloneRequest, Conninfo
+from clone_engine.records.channel import Advanced, Ended, Start, decode_from_job, encode
+from clone_engine.records.request import CloneRequest, Conninfo
 from tests.harness.servers import Database, fresh_database, running_servers
 
 TABLES = """
@@ -86,7 +86,7 @@ def conninfo(database: Database) -> Conninfo:
 def measure(start: Start) -> None:
     """Run one job process and print when each phase began, how it ended, and the memory of its processes."""
     began = time.monotonic()
-    command = [sys.executable, "-m", "clone_engine.job_process"]
+    command = [sys.executable, "-m", "clone_engine.running.job_process"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin and process.stdout
     process.stdin.write(encode(start))

@@ -20,9 +20,9 @@ from psycopg.pq import abc
 
 from bench.cases import SCHEMA, Case, Stage
 from bench.timing import Way
-from clone_engine.jobs import Job, Progress
-from clone_engine.request import CloneRequest, Conninfo
-from clone_engine.store import SqliteStore
+from clone_engine.jobs.sqlite_store import SqliteStore
+from clone_engine.records.jobs import Job, Progress
+from clone_engine.records.request import CloneRequest, Conninfo
 from proxy.embedded import SUPERUSER, Server
 from proxy.installations import newest, private_directory
 from proxy.launch import ProxyProcess, Sections

@@ -1,12 +1,14 @@
 """The cloning side: from a request to a complete copy.  Knows nothing of the wire protocol.
 
-request  jobs  steps  errors      records: what is asked, what a job is, what is to be done
-arguments  options  conninfo      reading what callers write
-manager  job_store  store         the one writer of job state, and where it is kept
-children  channel                 job processes and the lines they talk in
-job_process  job  crew  copier    a job at work: its process and its copiers
-keeper  relay  durable  undo      the snapshot, the rows, what counts as done, what is taken back
-source  dump  ddl  plan  graph    what exists, its DDL from pg_dump, and the ordered steps
+Each package imports only those above it:
+
+records   what is asked, what a job is, what is to be done, what a user can be told
+asking    strict reading of what callers write
+ddl       definitions from pg_dump as typed statements, and under other names
+servers   connections, the snapshot, what exists on both sides
+planning  which statements and copies, in which order
+running   a job at work in its own processes; `jobs` starts it as a program
+jobs      the manager: the one writer of job state, and where it is kept
 
 ARCHITECTURE.md has the whole map.
 """

@@ -20,13 +20,13 @@ from pathlib import Path
 import click
 import uvloop
 
-from clone_engine.children import JobProcesses
-from clone_engine.connect import forget_environment
-from clone_engine.errors import PgError
-from clone_engine.job_store import StoreError
-from clone_engine.manager import Manager, ManagerSettings
-from clone_engine.request import Conninfo
-from clone_engine.store import SqliteStore
+from clone_engine.jobs.children import JobProcesses
+from clone_engine.jobs.manager import Manager, ManagerSettings
+from clone_engine.jobs.sqlite_store import SqliteStore
+from clone_engine.records.errors import PgError
+from clone_engine.records.job_store import StoreError
+from clone_engine.records.request import Conninfo
+from clone_engine.servers.connect import forget_environment
 from proxy.auth import Credentials
 from proxy.calls.handlers import Handlers
 from proxy.config import ConfigError, Settings, load

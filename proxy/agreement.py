@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import sql
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 from proxy.launch import clean_environment
 
 TABLES = """

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import psycopg
 
-from clone_engine.connect import NO_FILE
-from clone_engine.errors import PgError
-from clone_engine.request import Conninfo
-from clone_engine.server_error import from_login
+from clone_engine.records.errors import PgError
+from clone_engine.records.request import Conninfo
+from clone_engine.servers.connect import NO_FILE
+from clone_engine.servers.server_error import from_login
 from proxy.upstream import Target
 
 # Nothing of the proxy's own environment may lend a job an identity that is not the caller's.

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 from proxy.upstream import Target
 
 # The length and the request code of the packet; what follows is the body of the BackendKeyData (4 + 4 to 256 bytes).

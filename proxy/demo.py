@@ -27,8 +27,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from clone_engine.errors import PgError
-from clone_engine.jobs import FINISHED
+from clone_engine.records.errors import PgError
+from clone_engine.records.jobs import FINISHED
 from proxy.agreement import SchemaState, differences, schema_state
 from proxy.config import ConfigError, ServerSettings, load
 from proxy.embedded import SUPERUSER, Server

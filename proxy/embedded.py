@@ -20,7 +20,7 @@ from typing import Literal, Self
 
 from psycopg.conninfo import make_conninfo
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 from proxy.installations import Installation, reachable, server_account
 
 Auth = Literal["trust", "scram-sha-256", "md5", "password"]

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from clone_engine.dump import embedded_programs
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
+from clone_engine.servers.dump import embedded_programs
 
 DEBIAN = Path("/usr/lib/postgresql")
 

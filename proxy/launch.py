@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from psycopg.conninfo import make_conninfo
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 from proxy.embedded import SUPERUSER, free_port
 
 Sections = Mapping[str, Mapping[str, Any]]

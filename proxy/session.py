@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 from proxy.cancel import CancelKeys
 from proxy.transports import Outbox, ServerSide, Span, set_reading
 from proxy.upstream import Target

@@ -13,8 +13,8 @@ from typing import NamedTuple, TypeVar
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
-from clone_engine.errors import PgError
-from clone_engine.request import Conninfo
+from clone_engine.records.errors import PgError
+from clone_engine.records.request import Conninfo
 from proxy.config import ConfigError
 
 P = TypeVar("P", bound=asyncio.Protocol)

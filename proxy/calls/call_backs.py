@@ -12,7 +12,7 @@ from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 from proxy.calls import refusals
 from proxy.calls.characters import Codecs, representable
 from proxy.calls.recording import PYTHON_TYPES

@@ -13,14 +13,14 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-from clone_engine.arguments import build_request
-from clone_engine.conninfo import parse_conninfo
-from clone_engine.errors import PgError
-from clone_engine.jobs import Job
-from clone_engine.manager import Caller, Manager
-from clone_engine.request import Conninfo, Kind
-from clone_engine.verdicts import failure
-from clone_engine.verify import verify
+from clone_engine.asking.arguments import build_request
+from clone_engine.asking.conninfo import parse_conninfo
+from clone_engine.jobs.manager import Caller, Manager
+from clone_engine.jobs.verdicts import failure
+from clone_engine.records.errors import PgError
+from clone_engine.records.jobs import Job
+from clone_engine.records.request import Conninfo, Kind
+from clone_engine.servers.verify import verify
 from proxy.auth import Credentials
 from proxy.calls.characters import Codecs
 from proxy.calls.signatures import Call

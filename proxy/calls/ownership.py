@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clone_engine.stubs import STUB_COMMENT
+from clone_engine.ddl.stubs import STUB_COMMENT
 from proxy.calls.names import EXTENSION, Reference
 
 EXISTING_EXTENSION = "plpgsql"

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 from proxy.calls import refusals
 from proxy.calls.expressions import CHANGED, DEPENDENT, PLACEHOLDER, UNKNOWN_JOB
 from proxy.calls.signatures import Call, Signature

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 from proxy.calls.signatures import Signature
 
 NOT_STORED = "pgclone_jobs_view and pgclone functions cannot be used in a stored definition"

@@ -1,7 +1,8 @@
 """The snapshot of the jobs that statements read, as JSON text: sections, most of them made of one member per job.
 
 A job's members are rendered once for each record of it: between two records only the clock changes them, and that
-only while the job runs.  What members say is `clone_engine.jobs`; how the text travels is the session's business.
+only while the job runs.  What members say is `clone_engine.records.jobs`; how the text travels is the session's
+business.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from clone_engine.jobs import Job, listed_json, progress_json, view_row
-from clone_engine.manager import Caller, Manager
+from clone_engine.jobs.manager import Caller, Manager
+from clone_engine.records.jobs import Job, listed_json, progress_json, view_row
 from proxy.calls.characters import Codecs, representable
 from proxy.calls.signatures import VIEW_SECTION
 

@@ -13,7 +13,7 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 from proxy.calls import refusals
 from proxy.calls.call_backs import SQLSTATE, Reply, Word, called, encoded, error_reply, looked_up, read, value_reply
 from proxy.interception.context import Context

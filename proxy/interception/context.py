@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from clone_engine.manager import Caller
+from clone_engine.jobs.manager import Caller
 from proxy.calls.asked import merged
 from proxy.calls.characters import Codecs, representable
 from proxy.calls.confidential import revealed

@@ -15,7 +15,7 @@ from functools import partial
 from secrets import token_hex
 from typing import Any
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 from proxy.calls import refusals
 from proxy.calls.confidential import PARAMETER
 from proxy.calls.filter import may_name_ours

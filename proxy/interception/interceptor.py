@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
-from clone_engine.manager import Caller
+from clone_engine.jobs.manager import Caller
 from proxy.calls.filter import may_name_ours
 from proxy.calls.handlers import Handlers
 from proxy.interception.call_backs import CallBacks

@@ -17,11 +17,11 @@ import psycopg
 from psycopg import AsyncConnection, AsyncRawCursor, pq
 from psycopg.sql import SQL, Composed, Literal
 
-from clone_engine.connect import parameters
-from clone_engine.errors import PgError
-from clone_engine.manager import Caller
-from clone_engine.request import Conninfo
-from clone_engine.server_error import from_login, from_psycopg
+from clone_engine.jobs.manager import Caller
+from clone_engine.records.errors import PgError
+from clone_engine.records.request import Conninfo
+from clone_engine.servers.connect import parameters
+from clone_engine.servers.server_error import from_login, from_psycopg
 
 IDLE_SECONDS = 60.0
 """Opening takes some ten milliseconds, and an open connection is one that others cannot have."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 from proxy.calls import refusals
 from proxy.calls.recording import CLEAR_COLLECT, READ_LOG, parse_log, same_calls
 from proxy.calls.rewrite import Rewritten

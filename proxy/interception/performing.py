@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 
 T = TypeVar("T")
 Command = Callable[[str], Awaitable[list[str | None]]]

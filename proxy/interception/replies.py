@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 from proxy.calls.recording import marked_error
 from proxy.wire import messages
 from proxy.wire.exchange import Entry

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 from proxy.calls import refusals
 from proxy.calls.recording import CLEAR_ANSWER, CLEAR_ANSWER_ALONE
 from proxy.calls.rewrite import Rendered, Rewritten, join

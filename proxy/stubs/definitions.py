@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from typing import Literal, NamedTuple
 
-from clone_engine.stubs import STUB_COMMENT
+from clone_engine.ddl.stubs import STUB_COMMENT
 from proxy.calls.expressions import TYPES, declared
 from proxy.calls.names import PREFIX, SCHEMA
 from proxy.calls.signatures import FUNCTIONS, VIEW, VIEW_COLUMNS, Columns, Signature

@@ -15,10 +15,10 @@ from psycopg import RawCursor, errors
 from psycopg.rows import class_row
 from psycopg.sql import Literal
 
-from clone_engine.errors import PgError
-from clone_engine.request import Conninfo
-from clone_engine.server_error import from_login, from_psycopg, one_line
-from clone_engine.stubs import STUB_COMMENT
+from clone_engine.ddl.stubs import STUB_COMMENT
+from clone_engine.records.errors import PgError
+from clone_engine.records.request import Conninfo
+from clone_engine.servers.server_error import from_login, from_psycopg, one_line
 from proxy.stubs.definitions import Stub, flat_names, short_names, stubs
 
 Connection = psycopg.Connection[tuple[object, ...]]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 
 IDLE, IN_TRANSACTION, FAILED = b"ITE"
 # Types of messages, looked at for each one that passes: of the client, then of the server.

@@ -11,7 +11,7 @@ from struct import Struct
 from struct import error as struct_error
 from typing import NamedTuple
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 
 _u32 = Struct("!I")
 _i32 = Struct("!i")

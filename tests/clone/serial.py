@@ -16,13 +16,13 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from clone_engine.dump import find_pg_dump
-from clone_engine.job_store import Steps
-from clone_engine.jobs import Outcome
-from clone_engine.large_objects import copy_large_objects
-from clone_engine.plan import prepare
-from clone_engine.request import CloneRequest, Conninfo, Options
-from clone_engine.steps import Copy, LargeObjects, Plan, Run, Statement
+from clone_engine.planning.large_objects import copy_large_objects
+from clone_engine.planning.plan import prepare
+from clone_engine.records.job_store import Steps
+from clone_engine.records.jobs import Outcome
+from clone_engine.records.request import CloneRequest, Conninfo, Options
+from clone_engine.records.steps import Copy, LargeObjects, Plan, Run, Statement
+from clone_engine.servers.dump import find_pg_dump
 from tests.harness.servers import Database
 
 Connection = psycopg.Connection[Any]

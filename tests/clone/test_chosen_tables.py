@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from clone_engine.errors import PgError
-from clone_engine.request import CloneRequest, Options
+from clone_engine.records.errors import PgError
+from clone_engine.records.request import CloneRequest, Options
 from tests.clone.serial import clone, planned, schema_request
 from tests.harness.servers import Database
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 from tests.clone.serial import (
     carry_out,
     case,

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from clone_engine.errors import PgError
-from clone_engine.request import CloneRequest, Options
+from clone_engine.records.errors import PgError
+from clone_engine.records.request import CloneRequest, Options
 from proxy.embedded import Server
 from tests.clone.serial import all_contents, case, clone, definitions, skipped
 from tests.harness.servers import Database, fresh_database

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from clone_engine.request import CloneRequest
+from clone_engine.records.request import CloneRequest
 from proxy.embedded import Server
 from tests.clone.serial import all_contents, clone, definitions, planned
 from tests.harness.servers import Database, Servers, fresh_database

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from clone_engine.errors import PgError
-from clone_engine.steps import Copy
+from clone_engine.records.errors import PgError
+from clone_engine.records.steps import Copy
 from tests.clone.serial import case, clone, contents, planned, schema_definitions, schema_request, table_request
 from tests.harness.servers import Database
 

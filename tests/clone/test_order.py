@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clone_engine.steps import Copy, Plan, Run
+from clone_engine.records.steps import Copy, Plan, Run
 from tests.clone.serial import case, planned, schema_request
 from tests.harness.servers import Database
 

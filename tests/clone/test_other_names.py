@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clone_engine.names import quote_ident
+from clone_engine.records.names import quote_ident
 from tests.clone.serial import clone, table_request
 from tests.harness.servers import Database
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from clone_engine.dump import dump_error, find_pg_dump
-from clone_engine.errors import PgError
-from clone_engine.request import CloneRequest, Conninfo
+from clone_engine.records.errors import PgError
+from clone_engine.records.request import CloneRequest, Conninfo
+from clone_engine.servers.dump import dump_error, find_pg_dump
 from tests.clone.serial import case, clone, planned, schema_definitions, schema_request, table_request
 from tests.harness.servers import Database
 
@@ -43,7 +43,7 @@ def test_a_table_whose_lock_is_refused(source_database: Database, target_databas
         target_database.connect() as target,
         pytest.raises(PgError) as caught,
     ):
-        from clone_engine.plan import prepare  # noqa: PLC0415
+        from clone_engine.planning.plan import prepare  # noqa: PLC0415
 
         conninfo = Conninfo({**weak.info.get_parameters(), "password": "hunter2"})
         prepare(weak, target, conninfo, "", table_request("public", "secret"), 1, 1)

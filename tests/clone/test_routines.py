@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clone_engine.request import CloneRequest, Options
+from clone_engine.records.request import CloneRequest, Options
 from tests.clone.serial import case, clone, definitions
 from tests.harness.servers import Database
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from clone_engine.options import readers
+from clone_engine.asking.options import readers
 from proxy.calls.signatures import FUNCTIONS, VIEW, VIEW_COLUMNS, Signature
 from tests.docs.repository import ROOT, text
 
@@ -72,3 +72,16 @@ def test_the_map_of_the_architecture_names_no_module_that_is_gone() -> None:
     tables = text("ARCHITECTURE.md").split("## Processes")[0]
     named = {name for row in re.findall(r"^\| (`.*)", tables, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
     assert named <= {module.rpartition("/")[2] for module in MODULES}
+
+
+LAYERS = ("records", "asking", "ddl", "servers", "planning", "running", "jobs")
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_a_package_of_the_engine_imports_only_those_above_it(package: str) -> None:
+    above = LAYERS[: LAYERS.index(package) + 1]
+    for path in (ROOT / "clone_engine" / package).glob("*.py"):
+        imported = re.findall(
+            r"^\s*(?:from|import) clone_engine\.(\w+)", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
+        assert set(imported) <= set(above), path

@@ -11,11 +11,11 @@ from typing import Any
 
 import psycopg
 
-from clone_engine.connect import connect
-from clone_engine.job_process import main
-from clone_engine.plan import prepare
-from clone_engine.request import Conninfo
-from clone_engine.steps import Plan
+from clone_engine.planning.plan import prepare
+from clone_engine.records.request import Conninfo
+from clone_engine.records.steps import Plan
+from clone_engine.running.job_process import main
+from clone_engine.servers.connect import connect
 
 
 def planner(source: psycopg.Connection, target: psycopg.Connection, conninfo: Conninfo, *rest: Any) -> Plan:

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 import psycopg
 
-from clone_engine.job_process import main
-from clone_engine.steps import Plan
+from clone_engine.records.steps import Plan
+from clone_engine.running.job_process import main
 
 
 def planner(_source: psycopg.Connection, target: psycopg.Connection, *_rest: Any) -> Plan:

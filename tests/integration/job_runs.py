@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 import msgspec
 from psycopg.conninfo import conninfo_to_dict
 
-from clone_engine.channel import Begun, Cancel, Done, Ended, FromJob, Reported, Start, decode_from_job, encode
-from clone_engine.request import CloneRequest, Conninfo, Options
-from clone_engine.steps import AnyStep, Copy, Plan, Run, Statement
+from clone_engine.records.channel import Begun, Cancel, Done, Ended, FromJob, Reported, Start, decode_from_job, encode
+from clone_engine.records.request import CloneRequest, Conninfo, Options
+from clone_engine.records.steps import AnyStep, Copy, Plan, Run, Statement
 from tests.harness.servers import Database
 from tests.harness.waiting import wait_until
 
@@ -112,7 +112,7 @@ class Clone:
 
     def request(self, request: CloneRequest, parallel: int = 1, **more: Any) -> JobRun:
         """A started job process as the manager starts it."""
-        return self._start(["-m", "clone_engine.job_process"], parallel, request=request, **more)
+        return self._start(["-m", "clone_engine.running.job_process"], parallel, request=request, **more)
 
     def while_changing(self, request: CloneRequest, sql: str, before: str, parallel: int = 1, **more: Any) -> JobRun:
         """A started job process on whose source `sql` is run while it plans; `changing_source.py` says when."""

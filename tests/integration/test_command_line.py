@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 from proxy.demo import TAKEN
 from proxy.embedded import Server, free_port
 from proxy.launch import ProxyProcess

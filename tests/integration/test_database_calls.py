@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from clone_engine.names import quote_ident
+from clone_engine.records.names import quote_ident
 from proxy.launch import ProxyProcess
 from tests.clone.serial import all_contents, case, definitions
 from tests.harness.clients import CLIENTS, SqlClient, SqlError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clone_engine.channel import Advanced, Begun, Done
+from clone_engine.records.channel import Advanced, Begun, Done
 from proxy.embedded import Server
 from tests.harness.servers import PASSWORD, Database, fresh_database
 from tests.harness.waiting import wait_until

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clone_engine.request import CloneRequest, Options
+from clone_engine.records.request import CloneRequest, Options
 from tests.harness.servers import Database
 from tests.integration.job_runs import Clone, cloning
 

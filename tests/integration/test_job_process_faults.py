@@ -10,9 +10,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from clone_engine.channel import Advanced
-from clone_engine.request import Conninfo
-from clone_engine.steps import AnyStep, Plan
+from clone_engine.records.channel import Advanced
+from clone_engine.records.request import Conninfo
+from clone_engine.records.steps import AnyStep, Plan
 from tests.harness.servers import Database
 from tests.harness.waiting import wait_until
 from tests.integration.job_runs import (

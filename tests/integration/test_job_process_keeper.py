@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 
-from clone_engine.errors import PgError
-from clone_engine.keeper import Keeper
+from clone_engine.records.errors import PgError
+from clone_engine.servers.keeper import Keeper
 from tests.harness.servers import Database
 from tests.integration.job_runs import as_conninfo
 

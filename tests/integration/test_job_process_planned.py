@@ -8,8 +8,8 @@ from typing import Literal
 
 import pytest
 
-from clone_engine.channel import Advanced, Reported
-from clone_engine.request import CloneRequest, Options
+from clone_engine.records.channel import Advanced, Reported
+from clone_engine.records.request import CloneRequest, Options
 from proxy.embedded import Server
 from tests.harness.compare import assert_same_schema
 from tests.harness.servers import PASSWORD, Database, fresh_database

@@ -11,10 +11,10 @@ from itertools import pairwise
 import psycopg
 import pytest
 
-from clone_engine import relay_libpq, relay_raw
-from clone_engine.connect import connect
-from clone_engine.errors import PgError
-from clone_engine.relay import Copied, relay
+from clone_engine.records.errors import PgError
+from clone_engine.running import relay_libpq, relay_raw
+from clone_engine.running.relay import Copied, relay
+from clone_engine.servers.connect import connect
 from tests.harness.servers import Database
 from tests.integration.job_runs import as_conninfo
 

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from clone_engine.errors import PgError
-from clone_engine.request import Conninfo
+from clone_engine.records.errors import PgError
+from clone_engine.records.request import Conninfo
 from proxy.interception.mailbox import Mailbox
 from tests.harness.servers import Database
 from tests.harness.waiting import wait_until_async

@@ -16,12 +16,12 @@ import pytest
 import structlog
 from psycopg.conninfo import conninfo_to_dict
 
-from clone_engine.arguments import build_request
-from clone_engine.children import JobProcesses
-from clone_engine.jobs import Job
-from clone_engine.manager import Caller, Manager, ManagerSettings
-from clone_engine.request import CloneRequest, Conninfo
-from clone_engine.store import SqliteStore
+from clone_engine.asking.arguments import build_request
+from clone_engine.jobs.children import JobProcesses
+from clone_engine.jobs.manager import Caller, Manager, ManagerSettings
+from clone_engine.jobs.sqlite_store import SqliteStore
+from clone_engine.records.jobs import Job
+from clone_engine.records.request import CloneRequest, Conninfo
 from proxy.embedded import Server
 from tests.harness.servers import PASSWORD, Database, fresh_database
 from tests.harness.waiting import wait_until, wait_until_async
@@ -159,7 +159,7 @@ async def test_killed_job_process_fails_its_job_and_leaves_nobody_behind(
     manager: Manager, source: Database, target_database: Database
 ) -> None:
     job_id = await start_slow(manager, source, target_database)
-    (pid,) = children_of(os.getpid(), "clone_engine.job_process")
+    (pid,) = children_of(os.getpid(), "clone_engine.running.job_process")
     os.kill(pid, signal.SIGKILL)
     job = await asyncio.wait_for(manager.wait(job_id), 10)
     assert (job.status, job.sqlstate) == ("failed", "58000")
@@ -174,7 +174,7 @@ async def test_stop_of_the_proxy_ends_its_jobs(tmp_path: Path, source: Database,
     await first.start()
     job_id = await start_slow(first, source, target_database)
     await first.stop()
-    assert children_of(os.getpid(), "clone_engine.job_process") == []
+    assert children_of(os.getpid(), "clone_engine.running.job_process") == []
     await until(lambda: not backends(source, target_database), "the servers to be left")
     second = new_manager(tmp_path)
     await second.start()
@@ -203,7 +203,7 @@ async def test_password_of_the_source_is_seen_nowhere(
         outcomes = await manager.outcomes(CALLER, job.job_id)
         await manager.stop()
     seen |= {repr(logs), repr(job), repr(outcomes), repr(manager), all_text(tmp_path)}
-    assert any("pg_dump" in text for text in seen) and any("clone_engine.job_process" in text for text in seen)
+    assert any("pg_dump" in text for text in seen) and any("clone_engine.running.job_process" in text for text in seen)
     assert [text for text in seen if PASSWORD in text] == []
 
 
@@ -263,7 +263,7 @@ def kill_proxy(directory: Path, source: Database, target: Database) -> None:
     proxy = subprocess.Popen([sys.executable, "-c", PROXY, *arguments], cwd=Path(__file__).parents[2])
     try:
         wait_until(lambda: is_copying(source), 30, "the copy to run on the source")
-        (job_process,) = children_of(proxy.pid, "clone_engine.job_process")
+        (job_process,) = children_of(proxy.pid, "clone_engine.running.job_process")
     finally:
         proxy.kill()
         proxy.wait()

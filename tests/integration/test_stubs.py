@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import sqlalchemy
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 from proxy.calls.signatures import VIEW_COLUMNS
 from proxy.embedded import Server
 from proxy.launch import ProxyProcess

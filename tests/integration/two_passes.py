@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from psycopg import pq
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 from proxy.calls.confidential import revealed
 from proxy.calls.recording import (
     CLEAR_ANSWER,

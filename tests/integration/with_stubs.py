@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg.conninfo import conninfo_to_dict
 
-from clone_engine.request import Conninfo
+from clone_engine.records.request import Conninfo
 from proxy.embedded import Server
 from proxy.stubs.installing import install, transaction
 from tests.harness.servers import Database, fresh_database

@@ -7,7 +7,7 @@ import contextlib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 from proxy.calls.filter import may_name_ours, names_ours
 from proxy.calls.recording import parse_log
 from proxy.calls.rewrite import join, references, rewrite

@@ -16,10 +16,10 @@ from typing import Any
 import msgspec
 import uvloop
 
-from clone_engine.errors import PgError
-from clone_engine.jobs import Job
-from clone_engine.manager import Caller
-from clone_engine.request import CloneRequest, Conninfo
+from clone_engine.jobs.manager import Caller
+from clone_engine.records.errors import PgError
+from clone_engine.records.jobs import Job
+from clone_engine.records.request import CloneRequest, Conninfo
 from proxy.calls.handlers import Answer, Handlers
 from proxy.calls.signatures import FUNCTIONS, Call, Signature
 from proxy.config import ServerSettings

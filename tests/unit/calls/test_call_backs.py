@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 from proxy.calls.call_backs import Word, called, encoded, error_reply, looked_up, read, value_reply
 
 N = 70000

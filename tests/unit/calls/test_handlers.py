@@ -7,10 +7,10 @@ from typing import cast
 
 import pytest
 
-from clone_engine.errors import PgError
-from clone_engine.jobs import Job
-from clone_engine.manager import Caller, Manager
-from clone_engine.request import CloneRequest, Conninfo
+from clone_engine.jobs.manager import Caller, Manager
+from clone_engine.records.errors import PgError
+from clone_engine.records.jobs import Job
+from clone_engine.records.request import CloneRequest, Conninfo
 from proxy.auth import Credentials
 from proxy.calls.handlers import Handlers
 from proxy.calls.names import functions

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 from proxy.calls.expressions import PLACEHOLDER
 from proxy.calls.recording import MAX_CALLS, Site, marked_error, parse_log, result_data, same_calls
 from proxy.calls.rewrite import rewrite

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 from proxy.calls.names import functions
 from proxy.calls.rewrite import Reference, Rewritten, join, references, rewrite
 

@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import pytest
 
-from clone_engine.job_store import MemoryStore
-from clone_engine.jobs import Job, Progress, listed_json, progress_json, view_row
-from clone_engine.live_job import StartChild
-from clone_engine.manager import Caller, Manager, ManagerSettings
-from clone_engine.request import CloneRequest, Conninfo
+from clone_engine.jobs.live_job import StartChild
+from clone_engine.jobs.manager import Caller, Manager, ManagerSettings
+from clone_engine.records.job_store import MemoryStore
+from clone_engine.records.jobs import Job, Progress, listed_json, progress_json, view_row
+from clone_engine.records.request import CloneRequest, Conninfo
 from proxy.calls.snapshot import Snapshots
 
 ALICE, BOB = Caller("alice", "app"), Caller("bob", "app")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from clone_engine.children import JobProcesses, StopLimits
-from clone_engine.job_store import JobStore, MemoryStore
-from clone_engine.store import SqliteStore
+from clone_engine.jobs.children import JobProcesses, StopLimits
+from clone_engine.jobs.sqlite_store import SqliteStore
+from clone_engine.records.job_store import JobStore, MemoryStore
 
 STAND_IN = (sys.executable, "-P", str(Path(__file__).with_name("stand_in.py")))
 QUICK = StopLimits(cancel=1.0, terminate=0.5, ended=0.5)

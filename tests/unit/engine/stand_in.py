@@ -13,8 +13,19 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-from clone_engine.channel import Advanced, Begun, Cancel, Done, Ended, FromJob, Reported, Start, decode_to_job, encode
-from clone_engine.jobs import Outcome, Progress
+from clone_engine.records.channel import (
+    Advanced,
+    Begun,
+    Cancel,
+    Done,
+    Ended,
+    FromJob,
+    Reported,
+    Start,
+    decode_to_job,
+    encode,
+)
+from clone_engine.records.jobs import Outcome, Progress
 
 
 def say(message: FromJob) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from clone_engine.arguments import build_request
-from clone_engine.errors import PgError
-from clone_engine.request import CloneRequest, Kind, Options
+from clone_engine.asking.arguments import build_request
+from clone_engine.records.errors import PgError
+from clone_engine.records.request import CloneRequest, Kind, Options
 
 TABLE = {"source_conninfo": "host=h", "schema_name": "s", "table_name": "t"}
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from clone_engine.channel import Begun, Ended, Reported, Start
-from clone_engine.children import JobProcess, JobProcesses, job_environment
-from clone_engine.request import CloneRequest, Conninfo
+from clone_engine.jobs.children import JobProcess, JobProcesses, job_environment
+from clone_engine.records.channel import Begun, Ended, Reported, Start
+from clone_engine.records.request import CloneRequest, Conninfo
 from tests.harness.waiting import wait_until
 
 

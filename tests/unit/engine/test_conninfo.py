@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clone_engine.conninfo import parse_conninfo
-from clone_engine.errors import PgError
-from clone_engine.request import Conninfo
+from clone_engine.asking.conninfo import parse_conninfo
+from clone_engine.records.errors import PgError
+from clone_engine.records.request import Conninfo
 
 TARGET = Conninfo(
     {"host": "target", "hostaddr": "10.0.0.1", "port": "6000", "user": "u", "password": "p", "sslmode": "require"}

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from clone_engine.jobs import (
+from clone_engine.records.jobs import (
     FINISHED,
     RESUMABLE,
     TRANSITIONS,
@@ -21,7 +21,7 @@ from clone_engine.jobs import (
     timestamp,
     view_row,
 )
-from clone_engine.request import CloneRequest, Conninfo
+from clone_engine.records.request import CloneRequest, Conninfo
 from proxy.calls.signatures import VIEW_COLUMNS
 
 PENDING = Job(1, "alice", "app", CloneRequest("schema", "sales"), Conninfo({}), submitted_at=1000.0)

@@ -11,13 +11,13 @@ import msgspec
 import pytest
 import uvloop
 
-from clone_engine.children import JobProcesses
-from clone_engine.errors import PgError
-from clone_engine.job_store import NO_STEPS, JobStore, MemoryStore, Steps, StoreError
-from clone_engine.jobs import Job, Outcome, Status
-from clone_engine.manager import Caller, Manager, ManagerSettings
-from clone_engine.request import CloneRequest, Conninfo
-from clone_engine.store import SqliteStore
+from clone_engine.jobs.children import JobProcesses
+from clone_engine.jobs.manager import Caller, Manager, ManagerSettings
+from clone_engine.jobs.sqlite_store import SqliteStore
+from clone_engine.records.errors import PgError
+from clone_engine.records.job_store import NO_STEPS, JobStore, MemoryStore, Steps, StoreError
+from clone_engine.records.jobs import Job, Outcome, Status
+from clone_engine.records.request import CloneRequest, Conninfo
 from tests.harness.waiting import wait_until_async
 
 ALICE = Caller("alice", "app")

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clone_engine.errors import PgError
-from clone_engine.options import parse_options, readers
-from clone_engine.request import KINDS, Options
+from clone_engine.asking.options import parse_options, readers
+from clone_engine.records.errors import PgError
+from clone_engine.records.request import KINDS, Options
 
 TAKEN: list[tuple[str | None, Options]] = [
     (None, Options()),

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import structlog
 
-from clone_engine.children import JobProcesses
-from clone_engine.conninfo import parse_conninfo
-from clone_engine.errors import PgError
-from clone_engine.manager import Caller, Manager, ManagerSettings
-from clone_engine.request import CloneRequest, Conninfo
-from clone_engine.store import SqliteStore
+from clone_engine.asking.conninfo import parse_conninfo
+from clone_engine.jobs.children import JobProcesses
+from clone_engine.jobs.manager import Caller, Manager, ManagerSettings
+from clone_engine.jobs.sqlite_store import SqliteStore
+from clone_engine.records.errors import PgError
+from clone_engine.records.request import CloneRequest, Conninfo
 from tests.harness.waiting import wait_until_async
 
 CANARY = "cAnArY-9f3b"

@@ -10,10 +10,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from clone_engine.job_store import JobStore, Steps, StoreError
-from clone_engine.jobs import Job, Outcome, Progress
-from clone_engine.request import CloneRequest, Conninfo, Options
-from clone_engine.store import SqliteStore
+from clone_engine.jobs.sqlite_store import SqliteStore
+from clone_engine.records.job_store import JobStore, Steps, StoreError
+from clone_engine.records.jobs import Job, Outcome, Progress
+from clone_engine.records.request import CloneRequest, Conninfo, Options
 
 REQUEST = CloneRequest("table", "s\n'é", "t", "x", False, Options(columns=("a", "b"), where="a > 1", parallel=3))
 JOB = Job(
@@ -127,7 +127,7 @@ async def test_file_outlives_the_store_and_so_do_its_ids(tmp_path: Path) -> None
 HOLDER = """
 import asyncio, sys
 from pathlib import Path
-from clone_engine.store import SqliteStore
+from clone_engine.jobs.sqlite_store import SqliteStore
 async def hold():
     await SqliteStore(Path(sys.argv[1])).open()
     print("open", flush=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from clone_engine.columns import narrowed_table, standing_alone, ungenerated, uses, without_checks
-from clone_engine.ddl import parse_statement
-from clone_engine.errors import PgError
-from clone_engine.names import Name
+from clone_engine.ddl.columns import narrowed_table, standing_alone, ungenerated, uses, without_checks
+from clone_engine.ddl.definitions import parse_statement
+from clone_engine.records.errors import PgError
+from clone_engine.records.names import Name
 
 OWN = frozenset({Name("app", "t")})
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clone_engine.copies import PART_BYTES, Wish, copy_steps
-from clone_engine.names import Name
-from clone_engine.source import Column, Table
-from clone_engine.steps import Copy
+from clone_engine.planning.copies import PART_BYTES, Wish, copy_steps
+from clone_engine.records.names import Name
+from clone_engine.records.steps import Copy
+from clone_engine.servers.source import Column, Table
 
 NAME = Name("app", 'T"t')
 

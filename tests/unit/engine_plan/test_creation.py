@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from clone_engine.creation import create_database
+from clone_engine.running.creation import create_database
 
 MADE = [
     ({}, 140000, "ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'de_DE'"),

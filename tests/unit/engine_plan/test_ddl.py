@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from clone_engine.ddl import parse_dump
-from clone_engine.errors import PgError
+from clone_engine.ddl.definitions import parse_dump
+from clone_engine.records.errors import PgError
 
 STATEMENTS = [
     ("CREATE SCHEMA app", "schema app", None),

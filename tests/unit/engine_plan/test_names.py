@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pglast import parse_sql
 
-from clone_engine.names import (
+from clone_engine.records.names import (
     MAX_BYTES,
     Name,
     fit,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from clone_engine.ddl import parse_dump, parse_statement
-from clone_engine.naming import belongings, naming
-from clone_engine.request import CloneRequest
-from clone_engine.retarget import mentions, retargeted
+from clone_engine.ddl.definitions import parse_dump, parse_statement
+from clone_engine.ddl.naming import belongings, naming
+from clone_engine.ddl.retarget import mentions, retargeted
+from clone_engine.records.request import CloneRequest
 
 DUMP = """
 CREATE TABLE app.t (id integer NOT NULL, CONSTRAINT t_check CHECK (id > 0), CONSTRAINT other CHECK (id < 9));

@@ -5,9 +5,9 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from clone_engine.connect import SETTINGS, Side, forget_environment, parameters, settings_sql
-from clone_engine.request import Conninfo
-from clone_engine.server_error import from_fields, from_login, tolerable
+from clone_engine.records.request import Conninfo
+from clone_engine.servers.connect import SETTINGS, Side, forget_environment, parameters, settings_sql
+from clone_engine.servers.server_error import from_fields, from_login, tolerable
 
 GIVEN = {"host": "db.example.com", "dbname": "shop", "user": "ann", "password": "s3cret word"}
 

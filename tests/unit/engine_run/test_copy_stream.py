@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from clone_engine.copy_stream import READY, end_of_rows, estimated_rows, fields, frames, lost_error, rows_of_tag
+from clone_engine.running.copy_stream import READY, end_of_rows, estimated_rows, fields, frames, lost_error, rows_of_tag
 
 
 def frame(kind: bytes, body: bytes) -> bytes:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from clone_engine.progress import Account
-from clone_engine.steps import Copy, Run
+from clone_engine.records.steps import Copy, Run
+from clone_engine.running.progress import Account
 
 
 def run(key: str, phase: str = "creating indexes") -> Run:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from clone_engine.jobs import Outcome
-from clone_engine.resume import on_new_snapshot, resumption
-from clone_engine.scheduler import Schedule
-from clone_engine.steps import Copy, Plan, Run, Statement
+from clone_engine.records.jobs import Outcome
+from clone_engine.records.steps import Copy, Plan, Run, Statement
+from clone_engine.running.resume import on_new_snapshot, resumption
+from clone_engine.running.scheduler import Schedule
 
 
 def copy(key: str, table: str) -> Copy:

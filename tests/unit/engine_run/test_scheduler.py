@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from clone_engine.scheduler import Schedule
-from clone_engine.steps import Run
+from clone_engine.records.steps import Run
+from clone_engine.running.scheduler import Schedule
 
 
 def step(key: str, *after: str, weight: int = 0, holds: tuple[str, ...] = ()) -> Run:

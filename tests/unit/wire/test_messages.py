@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clone_engine.errors import PgError
+from clone_engine.records.errors import PgError
 from proxy.wire import messages
 from proxy.wire.messages import Bind, Parse, ProtocolError
 

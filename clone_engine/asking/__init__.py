@@ -1,0 +1,1 @@
+"""Strict reading of what callers write: arguments, options, conninfos, expressions."""

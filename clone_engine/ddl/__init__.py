@@ -1,0 +1,1 @@
+"""Definitions as pg_dump writes them: parsed to typed statements, and rewritten for other names and places.  Pure."""

@@ -1,0 +1,1 @@
+"""Jobs as the proxy sees them: accepted, started, watched, decided about and stored."""

@@ -1,0 +1,127 @@
+"""The part of an unfinished job that ends with it: credentials, its process, and what the store has not got yet.
+
+Talks with the job process; what its messages mean for the record is the manager's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from clone_engine.jobs.children import ChildError
+from clone_engine.jobs.verdicts import Asked
+from clone_engine.records.channel import Advanced, Begun, Done, Ended, FromJob, Reported, Start
+from clone_engine.records.job_store import Steps
+from clone_engine.records.jobs import Job, Outcome, Progress
+from clone_engine.records.request import Conninfo
+
+
+class Child(Protocol):
+    """A job process as it is needed here; `children.JobProcess` is the real one and has the contracts."""
+
+    @property
+    def ending(self) -> str: ...
+    async def receive(self) -> list[FromJob]: ...
+    async def stop(self) -> bool: ...
+    async def close(self) -> None: ...
+
+
+StartChild = Callable[[Start], Awaitable[Child]]
+
+
+class Unsaved:
+    """What a job process has said of steps and objects since the record was last saved."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.done: list[str] = []
+        self.outcomes: list[Outcome] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.begun or self.done or self.outcomes)
+
+    def clear(self) -> None:
+        self.begun, self.done, self.outcomes = [], [], []
+
+
+class LiveJob:
+    """One unfinished job, waiting or running."""
+
+    def __init__(self, source: Conninfo, target: Conninfo, steps: Steps) -> None:
+        self.task: asyncio.Task[None] | None = None
+        """Runs the job; None while it waits."""
+        self.asked: Asked = ""
+        self.finished: asyncio.Future[Job] = asyncio.get_running_loop().create_future()
+        self.unsaved = Unsaved()
+        self.saved_at = 0.0
+        """When the store last got the record, by the event loop's clock."""
+        self._source = source
+        self._target = target
+        self._steps = steps
+        self._stop_asked = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return f"<LiveJob {'started' if self.task else 'waiting'}{f', asked to {self.asked}' if self.asked else ''}>"
+
+    def ask_to_stop(self, why: Asked) -> None:
+        """The first reason counts: a job that was cancelled before a shutdown is cancelled."""
+        self.asked = self.asked or why
+        self._stop_asked.set()
+
+    def first_line(self, job: Job, default_parallel: int) -> Start:
+        """All that the job process has to know."""
+        return Start(
+            job_id=job.job_id,
+            request=job.request,
+            source=self._source,
+            target=self._target,
+            parallel=job.request.options.parallel or default_parallel,
+            done=self._steps.done,
+            begun=self._steps.begun,
+        )
+
+    async def converse(
+        self, start_child: StartChild, first_line: Start, take: Callable[[Progress | None], Awaitable[None]]
+    ) -> tuple[Ended | None, str]:
+        """Run the job process until it is gone: its last word, if it had one, and how it ended.
+
+        `take` is called after each reading, with the newest progress if there is any, while `unsaved` has the rest.
+        """
+        try:
+            child = await start_child(first_line)
+        except ChildError as failure:
+            return Ended("failed", "58000", str(failure)), ""
+        stopper = asyncio.create_task(self._stop_when_asked(child), name=f"stop of job {first_line.job_id}")
+        ended: Ended | None = None
+        try:
+            while ended is None and (messages := await child.receive()):
+                progress, ended = self._sort(messages)
+                await take(progress)
+        except ChildError as failure:
+            ended = Ended("failed", "58000", str(failure))
+        finally:
+            stopper.cancel()
+            await child.close()
+        return ended, child.ending
+
+    async def _stop_when_asked(self, child: Child) -> None:
+        await self._stop_asked.wait()
+        await child.stop()
+
+    def _sort(self, messages: list[FromJob]) -> tuple[Progress | None, Ended | None]:
+        newest: Progress | None = None
+        ended: Ended | None = None
+        for message in messages:
+            match message:
+                case Advanced(progress):
+                    newest = progress
+                case Begun(key):
+                    self.unsaved.begun.append(key)
+                case Done(key):
+                    self.unsaved.done.append(key)
+                case Reported(outcome):
+                    self.unsaved.outcomes.append(outcome)
+                case Ended():
+                    ended = message
+        return newest, ended

@@ -1,0 +1,345 @@
+"""The job manager: accepts clones, runs each in a job process, and is the only writer of job records.
+
+The engine's face to the proxy, which tells it who calls and shows what `visible` returns; it knows nothing of SQL or of
+the wire.  Records live in memory and in the store; a change of state is in the store before anyone can see it, mere
+progress may be a second behind.  Credentials are in memory only, from `submit` until the job is completed or cleared.
+
+A record is written by one task at a time, so no locks guard it: until the job starts by whoever submits, cancels or
+stops; from then on by the job's own task (`_run`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
+
+import msgspec
+import structlog
+
+from clone_engine.jobs.live_job import LiveJob, StartChild
+from clone_engine.jobs.verdicts import (
+    Verdict,
+    check_resumable,
+    final_progress,
+    interrupted,
+    not_found,
+    running_progress,
+    secret_lost,
+    verdict,
+)
+from clone_engine.records.errors import PgError
+from clone_engine.records.job_store import NO_STEPS, JobStore, Steps, StoreError
+from clone_engine.records.jobs import FINISHED, RESUMABLE, Job, Outcome, Progress
+from clone_engine.records.request import CloneRequest, Conninfo
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who calls: the role that the target server authenticated, and the database it is connected to."""
+
+    role: str
+    database: str
+    admin: bool = False
+    """Whether this role sees and controls everybody's jobs."""
+
+    @property
+    def whose(self) -> str | None:
+        """The owner of the jobs that the caller sees and controls; None for everybody's."""
+        return None if self.admin else self.role
+
+
+class ManagerSettings(msgspec.Struct, frozen=True):
+    """What the configuration says of jobs."""
+
+    max_running: int = 4
+    """Jobs that run at once; the others wait, first come, first served."""
+    default_parallel: int = 2
+    """Copiers of a job whose options do not say."""
+    save_interval: float = 1.0
+    """Seconds between two writes of a job's mere progress to the store."""
+
+
+class Manager:
+    """All jobs of one proxy.  `start_child` starts a job process; `clock` returns seconds since the epoch."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        settings: ManagerSettings,
+        start_child: StartChild,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.version = 0
+        """Grows with every change that `visible` could show."""
+        self._store = store
+        self._settings = settings
+        self._start_child = start_child
+        self._clock = clock
+        self._jobs: dict[int, Job] = {}  # in order of their ids
+        self._live: dict[int, LiveJob] = {}
+        self._waiting: deque[int] = deque()
+        self._sources: dict[int, Conninfo] = {}  # those with secrets, of jobs that may yet be resumed
+        self._submitting = asyncio.Lock()  # one at a time: keeps `_jobs` in order and lets one resume of two win
+        self._stopping = False
+
+    def __repr__(self) -> str:
+        running = len(self._live) - len(self._waiting)
+        return f"<Manager {len(self._jobs)} jobs, {running} running, {len(self._waiting)} waiting, {self._store!r}>"
+
+    async def start(self) -> None:
+        """Open the store and read it; jobs that an earlier proxy left unfinished become failed.
+
+        StoreError if the store cannot be used; it is closed then.
+        """
+        await self._store.open()
+        try:
+            self._jobs = {job.job_id: job for job in await self._store.load()}
+            for job in [job for job in self._jobs.values() if job.status not in FINISHED]:
+                await self._change(self._ended(job, interrupted(job, by="a restart")))
+        except BaseException:
+            await self._store.close()
+            raise
+        self.version += 1
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the proxy shuts down: unfinished jobs are about to be interrupted."""
+        return self._stopping
+
+    def begin_stop(self) -> None:
+        """Accept no more jobs, and start none; `stop` follows."""
+        self._stopping = True
+
+    async def stop(self) -> None:
+        """Stop the jobs that run, within the limits of their processes, and close the store.
+
+        Unfinished jobs are then failed, with a text that says how to go on.
+        """
+        async with self._submitting:  # whoever was accepted just before
+            self.begin_stop()
+        while self._waiting:
+            job_id = self._waiting.popleft()
+            await self._finish(job_id, interrupted(self._jobs[job_id], by="a shutdown"))
+        for live in self._live.values():
+            live.ask_to_stop("shutdown")
+        if tasks := [live.task for live in self._live.values() if live.task]:
+            await asyncio.wait(tasks)
+        await self._store.close()
+
+    # What callers may do.
+
+    async def submit(self, caller: Caller, request: CloneRequest, source: Conninfo, target: Conninfo) -> Job:
+        """A new pending job of the caller; it starts when there is room.  `target` holds the caller's own credential.
+
+        PgError 57P03 while the proxy shuts down, 58030 if the store fails.
+        """
+        async with self._submitting:
+            return await self._add(_new_job(caller, request, source, self._clock()), source, target, NO_STEPS)
+
+    @property
+    def jobs(self) -> Iterable[Job]:
+        """The records of everybody's jobs, in order of their ids; one that changes is replaced by another."""
+        return self._jobs.values()
+
+    def visible(self, caller: Caller) -> list[Job]:
+        """The jobs that the caller may see and control, in order of their ids."""
+        return [job for job in self._jobs.values() if _may_control(caller, job)]
+
+    async def cancel(self, caller: Caller, job_id: int) -> str:
+        """Stop a job, and return 'cancelled' when it has stopped.  A finished job stays as it is.
+
+        A job that ends in the very moment may be found completed or failed afterwards: its record tells the truth.
+        PgError P0002 if the caller sees no such job.
+        """
+        self._find(caller, job_id)
+        if job_id in self._waiting:
+            self._waiting.remove(job_id)
+            await self._finish(job_id, Verdict("cancelled"))
+        elif live := self._live.get(job_id):
+            live.ask_to_stop("cancel")
+            await asyncio.shield(live.finished)
+        return "cancelled"
+
+    def resumable(self, caller: Caller, job_id: int) -> Job:
+        """The job, which the caller may resume as things stand.  PgError as `resume` raises them if not."""
+        job = self._find(caller, job_id)
+        successor = next((each for each in self._jobs.values() if each.resumed_from == job_id), None)
+        check_resumable(job, caller.database, successor)
+        if job.source_had_secret and job_id not in self._sources:
+            raise secret_lost(job_id)
+        return job
+
+    async def resume(self, caller: Caller, job_id: int, target: Conninfo) -> int:
+        """The id of a new job of the caller that goes on where a failed or cancelled one ended.
+
+        The old record stays as it is.  PgError P0002 if the caller sees no such job; 55000 if its state, its database
+        or an earlier resume forbids it; 28000 if its source's password is no longer known; and those of `submit`.
+        """
+        async with self._submitting:
+            old = self.resumable(caller, job_id)
+            source = self._sources.get(job_id, old.source)
+            steps = await _from_store(self._store.steps(job_id))
+            new = _new_job(caller, old.request, source, self._clock(), resumed_from=job_id)
+            return (await self._add(new, source, target, steps)).job_id
+
+    async def clear(self, caller: Caller) -> int:
+        """Forget the finished jobs that the caller may control; their number."""
+        finished = [job.job_id for job in self.visible(caller) if job.status in FINISHED]
+        await _from_store(self._store.remove(finished))
+        cleared = [job_id for job_id in finished if self._jobs.pop(job_id, None)]  # not by another call meanwhile
+        for job_id in cleared:
+            self._sources.pop(job_id, None)
+        self.version += 1
+        return len(cleared)
+
+    async def outcomes(self, caller: Caller, job_id: int) -> list[Outcome]:
+        """What became of each object of a job.  PgError P0002 if the caller sees no such job."""
+        self._find(caller, job_id)
+        return await _from_store(self._store.outcomes(job_id))
+
+    async def wait(self, job_id: int) -> Job:
+        """The record of a job, once it is finished.  PgError P0002 for an unknown one.  Rights are not checked."""
+        if live := self._live.get(job_id):
+            return await asyncio.shield(live.finished)
+        if job_id not in self._jobs:
+            raise not_found(job_id)
+        return self._jobs[job_id]
+
+    def _find(self, caller: Caller, job_id: int) -> Job:
+        job = self._jobs.get(job_id)
+        if job is None or not _may_control(caller, job):
+            raise not_found(job_id)
+        return job
+
+    # One job, from its acceptance to its end.
+
+    async def _add(self, job: Job, source: Conninfo, target: Conninfo, steps: Steps) -> Job:
+        if self._stopping:
+            raise PgError("57P03", "pgclone: the proxy is shutting down", hint="Call again when it is back.")
+        job = await _from_store(self._store.add(job, steps))
+        self._jobs[job.job_id] = job
+        self._live[job.job_id] = LiveJob(source, target, steps)
+        if job.source_had_secret:
+            self._sources[job.job_id] = source
+        self._waiting.append(job.job_id)
+        self.version += 1
+        log.info("job submitted", job_id=job.job_id, owner=job.owner, kind=job.request.kind, source=job.source.public())
+        self._start_waiting()
+        return job
+
+    def _start_waiting(self) -> None:
+        """Start jobs while there is room."""
+        while self._waiting and not self._stopping:
+            if len(self._live) - len(self._waiting) >= self._settings.max_running:
+                return
+            job_id = self._waiting.popleft()
+            live = self._live[job_id]
+            live.task = asyncio.create_task(self._run(job_id, live), name=f"job {job_id}")
+
+    async def _run(self, job_id: int, live: LiveJob) -> None:
+        async def take(progress: Progress | None) -> None:
+            await self._take(job_id, live, progress)
+
+        try:
+            await self._change(self._jobs[job_id].to("running", started_at=self._clock()))
+            job = self._jobs[job_id]
+            first_line = live.first_line(job, self._settings.default_parallel)
+            ended, ending = await live.converse(self._start_child, first_line, take)
+            end = verdict(job, live.asked, ended, ending)
+        except StoreError as failure:
+            log.error("job store failed", job_id=job_id, error=str(failure))
+            end = Verdict("failed", "58030", "the proxy's job store failed; the proxy's log has the reason")
+        except Exception as failure:  # the edge of a job: whatever it is, the job must end and the others go on
+            log.exception("job manager failed", job_id=job_id)
+            end = Verdict("failed", "XX000", f"internal error of the proxy: {type(failure).__name__}")
+        await self._finish(job_id, end)
+
+    async def _take(self, job_id: int, live: LiveJob, progress: Progress | None) -> None:
+        """Show progress, and save the record if that is due or there is more to save."""
+        if progress:
+            job = self._jobs[job_id]
+            self._jobs[job_id] = msgspec.structs.replace(job, progress=running_progress(progress))
+            self.version += 1
+        due = asyncio.get_running_loop().time() - live.saved_at >= self._settings.save_interval
+        if live.unsaved or (progress and due):
+            try:
+                await self._save(self._jobs[job_id])
+            except StoreError as failure:
+                # The clone itself is well; what is not saved now is saved with the next message.
+                log.error("job store failed", job_id=job_id, error=str(failure))
+
+    async def _finish(self, job_id: int, end: Verdict) -> None:
+        """Bring a job to its final state and let the next one start.  Never fails: a job that is over is over."""
+        job = self._ended(self._jobs[job_id], end)
+        try:
+            await self._change(job)
+        except StoreError as failure:
+            log.error("job store failed, it does not know the end of a job", job_id=job_id, error=str(failure))
+            self._announce(job)
+        if job.status not in RESUMABLE:
+            self._sources.pop(job_id, None)
+        self._live.pop(job_id).finished.set_result(job)
+        self._start_waiting()
+
+    def _ended(self, job: Job, end: Verdict) -> Job:
+        progress = final_progress(job.progress, end.status)
+        return job.to(end.status, ended_at=self._clock(), progress=progress, sqlstate=end.sqlstate, error=end.error)
+
+    async def _change(self, job: Job) -> None:
+        """Make `job`, in another state than before, the record: in the store first, then for all to see.
+
+        StoreError leaves the record as it was.
+        """
+        await self._save(job)
+        self._announce(job)
+
+    def _announce(self, job: Job) -> None:
+        self._jobs[job.job_id] = job
+        self.version += 1
+        log.info("job is " + job.status, job_id=job.job_id, sqlstate=job.sqlstate, error=job.error)
+
+    async def _save(self, job: Job) -> None:
+        live = self._live.get(job.job_id)
+        if live is None:
+            await self._store.save(job)
+            return
+        new = live.unsaved
+        await self._store.save(job, begun=new.begun, done=new.done, outcomes=new.outcomes)
+        new.clear()
+        live.saved_at = asyncio.get_running_loop().time()
+
+
+async def _from_store(work: Awaitable[T]) -> T:
+    """The result of a store's method, its failure as an error for the caller."""
+    try:
+        return await work
+    except StoreError as failure:
+        log.error("job store failed", error=str(failure))
+        raise PgError(
+            "58030",
+            "pgclone: the proxy's job store failed",
+            hint="The proxy's log has the reason; most often its disk is full or its file was moved.",
+        ) from failure
+
+
+def _new_job(caller: Caller, request: CloneRequest, source: Conninfo, now: float, resumed_from: int = 0) -> Job:
+    public = source.without_secrets()
+    return Job(
+        job_id=0,  # the store gives it
+        owner=caller.role,
+        database=caller.database,
+        request=request,
+        source=public,
+        source_had_secret=public != source,
+        submitted_at=now,
+        resumed_from=resumed_from,
+    )
+
+
+def _may_control(caller: Caller, job: Job) -> bool:
+    return caller.whose in (None, job.owner)

@@ -1,0 +1,254 @@
+"""The job store in a SQLite file, next to the proxy.
+
+One process owns the file: a lock on `FILE.lock` says so, and a second one is refused.  Job processes never open it.
+All work is done by one thread, so that a slow disk delays jobs and never the connections that pass through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from clone_engine.records.job_store import NO_STEPS, Steps, StoreError
+from clone_engine.records.jobs import Job, Outcome, Progress
+from clone_engine.records.request import CloneRequest, Conninfo
+
+T = TypeVar("T")
+
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE job (
+    job_id            INTEGER PRIMARY KEY AUTOINCREMENT,  -- AUTOINCREMENT: ids of removed jobs are not used again
+    owner             TEXT NOT NULL,
+    database          TEXT NOT NULL,
+    request           TEXT NOT NULL,     -- JSON
+    source            TEXT NOT NULL,     -- JSON, without secrets
+    source_had_secret INTEGER NOT NULL,
+    status            TEXT NOT NULL,
+    progress          TEXT NOT NULL,     -- JSON
+    submitted_at      REAL NOT NULL,     -- seconds since the epoch, as the other times
+    started_at        REAL,
+    ended_at          REAL,
+    sqlstate          TEXT NOT NULL,
+    error             TEXT NOT NULL,
+    resumed_from      INTEGER NOT NULL
+);
+CREATE TABLE step (
+    ordinal INTEGER PRIMARY KEY,
+    job_id  INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,
+    key     TEXT NOT NULL,
+    done    INTEGER NOT NULL,            -- 0: begun
+    UNIQUE (job_id, key)
+);
+CREATE TABLE outcome (
+    ordinal  INTEGER PRIMARY KEY,
+    job_id   INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,
+    object   TEXT NOT NULL,
+    result   TEXT NOT NULL,
+    sqlstate TEXT NOT NULL,
+    message  TEXT NOT NULL
+);
+CREATE INDEX outcome_job ON outcome (job_id);
+"""
+COLUMNS = (
+    "owner",
+    "database",
+    "request",
+    "source",
+    "source_had_secret",
+    "status",
+    "progress",
+    "submitted_at",
+    "started_at",
+    "ended_at",
+    "sqlstate",
+    "error",
+    "resumed_from",
+)
+INSERT_JOB = f"INSERT INTO job ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + c for c in COLUMNS)})"
+UPDATE_JOB = f"UPDATE job SET {', '.join(f'{c} = :{c}' for c in COLUMNS)} WHERE job_id = :job_id"
+SAVE_STEP = """
+INSERT INTO step (job_id, key, done) VALUES (?, ?, ?)
+ON CONFLICT (job_id, key) DO UPDATE SET done = max(done, excluded.done)
+"""
+SAVE_OUTCOME = "INSERT INTO outcome (job_id, object, result, sqlstate, message) VALUES (?, ?, ?, ?, ?)"
+
+
+class SqliteStore:
+    """A JobStore in the file `path`, which is made, readable by its owner only, if it does not exist."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._thread: ThreadPoolExecutor | None = None
+        self._connection: sqlite3.Connection | None = None
+        self._lock: int | None = None
+
+    def __repr__(self) -> str:
+        return f"<SqliteStore {self._path} {'open' if self._thread else 'closed'}>"
+
+    async def open(self) -> None:
+        if self._thread:
+            return
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="job-store")
+        try:
+            await self._do(self._open)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        if not self._thread:
+            return
+        thread, self._thread = self._thread, None
+        await asyncio.get_running_loop().run_in_executor(thread, self._close)
+        thread.shutdown()
+
+    async def load(self) -> list[Job]:
+        return await self._do(lambda: [_job(row) for row in self._rows("SELECT * FROM job ORDER BY job_id")])
+
+    async def add(self, job: Job, steps: Steps = NO_STEPS) -> Job:
+        def work() -> Job:
+            with self._transaction() as connection:
+                job_id = connection.execute(INSERT_JOB, _columns(job)).lastrowid
+                kept = [*((key, True) for key in steps.done), *((key, False) for key in steps.begun)]
+                connection.executemany(SAVE_STEP, [(job_id, key, done) for key, done in kept])
+            return msgspec.structs.replace(job, job_id=job_id, source=job.source.without_secrets())
+
+        return await self._do(work)
+
+    async def save(
+        self, job: Job, *, begun: Sequence[str] = (), done: Sequence[str] = (), outcomes: Sequence[Outcome] = ()
+    ) -> None:
+        def work() -> None:
+            with self._transaction() as connection:
+                if not connection.execute(UPDATE_JOB, {**_columns(job), "job_id": job.job_id}).rowcount:
+                    raise StoreError(f"job store has no job {job.job_id}")
+                steps = [*((key, False) for key in begun), *((key, True) for key in done)]
+                connection.executemany(SAVE_STEP, [(job.job_id, key, done) for key, done in steps])
+                connection.executemany(
+                    SAVE_OUTCOME, [(job.job_id, o.object, o.result, o.sqlstate, o.message) for o in outcomes]
+                )
+
+        await self._do(work)
+
+    async def steps(self, job_id: int) -> Steps:
+        rows = await self._do(
+            lambda: self._rows("SELECT key, done FROM step WHERE job_id = ? ORDER BY ordinal", job_id)
+        )
+        return Steps(tuple(r["key"] for r in rows if r["done"]), tuple(r["key"] for r in rows if not r["done"]))
+
+    async def outcomes(self, job_id: int) -> list[Outcome]:
+        sql = "SELECT object, result, sqlstate, message FROM outcome WHERE job_id = ? ORDER BY ordinal"
+        rows = await self._do(lambda: self._rows(sql, job_id))
+        return [Outcome(*row) for row in rows]
+
+    async def remove(self, job_ids: Iterable[int]) -> None:
+        def work() -> None:
+            with self._transaction() as connection:
+                connection.executemany("DELETE FROM job WHERE job_id = ?", [(job_id,) for job_id in job_ids])
+
+        await self._do(work)
+
+    async def _do(self, work: Callable[[], T]) -> T:
+        """Run `work` in the store's thread, its errors turned into StoreError."""
+        if not self._thread:
+            raise StoreError(f"job store {self._path} is not open")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except sqlite3.Error as error:
+            raise StoreError(f"job store {self._path}: {error}") from error
+        except OSError as error:
+            raise StoreError(f"job store {error.filename or self._path}: {error.strerror}") from error
+
+    # What follows runs in the store's thread only.
+
+    def _open(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = _own(self._path)
+        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        connection = self._connection = sqlite3.connect(self._path, timeout=5.0, isolation_level=None)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA journal_mode = WAL")
+        # FULL: an id that a client has seen survives a power cut, so it is never given again.
+        connection.execute("PRAGMA synchronous = FULL")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        elif version != SCHEMA_VERSION:
+            raise StoreError(
+                f"job store {self._path} has schema version {version}; this program knows {SCHEMA_VERSION}"
+            )
+
+    def _close(self) -> None:
+        if self._connection:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _rows(self, sql: str, *parameters: Any) -> list[sqlite3.Row]:
+        assert self._connection is not None
+        return self._connection.execute(sql, parameters).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        assert self._connection is not None
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._connection
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+
+def _own(path: Path) -> int:
+    """The descriptor that holds the lock of `path`; closing it, or the end of the process, gives the lock up."""
+    descriptor = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.read(descriptor, 20).decode("ascii", "replace").strip()
+        os.close(descriptor)
+        raise StoreError(f"job store {path} is in use by another process{f' ({owner})' if owner else ''}") from None
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
+    return descriptor
+
+
+def _columns(job: Job) -> dict[str, Any]:
+    columns = {column: getattr(job, column) for column in COLUMNS}
+    return columns | {
+        "request": msgspec.json.encode(job.request).decode(),
+        "source": msgspec.json.encode(job.source.without_secrets().parameters).decode(),
+        "progress": msgspec.json.encode(job.progress).decode(),
+    }
+
+
+def _job(row: sqlite3.Row) -> Job:
+    try:
+        return msgspec.convert(
+            {
+                **dict(row),
+                "source_had_secret": bool(row["source_had_secret"]),
+                "request": msgspec.json.decode(row["request"], type=CloneRequest),
+                "source": Conninfo(msgspec.json.decode(row["source"], type=dict[str, str])),
+                "progress": msgspec.json.decode(row["progress"], type=Progress),
+            },
+            Job,
+        )
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise StoreError(f"job store has an unreadable record of job {row['job_id']}: {error}") from error

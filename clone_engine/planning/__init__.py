@@ -1,0 +1,1 @@
+"""From what exists on both sides to ordered steps.  Does nothing to either server but ask."""

@@ -1,0 +1,205 @@
+"""Turns a clone request into the ordered steps that carry it out.
+
+`prepare` asks the servers and pg_dump; `build` orders what they said and is pure.  Which statements are run is
+`selection.py`, under which names `retarget.py`; how steps are run is `job.py` and `copier.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import psycopg
+
+from clone_engine.ddl.columns import ungenerated
+from clone_engine.ddl.definitions import Ddl, parse_dump, parse_statement
+from clone_engine.ddl.naming import belongings, naming
+from clone_engine.ddl.stubs import without_stubs
+from clone_engine.planning.conflict import TABLES, Conflicts, resolve
+from clone_engine.planning.dependents import dependents
+from clone_engine.planning.graph import Graph, Inputs
+from clone_engine.planning.large_objects import check_large_objects
+from clone_engine.planning.narrowing import narrowed
+from clone_engine.planning.routines import needed_schemas, of_routines, without_needs
+from clone_engine.planning.selection import Wanted, itemize, select
+from clone_engine.records.errors import PgError
+from clone_engine.records.job_store import NO_STEPS, Steps
+from clone_engine.records.names import Name
+from clone_engine.records.request import CloneRequest, Conninfo
+from clone_engine.records.steps import Plan
+from clone_engine.servers.dump import dump_database, dump_schema, dump_tables, find_pg_dump
+from clone_engine.servers.source import Source, read_source
+from clone_engine.servers.target import Existing, read_target, schemas_named
+
+DEFINITIONS = "definitions"
+STAGING = "staging "
+"""What the mark of a plan begins with; the name of its staging schema follows."""
+
+
+class Dumped(NamedTuple):
+    """What was found on both servers: all that `build` needs."""
+
+    source: Source
+    ddls: list[Ddl]
+    existing: Existing
+    conflicts: Conflicts
+    staging: str
+    """What the schemas to build in are called if tables are swapped."""
+    stale: tuple[str, ...] = ()
+    """Such schemas of earlier jobs that did not live to drop them."""
+    left_out: Sequence[tuple[str, str]] = ()
+    """What options leave out, with why."""
+
+
+def prepare(
+    source: psycopg.Connection[Any],
+    target: psycopg.Connection[Any],
+    source_conninfo: Conninfo,
+    snapshot: str,
+    request: CloneRequest,
+    parallel: int,
+    job_id: int,
+    steps: Steps = NO_STEPS,
+) -> Plan:
+    """The plan of a job.  Nothing is changed on either server.
+
+    `source` is in the transaction of `snapshot` ('' if the clone need not be consistent), `target` in none.
+    `steps` are those of an earlier job: what that one made is then no conflict.  What it only began to make may as
+    well be somebody else's by now, and so is one.
+    PgError: 3F000, 42P01, 42809, 42703 for what the source does not have; 42P07 and 42710 for what the target has
+    already; 58P01, 0A000, 38000 for pg_dump; otherwise the server's own words.
+    """
+    facts = read_source(source, request)
+    ddls = without_stubs(_definitions(source_conninfo, snapshot, request, facts))
+    ddls, left_out = narrowed(ddls, facts)
+    # Not by its job alone: another proxy, with a store of its own, may run a job of the same id on the same target.
+    staging = f"pgclone_job_{job_id}_{secrets.token_hex(4)}"
+    whole = request.kind != "functions"
+    existing = read_target(
+        target, ddls, schemas_named(ddls) | facts.schemas | (set() if whole else needed_schemas(ddls))
+    )
+    begun = [key.removeprefix(STAGING) for key in steps.begun if key.startswith(STAGING)]
+    stale = tuple(sorted(s for s in existing.schemas if any(s == b or s.startswith(f"{b}_") for b in begun)))
+    owned = belongings(ddls)
+    earlier = _earlier(steps.done, ddls)
+    if earlier is not None:
+        return build(Dumped(facts, ddls, existing, earlier, staging, stale, left_out), request, parallel)
+    final = naming(owned, request).final
+    check_large_objects(target, facts.large_objects, request.options.conflict)
+    conflicts = resolve(ddls, owned, final, existing, request.options.conflict)
+    if request.options.conflict == "skip":
+        _check_left(conflicts, _earlier(steps.begun, ddls))
+    conflicts = dependents(target, conflicts, ddls, drop_tables=request.options.conflict == "replace")
+    return build(Dumped(facts, ddls, existing, conflicts, staging, stale, left_out), request, parallel)
+
+
+def _definitions(source: Conninfo, snapshot: str, request: CloneRequest, facts: Source) -> list[Ddl]:
+    """The statements that make what is asked for, as pg_dump writes them."""
+    program = find_pg_dump(facts.version)
+    if request.whole_database:
+        return parse_dump(dump_database(program, source, snapshot, facts.left_out))
+    if request.kind != "table":
+        text = dump_schema(program, source, snapshot, request.schema_name, facts.extensions, facts.left_out)
+        return of_routines(parse_dump(text)) if request.kind == "functions" else parse_dump(text)
+    ddls = parse_dump(dump_tables(program, source, snapshot, facts.tables))
+    known = {ddl.identity for ddl in ddls if ddl.kind == "statistics"}
+    return ddls + [ddl for ddl in map(parse_statement, facts.statistics) if ddl.identity not in known]
+
+
+def build(dumped: Dumped, request: CloneRequest, parallel: int) -> Plan:
+    """The plan from everything that is known.  Pure: the same facts give the same plan."""
+    facts, conflicts = dumped.source, dumped.conflicts
+    owned = belongings(dumped.ddls)
+    staging = dumped.staging if conflicts.swapped else ""
+    names = naming(owned, request, staging)
+    missing = _missing_columns(facts, request)
+    items = itemize(dumped.ddls)
+    unmet = without_needs(dumped.ddls, dumped.existing) if request.kind == "functions" else {}
+    wanted = Wanted(request.options, owned, names.final, dumped.existing, conflicts, facts, missing, unmet)
+    chosen = select(wanted, items)
+    _check_anew(conflicts, dumped.ddls, [item.ddl for item in chosen.items])
+    inputs = Inputs(
+        items=chosen.items,
+        source=facts,
+        owned=owned,
+        names=names,
+        existing=dumped.existing,
+        conflicts=conflicts,
+        request=request,
+        parallel=parallel,
+        missing=missing,
+        ungenerated={
+            d.relation: ungenerated(d, missing) for d in dumped.ddls if d.kind in TABLES and d.relation and missing
+        },
+        definitions_key=_definitions_key(conflicts),
+        stale=dumped.stale,
+    )
+    graph = Graph(inputs)
+    return Plan(
+        steps=tuple(graph.steps()),
+        tables=tuple(str(name) for name in graph.reported_tables()),
+        on_failure=tuple(graph.on_failure()),
+        swap=graph.swap_key,
+        mark=STAGING + staging if staging else "",
+        notes=(*facts.notes, *dumped.left_out, *conflicts.notes, *chosen.notes, *graph.notes()),
+    )
+
+
+def _check_anew(conflicts: Conflicts, ddls: Iterable[Ddl], chosen: Iterable[Ddl]) -> None:
+    """PgError 2BP01 if something would be dropped that the options leave out of the clone."""
+    lost = conflicts.anew.difference(ddl.identity for ddl in chosen)
+    if labels := [ddl.label for ddl in ddls if ddl.identity in lost]:
+        raise PgError(
+            "2BP01",
+            f"pgclone: {labels[0]} depends on what the clone would replace, and options leave it out",
+            detail="Nothing is changed.",
+            hint="Let the clone bring it, or drop it on the target first.",
+        )
+
+
+def _missing_columns(facts: Source, request: CloneRequest) -> frozenset[str]:
+    """Columns of the named table that options.columns leaves out; its partitions have the same."""
+    if not request.options.columns:
+        return frozenset()
+    table = facts.tables[Name(request.schema_name, request.table_name)]
+    return frozenset(column.name for column in table.columns) - set(request.options.columns)
+
+
+def _definitions_key(conflicts: Conflicts) -> str:
+    """The key of the first step.
+
+    It tells what was left in place, because a resumed job cannot see that any more: by then the target has
+    everything, what was there before and what the earlier job made.
+    """
+    left = sorted(conflicts.left.values())
+    return f"{DEFINITIONS} without {json.dumps(left, ensure_ascii=False)}" if left else DEFINITIONS
+
+
+def _check_left(conflicts: Conflicts, earlier: Conflicts | None) -> None:
+    """PgError 55000 if something would be left as it is that was not there when an earlier job began.
+
+    That one, if it committed after all, made it without its rows: skipped it would stay empty.
+    """
+    if earlier is None:
+        return
+    new = [label for i, label in conflicts.left.items() if i not in earlier.left and i[0] != "schema"]
+    if new:
+        raise PgError(
+            "55000",
+            f"pgclone: {new[0]} was not on the target when the job that is resumed began, and now is",
+            detail="Whether that job made it is not known, so it is neither filled nor skipped.",
+            hint="Drop it and resume again, or call the clone function anew.",
+        )
+
+
+def _earlier(done: Iterable[str], ddls: Iterable[Ddl]) -> Conflicts | None:
+    """The decisions of an earlier job that made the definitions; None if there was none."""
+    for key in done:
+        if key == DEFINITIONS:
+            return Conflicts()
+        if key.startswith(f"{DEFINITIONS} without "):
+            labels = set(json.loads(key.removeprefix(f"{DEFINITIONS} without ")))
+            return Conflicts({ddl.identity: ddl.label for ddl in ddls if ddl.label in labels})
+    return None

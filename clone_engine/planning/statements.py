@@ -1,0 +1,93 @@
+"""Turns chosen statements of the dump into statements for the target, with the settings that they rely on.
+
+Pure.  Every step is a transaction of its own on any connection, so each sets what it needs, for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from clone_engine.ddl.retarget import Renames, retargeted
+from clone_engine.planning.selection import Item
+from clone_engine.planning.tolerance import Tolerance
+from clone_engine.records.names import quote_ident, quote_literal
+from clone_engine.records.steps import Statement
+from clone_engine.servers.connect import LOCK_TIMEOUT
+
+SESSION = (
+    "SELECT pg_catalog.set_config('search_path', '', true),"
+    " pg_catalog.set_config('check_function_bodies', 'off', true),"
+    " pg_catalog.set_config('xmloption', 'content', true),"
+    " pg_catalog.set_config('client_min_messages', 'warning', true)"
+)
+"""What pg_dump's statements rely on, for the present transaction."""
+NEEDS_TABLESPACE = frozenset({"table", "index", "key", "materialized view"})
+NEEDS_METHOD = frozenset({"table", "materialized view"})
+
+
+def alone(schema: str) -> tuple[Statement, ...]:
+    """What makes a transaction wait until no other job defines things in this schema; '' stands for all schemas.
+
+    Two that replace a routine or change privileges at once would fail: "tuple concurrently updated".  The wait is for
+    transactions of jobs only, each of which gives up by itself.
+    """
+    every, one = (f"pg_catalog.hashtextextended({quote_literal(f'pgclone {name}')}, 0)" for name in ("", schema))
+    locks = f"pg_catalog.pg_advisory_xact_lock_shared({every}), pg_catalog.pg_advisory_xact_lock({one})"
+    return (
+        Statement("SET LOCAL lock_timeout = 0", ""),
+        Statement(f"SELECT {locks if schema else f'pg_catalog.pg_advisory_xact_lock({every})'}", ""),
+        Statement(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'", ""),
+    )
+
+
+class Available(NamedTuple):
+    """What tables can be placed in and kept by on the target."""
+
+    tablespaces: frozenset[str]
+    access_methods: frozenset[str]
+
+
+def statements(
+    items: Iterable[Item],
+    renames: Renames,
+    final: Renames,
+    available: Available,
+    tolerance: Tolerance,
+) -> Iterator[Statement]:
+    """SESSION, then the items under the names `renames`; reported under their `final` names.
+
+    A tablespace or an access method that is not `available` becomes the target's default.
+    """
+    yield Statement(SESSION, "")
+    tablespace = method = None
+    for item in items:
+        ddl = retargeted(item.ddl, renames)
+        place = item.tablespace if item.tablespace in available.tablespaces else ""
+        if ddl.kind in NEEDS_TABLESPACE and place != tablespace:
+            tablespace = place
+            yield Statement(f"SET LOCAL default_tablespace = {quote_literal(place)}", "")
+        if ddl.kind in NEEDS_METHOD and item.method and item.method != method:
+            method = item.method
+            yield Statement("SET LOCAL default_table_access_method = DEFAULT", "")
+            if method in available.access_methods:
+                label = tolerance.labels.get(("access method", method))
+                setting = f"SET LOCAL default_table_access_method = {quote_literal(method)}"
+                yield Statement(setting, "", needs=(label,) if label else ())
+        yield Statement(
+            ddl.sql,
+            retargeted(item.ddl, final).label,
+            tolerance.all(item.ddl),
+            tolerance.some(item.ddl),
+            tolerance.needs(item.ddl),
+        )
+
+
+def missing_schema(name: str) -> Iterator[Statement]:
+    """Makes a schema that was not there when the clone was planned, unless another job has made it meanwhile.
+
+    IF NOT EXISTS alone fails beside a transaction that has just made it and is not done yet; so jobs take turns.
+    """
+    key = f"pg_catalog.hashtextextended({quote_literal(f'pgclone: schema {name}')}, 0)"
+    yield Statement(f"SELECT pg_catalog.pg_advisory_xact_lock({key})", "")
+    yield Statement(f"CREATE SCHEMA IF NOT EXISTS {quote_ident(name)}", f"schema {name}")

@@ -1,0 +1,166 @@
+"""A job's record, the states it can be in, and the texts that describe it to SQL users.
+
+Pure: no clock, no store, no process.  `TRANSITIONS` is the only place that says which state may follow which;
+the manager is the only writer of records.  Formats follow the reference of the original extension
+(columns of the jobs view, JSON of progress and jobs).
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import msgspec
+
+from clone_engine.records.request import CloneRequest, Conninfo
+
+Status = Literal["pending", "running", "completed", "failed", "cancelled"]
+
+TRANSITIONS: dict[Status, frozenset[Status]] = {
+    "pending": frozenset({"running", "failed", "cancelled"}),
+    "running": frozenset({"completed", "failed", "cancelled"}),
+    "completed": frozenset(),
+    "failed": frozenset(),
+    "cancelled": frozenset(),
+}
+FINISHED: frozenset[Status] = frozenset(s for s, following in TRANSITIONS.items() if not following)
+RESUMABLE: frozenset[Status] = frozenset({"failed", "cancelled"})
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a job is.  Rows and bytes are totals of the job so far; `pct_complete` is 0 to 100."""
+
+    phase: str = ""
+    current_table: str = ""
+    tables_total: int = 0
+    tables_completed: int = 0
+    rows_copied: int = 0
+    bytes_copied: int = 0
+    pct_complete: float = 0.0
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of one object: `object` as `kind name`, `result`, and for the last two the server's words."""
+
+    object: str
+    result: Literal["done", "skipped", "failed"]
+    sqlstate: str = ""
+    message: str = ""
+
+
+class Job(msgspec.Struct, frozen=True):
+    """Everything that is known of a job, without any secret.  Times are seconds since the epoch, or None."""
+
+    job_id: int
+    owner: str
+    """The role that the target server authenticated."""
+    database: str
+    request: CloneRequest
+    source: Conninfo
+    """The source conninfo without its secrets."""
+    source_had_secret: bool = False
+    """Whether the caller's conninfo held a secret, which is kept in memory only."""
+    status: Status = "pending"
+    progress: Progress = Progress()
+    submitted_at: float = 0.0
+    started_at: float | None = None
+    ended_at: float | None = None
+    sqlstate: str = ""
+    error: str = ""
+    resumed_from: int = 0
+    """The job that this one goes on from; 0 if none."""
+
+    def to(self, status: Status, **changes: Any) -> Job:
+        """This record in another state, with other changes.  ValueError if the table does not allow it."""
+        if status not in TRANSITIONS[self.status]:
+            raise ValueError(f"job {self.job_id}: {self.status} cannot become {status}")
+        return msgspec.structs.replace(self, status=status, **changes)
+
+    def elapsed_ms(self, now: float) -> int:
+        """Milliseconds from start to end, or to `now` while it runs; 0 before it started.  Never negative."""
+        if self.started_at is None:
+            return 0
+        return max(0, int(((self.ended_at if self.ended_at is not None else now) - self.started_at) * 1000))
+
+
+MAX_PCT_RUNNING = 99.9
+"""100 is for completed jobs: until the last step is committed something may still go wrong."""
+BAR_CELLS = 20
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def progress_bar(pct: float, rows: int, elapsed: str, full: str = "█", empty: str = "░") -> str:
+    """The bar of the jobs view: 20 cells, percentage with one decimal, rows and elapsed time."""
+    filled = min(BAR_CELLS, int(pct / 100 * BAR_CELLS))
+    return f"[{full * filled}{empty * (BAR_CELLS - filled)}] {pct:.1f}% | {rows} rows | {elapsed} elapsed"
+
+
+def elapsed_text(elapsed_ms: int) -> str:
+    """HH:MM:SS; hours may exceed 99."""
+    seconds = elapsed_ms // 1000
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+def view_row(job: Job, now: float) -> dict[str, Any]:
+    """The 18 columns of the jobs view, by name and in order.  Times are ISO 8601 in UTC, or None."""
+    p, elapsed_ms = job.progress, job.elapsed_ms(now)
+    elapsed = elapsed_text(elapsed_ms)
+    return {
+        "job_id": job.job_id,
+        "status": job.status,
+        "op_type": job.request.kind,
+        "schema_name": job.request.schema_name,
+        "table_name": job.request.table_name,
+        "current_phase": p.phase,
+        "current_table": p.current_table,
+        "tables_total": p.tables_total,
+        "tables_completed": p.tables_completed,
+        "rows_copied": p.rows_copied,
+        "bytes_copied": p.bytes_copied,
+        "elapsed_ms": elapsed_ms,
+        "start_time": timestamp(job.started_at),
+        "end_time": timestamp(job.ended_at),
+        "error_message": job.error or None,
+        "pct_complete": p.pct_complete,
+        "progress_bar": progress_bar(p.pct_complete, p.rows_copied, elapsed),
+        "elapsed_time": elapsed,
+    }
+
+
+def timestamp(seconds: float | None) -> str | None:
+    """`seconds` since the epoch as ISO 8601 with microseconds in UTC; None stays None."""
+    return None if seconds is None else (EPOCH + timedelta(seconds=seconds)).isoformat(timespec="microseconds")
+
+
+def progress_json(job: Job, now: float) -> str:
+    """The text of pgclone_progress(id): one line of JSON with the original's keys, in its order."""
+    p = job.progress
+    out: dict[str, Any] = {
+        "job_id": job.job_id,
+        "status": job.status,
+        "phase": p.phase,
+        "tables_completed": p.tables_completed,
+        "tables_total": p.tables_total,
+        "rows_copied": p.rows_copied,
+        "current_table": p.current_table,
+    }
+    if job.status == "failed":
+        out["error"] = job.error
+    if job.started_at is not None:
+        out["elapsed_ms"] = job.elapsed_ms(now)
+    return json.dumps(out, ensure_ascii=False)
+
+
+def listed_json(job: Job) -> str:
+    """What the text of pgclone_jobs() says of a job: one object of its array."""
+    out = {
+        "job_id": job.job_id,
+        "status": job.status,
+        "schema": job.request.schema_name,
+        "table": job.request.table_name,
+        "phase": job.progress.phase,
+        "tables_completed": job.progress.tables_completed,
+        "tables_total": job.progress.tables_total,
+    }
+    return json.dumps(out, ensure_ascii=False)

@@ -1,0 +1,285 @@
+"""A copier: a process with one connection to the source and one to the target, which does one step after another.
+
+It is forked by `crew.py`, told what to do in the records of `copier_channel.py`, and leaves after its first failure.
+SIGTERM, from the job process or because that has died, ends what it does on both servers within a moment.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Final
+
+import psycopg
+
+from clone_engine.planning.large_objects import copy_large_objects
+from clone_engine.records.channel import Start
+from clone_engine.records.errors import PgError
+from clone_engine.records.job_store import Steps
+from clone_engine.records.jobs import Outcome
+from clone_engine.records.request import CloneRequest, Conninfo
+from clone_engine.records.steps import AnyStep, Copy, LargeObjects, Plan, Run, Statement
+from clone_engine.running import copier_channel as records
+from clone_engine.running.relay import relay
+from clone_engine.servers.connect import Side, cancel, connect, prepare_session
+from clone_engine.servers.server_error import DUPLICATES, NOT_AGAIN, from_psycopg, tolerable
+
+Planner = Callable[[psycopg.Connection, psycopg.Connection, Conninfo, str, CloneRequest, int, int, Steps], Plan]
+"""`plan.prepare`: source, target, source conninfo, snapshot, request, parallel, job id, steps of an earlier job."""
+
+NEWS_INTERVAL: Final = 0.25
+"""Seconds between two Moved records.  Users look a few times a second at most."""
+CHILD_TIMEOUT: Final = 0.3
+"""Seconds that pg_dump gets to cancel its own query before it is killed."""
+LAST_RESORT: Final = 3
+"""Seconds from SIGTERM to the end of a copier that has lost its job process and is stuck."""
+
+
+class Stop(BaseException):
+    """SIGTERM came.  Not an Exception, so that nothing takes it for a failure of what was going on."""
+
+
+class StepError(Exception):
+    """A step has failed at an object; its transaction is rolled back or can never commit."""
+
+    def __init__(self, error: PgError, object_: str) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.object = object_
+
+
+def serve(channel: socket.socket, start: Start, planner: Planner) -> None:
+    """Do what the records on `channel` ask until it ends, a step fails or SIGTERM comes.  Leaves no connection."""
+    signal.signal(signal.SIGTERM, _stop)
+    copier = Copier(channel, start, planner)
+    try:
+        copier.work()
+    except (Stop, OSError):  # OSError: the job process has gone
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        copier.cancel()
+    finally:
+        copier.close()
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.alarm(LAST_RESORT)  # whose default action ends the process, whatever it is stuck in
+    _stop_children()
+    raise Stop
+
+
+def _stop_children() -> None:
+    """SIGTERM to the copier's process group (itself ignores it), and a moment: pg_dump then cancels its query."""
+    os.killpg(0, signal.SIGTERM)
+    deadline = time.monotonic() + CHILD_TIMEOUT
+    with suppress(ChildProcessError):
+        while time.monotonic() < deadline and not os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            time.sleep(0.01)
+
+
+class Copier:
+    """One copier's connections and its end of the channel."""
+
+    def __init__(self, channel: socket.socket, start: Start, planner: Planner) -> None:
+        self._channel = channel
+        self._start = start
+        self._planner = planner
+        self._snapshot = ""
+        self._connections: dict[Side, psycopg.Connection] = {}
+        self._settled = True  # whether the target session has its own settings only
+
+    def __repr__(self) -> str:
+        return f"<Copier of job {self._start.job_id}, connected to {', '.join(self._connections) or 'nothing'}>"
+
+    def work(self) -> None:
+        """Take records until the channel ends or something fails.  OSError if the job process has gone."""
+        with self._channel.makefile("rb") as lines:
+            for line in lines:
+                if not self._take(records.decode_to_copier(line)):
+                    return
+
+    def cancel(self) -> None:
+        """Ask both servers to end what they do for this copier."""
+        for connection in self._connections.values():
+            cancel(connection)
+
+    def close(self) -> None:
+        """Close both connections; what was not committed is gone."""
+        for connection in self._connections.values():
+            connection.close()
+
+    def _take(self, record: records.ToCopier) -> bool:
+        """Do what the record asks, and answer.  Whether the copier can go on."""
+        try:
+            match record:
+                case records.Open(snapshot):
+                    self._snapshot = snapshot
+                case records.Prepare():
+                    self._send(records.Prepared(self._prepare()))
+                case records.Work(step, careful, refused):
+                    self._send(self._do(step, careful, refused))
+        except StepError as failed:
+            self._send(records.Failed.of(failed.error, failed.object))
+            return False
+        return True
+
+    def _send(self, record: records.FromCopier) -> None:
+        self._channel.sendall(records.encode(record))
+
+    def _prepare(self) -> Plan:
+        with failing_at(""):
+            plan = self._planner(
+                self._connection("source"),
+                self._connection("target"),
+                self._start.source,
+                self._snapshot,
+                self._start.request,
+                self._start.parallel,
+                self._start.job_id,
+                Steps(self._start.done, self._start.begun),
+            )
+        self._settled = False
+        return plan
+
+    def _do(self, step: AnyStep, careful: bool, refused: Collection[str]) -> records.Finished:
+        with failing_at(""):
+            target = self._connection("target")
+            if not self._settled:
+                prepare_session(target, "target")
+        self._settled = isinstance(step, Copy)
+        if isinstance(step, Copy):
+            return self._copy(step, target)
+        if isinstance(step, LargeObjects):
+            return self._copy_large_objects(step, target, careful)
+        with self._transaction(target, ""):
+            outcomes = tuple(run_statements(target, step, careful, refused))
+        return records.Finished(outcomes=outcomes)
+
+    def _copy(self, step: Copy, target: psycopg.Connection) -> records.Finished:
+        object_ = f"table {step.table}"
+        with failing_at(object_):
+            source = self._connection("source")
+        with self._transaction(target, object_):
+            copied = relay(source, target, step.copy_out, step.copy_in, Meter(self._send))
+        return records.Finished(rows=copied.rows, bytes=copied.bytes)
+
+    def _copy_large_objects(self, step: LargeObjects, target: psycopg.Connection, careful: bool) -> records.Finished:
+        with failing_at(step.key):
+            source = self._connection("source")
+        outcomes: list[Outcome] = []
+        meter = Meter(self._send)
+        moved = 0
+        with self._transaction(target, step.key):
+            for news in copy_large_objects(source, target, step, careful):
+                if isinstance(news, Outcome):
+                    outcomes.append(news)
+                else:
+                    moved += news
+                    meter(0, news)
+        return records.Finished(bytes=moved, outcomes=tuple(outcomes))
+
+    @contextmanager
+    def _transaction(self, target: psycopg.Connection, object_: str) -> Iterator[None]:
+        """One transaction of the target, committed at the end of the block unless it raises: StepError at `object_`,
+        if the block does not know better."""
+        with failing_at(object_):
+            target.execute("BEGIN")
+            try:
+                yield
+            except (PgError, StepError, psycopg.Error):
+                with suppress(psycopg.Error):
+                    target.execute("ROLLBACK")
+                raise
+            self._send(records.Committing())
+            if target.execute("COMMIT").statusmessage != "COMMIT":
+                raise PgError("25P02", "pgclone: the target rolled the step back instead of committing it")
+
+    def _connection(self, side: Side) -> psycopg.Connection:
+        if side not in self._connections:
+            conninfo = self._start.source if side == "source" else self._start.destination
+            connection = self._connections[side] = connect(conninfo, side, self._start.job_id)
+            self._send(records.Connected(side, connection.info.backend_pid))
+            if side == "source" and self._snapshot:
+                connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                connection.execute(b"SET TRANSACTION SNAPSHOT '%s'" % self._snapshot.encode())
+        return self._connections[side]
+
+
+@contextmanager
+def failing_at(object_: str) -> Iterator[None]:
+    """What fails within the block fails the step, at this object."""
+    try:
+        yield
+    except PgError as error:
+        raise StepError(error, object_) from None
+    except psycopg.Error as error:
+        raise StepError(from_psycopg(error), object_) from None
+
+
+def run_statements(
+    target: psycopg.Connection, step: Run, careful: bool, refused: Collection[str] = ()
+) -> Iterator[Outcome]:
+    """Run the statements of a step within the open transaction; what became of each object that they name.
+
+    A tolerated statement, or a careful step's that finds its object made already, does not fail the step.  `refused`
+    are objects that earlier steps could not make; what needs one of them is left out.
+    StepError at the object of the statement that does.
+    """
+    made_before = DUPLICATES if careful else frozenset()
+    missing = set(refused)
+    for statement in step.statements:
+        lacking = next((need for need in statement.needs if need in missing), "")
+        if lacking:
+            if statement.object:
+                missing.add(statement.object)
+                yield Outcome(statement.object, "skipped", message=f"needs {lacking}, which could not be made")
+            continue
+        with failing_at(statement.object):
+            error = _run(target, statement, made_before)
+        if error and error.sqlstate in made_before:
+            made_before |= NOT_AGAIN
+        if error and error.sqlstate not in made_before:
+            missing.add(statement.object)
+            yield Outcome(statement.object, "skipped", error.sqlstate, error.message)
+        elif statement.object:
+            yield Outcome(statement.object, "done")
+
+
+def _run(target: psycopg.Connection, statement: Statement, made_before: frozenset[str]) -> PgError | None:
+    """Run one statement; its error if that does not fail the step, with its effects undone."""
+    if not (statement.tolerated or statement.optional or made_before):
+        target.execute(statement.sql.encode())
+        return None
+    target.execute("SAVEPOINT pgclone_statement")
+    try:
+        target.execute(statement.sql.encode())
+    except psycopg.Error as error:
+        refused = from_psycopg(error)
+        tolerated = refused.sqlstate in statement.optional or (statement.tolerated and tolerable(refused.sqlstate))
+        if refused.sqlstate not in made_before and not tolerated:
+            raise
+        target.execute("ROLLBACK TO SAVEPOINT pgclone_statement")
+        return refused
+    target.execute("RELEASE SAVEPOINT pgclone_statement")
+    return None
+
+
+class Meter:
+    """Adds up what moved, and says so now and then."""
+
+    def __init__(self, send: Callable[[records.FromCopier], None]) -> None:
+        self._send = send
+        self._rows = self._bytes = 0
+        self._next = 0.0  # the first rows are news at once
+
+    def __call__(self, rows: int, size: int) -> None:
+        self._rows += rows
+        self._bytes += size
+        if (now := time.monotonic()) >= self._next:
+            self._next = now + NEWS_INTERVAL
+            self._send(records.Moved(self._rows, self._bytes))

@@ -1,0 +1,87 @@
+"""What a job that goes on from an earlier one leaves out, does over, and does with care.
+
+Pure: a plan and the keys that the earlier job reported give the steps of this job.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from typing import NamedTuple
+
+import msgspec
+
+from clone_engine.records.jobs import Outcome
+from clone_engine.records.steps import AnyStep, Copy, Plan, Run, Statement
+
+
+class Resumption(NamedTuple):
+    """The work of a job that may have had a forerunner."""
+
+    steps: tuple[AnyStep, ...]
+    done: frozenset[str]
+    """Keys of the steps that are not run again."""
+    careful: frozenset[str]
+    """Keys of the steps that may have been committed already: that an object exists is no error for them."""
+    added: frozenset[str]
+    """Keys of steps that are not in the plan (they empty tables), and so are never reported as begun or done."""
+
+
+def table_key(table: str) -> str:
+    """The key under which the data of a table is reported, whatever number of parts it has."""
+    return f"table {table}"
+
+
+def resumption(plan: Plan, done: Collection[str], begun: Collection[str]) -> Resumption:
+    """`plan` without what is done.  A plan that its `on_failure` has undone starts over.
+
+    A table without its key in `done` is emptied before its parts are copied, unless this is the first job.  That
+    includes tables that the earlier job did not report as begun: it may have died before the line was kept.
+    """
+    if plan.on_failure or not (done or begun):
+        return Resumption(plan.steps, frozenset(), frozenset(), frozenset())
+    finished = frozenset(
+        step.key for step in plan.steps if (table_key(step.table) if isinstance(step, Copy) else step.key) in done
+    )
+    careful = frozenset(
+        s.key for s in plan.steps if not isinstance(s, Copy) and s.key in begun and s.key not in finished
+    )
+    emptying = _emptying([s for s in plan.steps if isinstance(s, Copy) and s.key not in finished])
+    steps = tuple(_after_emptying(step) if step.key not in finished else step for step in plan.steps)
+    return Resumption((*steps, *emptying), finished, careful, frozenset(step.key for step in emptying))
+
+
+def on_new_snapshot(plan: Plan, done: Collection[str], consistent: bool) -> tuple[Outcome, ...]:
+    """What the report says where tables of an earlier job's snapshot stay beside those of this one's."""
+    kept = [table for table in plan.tables if table_key(table) in done]
+    if not (consistent and kept) or plan.on_failure:
+        return ()
+    text = f"{len(kept)} of {len(plan.tables)} tables were copied earlier, on another snapshot than the rest"
+    return (Outcome(object="snapshot", result="done", message=text),)
+
+
+def _emptying(copies: list[Copy]) -> list[Run]:
+    parts: defaultdict[str, list[Copy]] = defaultdict(list)
+    for step in copies:
+        parts[step.table].append(step)
+    return [
+        Run(
+            key=_empty_key(table),
+            phase=steps[0].phase,
+            after=tuple(dict.fromkeys(key for step in steps for key in step.after)),
+            weight=max(step.weight for step in steps),
+            holds=tuple(dict.fromkeys(name for step in steps for name in step.holds)),
+            statements=(Statement(sql=steps[0].empty, object=table_key(table)),),
+        )
+        for table, steps in parts.items()
+    ]
+
+
+def _after_emptying(step: AnyStep) -> AnyStep:
+    if not isinstance(step, Copy):
+        return step
+    return msgspec.structs.replace(step, after=(*step.after, _empty_key(step.table)))
+
+
+def _empty_key(table: str) -> str:
+    return f"empty {table}"

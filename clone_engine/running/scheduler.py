@@ -1,0 +1,112 @@
+"""Which step of a clone may run next: the graph of `after`, the relations that `holds` names, the heaviest first.
+
+Pure: no sockets, no clock.  Who runs the steps, and what becomes of them, is `job.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from heapq import heappop, heappush
+
+from clone_engine.records.steps import AnyStep
+
+
+class Schedule:
+    """The steps that are still to be done.  `start` hands them out, `finish` frees those that waited for one.
+
+    ValueError if two steps have one key, if a step waits for one that does not exist, or if steps wait in a circle.
+    """
+
+    def __init__(self, steps: Sequence[AnyStep], done: Collection[str] = ()) -> None:
+        self._steps = {step.key: step for step in steps}
+        self._order = {key: place for place, key in enumerate(self._steps)}
+        self._followers: defaultdict[str, list[str]] = defaultdict(list)
+        self._missing: Counter[str] = Counter()
+        self._ready: list[tuple[int, int, str]] = []
+        self._held: set[str] = set()
+        self._running: set[str] = set()
+        self._left = {key for key in self._steps if key not in done}
+        self._check(steps)
+        for key in self._left:
+            self._link(key)
+
+    def __repr__(self) -> str:
+        return f"<Schedule {len(self._left)} left, {len(self._running)} running, {len(self._ready)} ready>"
+
+    @property
+    def complete(self) -> bool:
+        """Whether every step is done."""
+        return not self._left
+
+    def start(self) -> AnyStep | None:
+        """The heaviest step that may run now (of equal ones the earliest of the plan); None if there is none."""
+        passed = []
+        found = None
+        while self._ready and found is None:
+            entry = heappop(self._ready)
+            step = self._steps[entry[2]]
+            if self._held.isdisjoint(step.holds):
+                found = step
+            else:
+                passed.append(entry)
+        for entry in passed:
+            heappush(self._ready, entry)
+        if found:
+            self._running.add(found.key)
+            self._held.update(found.holds)
+        return found
+
+    def finish(self, key: str) -> None:
+        """The step is done: what it holds is free, and what waited for it alone is ready."""
+        self._release(key)
+        self._left.discard(key)
+        for follower in self._followers.pop(key, ()):
+            self._missing[follower] -= 1
+            if not self._missing[follower]:
+                self._offer(follower)
+
+    def put_back(self, key: str) -> None:
+        """The step that was started has not been done and may be started again."""
+        self._release(key)
+        self._offer(key)
+
+    def _release(self, key: str) -> None:
+        self._running.remove(key)
+        self._held.difference_update(self._steps[key].holds)
+
+    def _link(self, key: str) -> None:
+        waits_for = {other for other in self._steps[key].after if other in self._left}
+        self._missing[key] = len(waits_for)
+        for other in waits_for:
+            self._followers[other].append(key)
+        if not waits_for:
+            self._offer(key)
+
+    def _offer(self, key: str) -> None:
+        heappush(self._ready, (-self._steps[key].weight, self._order[key], key))
+
+    def _check(self, steps: Sequence[AnyStep]) -> None:
+        if len(self._steps) != len(steps):
+            raise ValueError("two steps of the plan have the same key")
+        for step in self._steps.values():
+            if unknown := [key for key in step.after if key not in self._steps]:
+                raise ValueError(f"step {step.key} waits for {unknown[0]}, which is not in the plan")
+        if circle := _circle(self._steps):
+            raise ValueError(f"steps wait for each other: {', '.join(sorted(circle))}")
+
+
+def _circle(steps: dict[str, AnyStep]) -> set[str]:
+    """The keys that can never be reached, because they (or what they wait for) wait for each other."""
+    missing = {key: len(set(step.after)) for key, step in steps.items()}
+    followers: defaultdict[str, list[str]] = defaultdict(list)
+    for key, step in steps.items():
+        for other in set(step.after):
+            followers[other].append(key)
+    reached = [key for key, count in missing.items() if not count]
+    for key in reached:  # grows while it is walked
+        for follower in followers[key]:
+            missing[follower] -= 1
+            if not missing[follower]:
+                reached.append(follower)
+    return steps.keys() - set(reached)

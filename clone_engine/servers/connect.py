@@ -1,0 +1,161 @@
+"""Connections of a job: opened from a Conninfo and nothing else, with the session settings that a clone needs.
+
+Nothing ambient takes part: no PG* variable, no password or service file, no client certificate, no Kerberos ticket of
+the user that the process runs as.  What a conninfo may hold is `conninfo.py`'s; whose rights it gives, the proxy's.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import MutableMapping
+from contextlib import suppress
+from typing import Final, Literal
+
+import psycopg
+from psycopg import pq
+
+from clone_engine.records.request import Conninfo
+from clone_engine.servers.server_error import from_login, from_psycopg
+
+CANCEL_TIMEOUT: Final = 0.4
+"""Seconds for a cancel request to one server; a job answers to a cancel within a second."""
+
+Side = Literal["source", "target"]
+
+NO_FILE = "/nonexistent/pgclone"
+"""A path that does not exist: libpq then reads no file, without the warning that /dev/null would bring."""
+
+LIBPQ_DEFAULTS: tuple[tuple[int, str, str], ...] = (
+    (0, "passfile", NO_FILE),
+    (0, "gssencmode", "disable"),
+    (160000, "sslcertmode", "disable"),
+    (160000, "require_auth", "!gss,!sspi"),
+    (0, "connect_timeout", "10"),
+    (0, "keepalives", "1"),
+    (0, "keepalives_idle", "30"),
+    (0, "keepalives_interval", "10"),
+    (0, "keepalives_count", "3"),
+)
+"""(libpq version from which it is known, keyword, value) for keywords that the conninfo does not give."""
+
+CERTIFICATE_KEYWORDS = frozenset({"sslcert", "sslkey"})
+
+# (server version from which the setting exists, name, value).  statement_timeout and the others that end a session are
+# off because a clone may take hours; the formats are those that every server version reads back exactly.
+COMMON: tuple[tuple[int, str, str], ...] = (
+    (0, "client_encoding", "UTF8"),
+    (0, "search_path", ""),
+    (0, "client_min_messages", "error"),
+    (0, "standard_conforming_strings", "on"),
+    (0, "row_security", "off"),
+    (0, "datestyle", "ISO"),
+    (0, "intervalstyle", "postgres"),
+    (0, "statement_timeout", "0"),
+    (0, "idle_in_transaction_session_timeout", "0"),
+    (140000, "idle_session_timeout", "0"),
+    (170000, "transaction_timeout", "0"),
+)
+LOCK_TIMEOUT: Final = "30s"
+"""Long enough for an ordinary transaction of others to end; a lock that the caller himself holds is never given up."""
+SOURCE: tuple[tuple[int, str, str], ...] = (
+    (0, "default_transaction_read_only", "on"),
+    (0, "lock_timeout", "0"),
+    (0, "extra_float_digits", "3"),
+    (0, "synchronize_seqscans", "off"),
+    (0, "quote_all_identifiers", "off"),
+)
+TARGET: tuple[tuple[int, str, str], ...] = (
+    (0, "lock_timeout", LOCK_TIMEOUT),
+    # A step counts as done only behind the barrier of `durable.py`, so single commits need not wait for the disk.
+    (0, "synchronous_commit", "off"),
+    (0, "check_function_bodies", "off"),
+    (0, "xmloption", "content"),
+    (0, "default_transaction_isolation", "read committed"),
+)
+SETTINGS: dict[Side, tuple[tuple[int, str, str], ...]] = {"source": COMMON + SOURCE, "target": COMMON + TARGET}
+
+MAINTENANCE_WORK_MEM = "256MB"
+"""For index builds, if the server's own is smaller.  Each copier may use it once (parallel workers share it)."""
+
+RESET = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL"
+
+# Other statements of the same message; WHERE, because a server that is set up with more keeps it.
+RAISE_MAINTENANCE_WORK_MEM = (
+    f"SELECT pg_catalog.set_config('maintenance_work_mem', '{MAINTENANCE_WORK_MEM}', false)"
+    " WHERE pg_catalog.pg_size_bytes(pg_catalog.current_setting('maintenance_work_mem'))"
+    f" < pg_catalog.pg_size_bytes('{MAINTENANCE_WORK_MEM}')"
+)
+
+
+def forget_environment(environ: MutableMapping[str, str] = os.environ) -> None:
+    """Remove every variable that libpq reads.  Call it first in every process that connects."""
+    for name in [name for name in environ if name.startswith("PG")]:
+        del environ[name]
+
+
+def parameters(conninfo: Conninfo, job_id: int, libpq_version: int) -> dict[str, str]:
+    """The keywords and values to connect with: the conninfo's own, and safe values for what it leaves open."""
+    given = conninfo.parameters
+    out = {keyword: value for since, keyword, value in LIBPQ_DEFAULTS if libpq_version >= since}
+    if CERTIFICATE_KEYWORDS & given.keys():
+        out.pop("sslcertmode", None)
+    return out | {"fallback_application_name": f"pgclone: job {job_id}"} | given | {"client_encoding": "UTF8"}
+
+
+def settings_sql(side: Side, server_version: int) -> bytes:
+    """Statements, to be sent as one message, that give a session the settings of its side and no others."""
+    known = [(name, value) for since, name, value in SETTINGS[side] if server_version >= since]
+    statements = [RESET, *(f"SET {name} = '{value}'" for name, value in known)]
+    if side == "target":
+        statements.append(RAISE_MAINTENANCE_WORK_MEM)
+    return "; ".join(statements).encode()
+
+
+def connect(conninfo: Conninfo, side: Side, job_id: int) -> psycopg.Connection:
+    """An open connection in autocommit mode with its session settings.
+
+    PgError 08001, 28P01, 28000, 3D000… if it cannot be opened, in the server's words and without a secret.
+    """
+    try:
+        connection = psycopg.connect(
+            **parameters(conninfo, job_id, pq.version()),  # type: ignore[arg-type]  # values are libpq keywords only
+            autocommit=True,
+            prepare_threshold=None,
+        )
+    except psycopg.Error as error:
+        raise from_login(error, conninfo, side) from None
+    try:
+        prepare_session(connection, side)
+    except psycopg.Error as error:
+        connection.close()
+        raise from_psycopg(error) from None
+    return connection
+
+
+def prepare_session(connection: psycopg.Connection, side: Side) -> None:
+    """Give the session the settings of its side, whatever was set in it before.  It must be outside a transaction."""
+    connection.execute(settings_sql(side, connection.info.server_version))
+
+
+def cancel(connection: psycopg.Connection) -> None:
+    """Ask the server to end what it does for this connection.  Takes CANCEL_TIMEOUT at most, and never raises."""
+    with suppress(psycopg.Error):
+        connection.cancel_safe(timeout=CANCEL_TIMEOUT)
+
+
+async def connect_async(conninfo: Conninfo, side: Side, job_id: int) -> psycopg.AsyncConnection:
+    """As `connect`, for the job process's own connections, which run in its event loop."""
+    try:
+        connection = await psycopg.AsyncConnection.connect(
+            **parameters(conninfo, job_id, pq.version()),  # type: ignore[arg-type]  # values are libpq keywords only
+            autocommit=True,
+            prepare_threshold=None,
+        )
+    except psycopg.Error as error:
+        raise from_login(error, conninfo, side) from None
+    try:
+        await connection.execute(settings_sql(side, connection.info.server_version))
+    except psycopg.Error as error:
+        await connection.close()
+        raise from_psycopg(error) from None
+    return connection
