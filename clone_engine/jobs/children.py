@@ -239,7 +239,7 @@ class _Pipes(SubprocessStreamProtocol):
 def job_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment of a job process, made from the proxy's."""
     passed_on = {name: value for name, value in environment.items() if name in PASSED_ON or name.startswith("LC_")}
-    package_root = str(Path(__file__).resolve().parent.parent)
+    package_root = str(Path(__file__).resolve().parents[2])
     python_path = [package_root, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     return passed_on | {
         # libpq looks for .pgpass, service files and client certificates below HOME: there is none.
