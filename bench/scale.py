@@ -58,7 +58,7 @@ def main(what: str, count: int, parallel: int) -> None:
             source.execute(PARTITIONS.format(count=count))
             request = CloneRequest("schema", "many")
         click.echo(f"{machine()}: {count} {what}, {parallel} copiers")
-        measure(Start(1, request, conninfo(source), conninfo(target), parallel))
+        measure(Start(1, request, conninfo(source), conninfo(target), parallel, "pgclone_job_1_bench"))
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from typing import cast
 import msgspec
 import structlog
 
-from clone_engine.records.channel import Cancel, FromJob, Start, decode_from_job, encode
+from clone_engine.records.channel import Cancel, FromJob, Start, ToJob, decode_from_job, encode
 from clone_engine.records.request import SECRET_KEYWORDS
 
 log = structlog.get_logger()
@@ -140,7 +140,7 @@ class JobProcess:
         except ValueError:
             return f"signal {-code}"
 
-    def send(self, message: Start | Cancel) -> None:
+    def send(self, message: ToJob) -> None:
         """Queue a line for the process; nothing happens if it is gone.  Never waits."""
         stdin = self._protocol.stdin
         if stdin is not None and not stdin.is_closing():

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from clone_engine.jobs.children import ChildError
 from clone_engine.jobs.verdicts import Asked
-from clone_engine.records.channel import Advanced, Begun, Done, Ended, FromJob, Reported, Start
+from clone_engine.records.channel import Advanced, Done, Ended, Forerunner, FromJob, Keep, Kept, Reported, Start
 from clone_engine.records.job_store import Steps
 from clone_engine.records.jobs import Job, Outcome, Progress
 from clone_engine.records.request import Conninfo
@@ -22,6 +22,7 @@ class Child(Protocol):
 
     @property
     def ending(self) -> str: ...
+    def send(self, message: Kept) -> None: ...
     async def receive(self) -> list[FromJob]: ...
     async def stop(self) -> bool: ...
     async def close(self) -> None: ...
@@ -69,16 +70,17 @@ class LiveJob:
         self.asked = self.asked or why
         self._stop_asked.set()
 
-    def first_line(self, job: Job, default_parallel: int) -> Start:
-        """All that the job process has to know."""
+    def first_line(self, job: Job, default_parallel: int, earlier: tuple[Job, ...]) -> Start:
+        """All that the job process has to know; `earlier` are the jobs that it goes on from, the last one first."""
         return Start(
             job_id=job.job_id,
             request=job.request,
             source=self._source,
             target=self._target,
             parallel=job.request.options.parallel or default_parallel,
+            name=job.name_on_target,
             done=self._steps.done,
-            begun=self._steps.begun,
+            earlier=tuple(Forerunner(one.name_on_target, one.owner) for one in earlier),
         )
 
     async def converse(
@@ -98,6 +100,8 @@ class LiveJob:
             while ended is None and (messages := await child.receive()):
                 progress, ended = self._sort(messages)
                 await take(progress)
+                if not self.unsaved and any(isinstance(message, Keep) for message in messages):
+                    child.send(Kept())
         except ChildError as failure:
             ended = Ended("failed", "58000", str(failure))
         finally:
@@ -116,8 +120,6 @@ class LiveJob:
             match message:
                 case Advanced(progress):
                     newest = progress
-                case Begun(key):
-                    self.unsaved.begun.append(key)
                 case Done(key):
                     self.unsaved.done.append(key)
                 case Reported(outcome):

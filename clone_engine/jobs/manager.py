@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TypeVar
 
 import msgspec
@@ -248,7 +248,7 @@ class Manager:
         try:
             await self._change(self._jobs[job_id].to("running", started_at=self._clock()))
             job = self._jobs[job_id]
-            first_line = live.first_line(job, self._settings.default_parallel)
+            first_line = live.first_line(job, self._settings.default_parallel, tuple(self._forerunners(job)))
             ended, ending = await live.converse(self._start_child, first_line, take)
             end = verdict(job, live.asked, ended, ending)
         except StoreError as failure:
@@ -258,6 +258,12 @@ class Manager:
             log.exception("job manager failed", job_id=job_id)
             end = Verdict("failed", "XX000", f"internal error of the proxy: {type(failure).__name__}")
         await self._finish(job_id, end)
+
+    def _forerunners(self, job: Job) -> Iterator[Job]:
+        """The jobs that `job` goes on from, the last one first, as far as they are known."""
+        while earlier := self._jobs.get(job.resumed_from):
+            yield earlier
+            job = earlier
 
     async def _take(self, job_id: int, live: LiveJob, progress: Progress | None) -> None:
         """Show progress, and save the record if that is due or there is more to save."""

@@ -64,11 +64,11 @@ def check_large_objects(target: psycopg.Connection, oids: Sequence[int], conflic
 
 
 def copy_large_objects(
-    source: psycopg.Connection, target: psycopg.Connection, step: LargeObjects, careful: bool
+    source: psycopg.Connection, target: psycopg.Connection, step: LargeObjects
 ) -> Iterator[Outcome | int]:
     """Copy the objects of a step within the open transaction: the outcomes worth a line, and bytes as they move.
 
-    PgError or psycopg.Error at the first that cannot be read or made.  With `careful` those that are there stay.
+    PgError or psycopg.Error at the first that cannot be read or made.
     """
     found = rows(source, "large_objects", [step.first, step.last])
     there = frozenset(present(target, [row.oid for row in found]))
@@ -76,7 +76,7 @@ def copy_large_objects(
     for row in found:
         if row.oid in there and step.existing == "replace":
             RawCursor(target).execute(UNLINK, [row.oid])
-        elif row.oid in there and (careful or step.existing == "skip"):
+        elif row.oid in there and step.existing == "skip":
             yield Outcome(f"large object {row.oid}", "skipped", message="exists on the target and is left as it is")
             continue
         yield from _copy(source, target, row.oid)

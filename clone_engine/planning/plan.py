@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -24,8 +23,8 @@ from clone_engine.planning.large_objects import check_large_objects
 from clone_engine.planning.narrowing import narrowed
 from clone_engine.planning.routines import needed_schemas, of_routines, without_needs
 from clone_engine.planning.selection import Wanted, itemize, select
+from clone_engine.records.channel import Start
 from clone_engine.records.errors import PgError
-from clone_engine.records.job_store import NO_STEPS, Steps
 from clone_engine.records.names import Name
 from clone_engine.records.request import CloneRequest, Conninfo
 from clone_engine.records.steps import Plan
@@ -34,8 +33,8 @@ from clone_engine.servers.source import Source, read_source
 from clone_engine.servers.target import Existing, read_target, schemas_named
 
 DEFINITIONS = "definitions"
-STAGING = "staging "
-"""What the mark of a plan begins with; the name of its staging schema follows."""
+STAGING = "{}_new"
+"""What the schemas to build in are called, by the name of the job."""
 
 
 class Dumped(NamedTuple):
@@ -56,43 +55,41 @@ class Dumped(NamedTuple):
 def prepare(
     source: psycopg.Connection[Any],
     target: psycopg.Connection[Any],
-    source_conninfo: Conninfo,
     snapshot: str,
-    request: CloneRequest,
-    parallel: int,
-    job_id: int,
-    steps: Steps = NO_STEPS,
+    start: Start,
+    done: Sequence[str],
 ) -> Plan:
     """The plan of a job.  Nothing is changed on either server.
 
     `source` is in the transaction of `snapshot` ('' if the clone need not be consistent), `target` in none.
-    `steps` are those of an earlier job: what that one made is then no conflict.  What it only began to make may as
-    well be somebody else's by now, and so is one.
+    `done` are the keys of what earlier jobs have done: what those made is then no conflict.
     PgError: 3F000, 42P01, 42809, 42703 for what the source does not have; 42P07 and 42710 for what the target has
     already; 58P01, 0A000, 38000 for pg_dump; otherwise the server's own words.
     """
+    request = start.request
     facts = read_source(source, request)
-    ddls = without_stubs(_definitions(source_conninfo, snapshot, request, facts))
+    ddls = without_stubs(_definitions(start.source, snapshot, request, facts))
     ddls, left_out = narrowed(ddls, facts)
-    # Not by its job alone: another proxy, with a store of its own, may run a job of the same id on the same target.
-    staging = f"pgclone_job_{job_id}_{secrets.token_hex(4)}"
     whole = request.kind != "functions"
     existing = read_target(
         target, ddls, schemas_named(ddls) | facts.schemas | (set() if whole else needed_schemas(ddls))
     )
-    begun = [key.removeprefix(STAGING) for key in steps.begun if key.startswith(STAGING)]
-    stale = tuple(sorted(s for s in existing.schemas if any(s == b or s.startswith(f"{b}_") for b in begun)))
+    stale = _stale(existing.schemas, [STAGING.format(one.name) for one in start.earlier])
+    staging = STAGING.format(start.name)
     owned = belongings(ddls)
-    earlier = _earlier(steps.done, ddls)
+    earlier = _earlier(done, ddls)
     if earlier is not None:
-        return build(Dumped(facts, ddls, existing, earlier, staging, stale, left_out), request, parallel)
+        return build(Dumped(facts, ddls, existing, earlier, staging, stale, left_out), request, start.parallel)
     final = naming(owned, request).final
     check_large_objects(target, facts.large_objects, request.options.conflict)
     conflicts = resolve(ddls, owned, final, existing, request.options.conflict)
-    if request.options.conflict == "skip":
-        _check_left(conflicts, _earlier(steps.begun, ddls))
     conflicts = dependents(target, conflicts, ddls, drop_tables=request.options.conflict == "replace")
-    return build(Dumped(facts, ddls, existing, conflicts, staging, stale, left_out), request, parallel)
+    return build(Dumped(facts, ddls, existing, conflicts, staging, stale, left_out), request, start.parallel)
+
+
+def _stale(schemas: Iterable[str], staging: Sequence[str]) -> tuple[str, ...]:
+    """The staging schemas of earlier jobs that did not live to drop them."""
+    return tuple(sorted(s for s in schemas if any(s == name or s.startswith(f"{name}_") for name in staging)))
 
 
 def _definitions(source: Conninfo, snapshot: str, request: CloneRequest, facts: Source) -> list[Ddl]:
@@ -142,7 +139,6 @@ def build(dumped: Dumped, request: CloneRequest, parallel: int) -> Plan:
         tables=tuple(str(name) for name in graph.reported_tables()),
         on_failure=tuple(graph.on_failure()),
         swap=graph.swap_key,
-        mark=STAGING + staging if staging else "",
         notes=(*facts.notes, *dumped.left_out, *conflicts.notes, *chosen.notes, *graph.notes()),
     )
 
@@ -175,23 +171,6 @@ def _definitions_key(conflicts: Conflicts) -> str:
     """
     left = sorted(conflicts.left.values())
     return f"{DEFINITIONS} without {json.dumps(left, ensure_ascii=False)}" if left else DEFINITIONS
-
-
-def _check_left(conflicts: Conflicts, earlier: Conflicts | None) -> None:
-    """PgError 55000 if something would be left as it is that was not there when an earlier job began.
-
-    That one, if it committed after all, made it without its rows: skipped it would stay empty.
-    """
-    if earlier is None:
-        return
-    new = [label for i, label in conflicts.left.items() if i not in earlier.left and i[0] != "schema"]
-    if new:
-        raise PgError(
-            "55000",
-            f"pgclone: {new[0]} was not on the target when the job that is resumed began, and now is",
-            detail="Whether that job made it is not known, so it is neither filled nor skipped.",
-            hint="Drop it and resume again, or call the clone function anew.",
-        )
 
 
 def _earlier(done: Iterable[str], ddls: Iterable[Ddl]) -> Conflicts | None:

@@ -13,6 +13,15 @@ from clone_engine.records.jobs import Outcome, Progress
 from clone_engine.records.request import CloneRequest, Conninfo
 
 
+class Forerunner(msgspec.Struct, frozen=True):
+    """A job that another one goes on from."""
+
+    name: str
+    """As in its Start line."""
+    owner: str
+    """The role that its things on the target belong to."""
+
+
 class Start(msgspec.Struct, frozen=True, tag="start"):
     """The first line to a job process: all it needs.  Nothing else reaches it (no argv, no environment)."""
 
@@ -22,10 +31,12 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     target: Conninfo
     parallel: int
     """The number of copiers, decided: at least 1."""
+    name: str
+    """What the job calls the things that it makes for itself on the target; no other job's name is the same."""
     done: tuple[str, ...] = ()
-    """Keys of the steps that an earlier job finished; they are not done again."""
-    begun: tuple[str, ...] = ()
-    """Keys of the steps that were under way when the earlier job ended: they may or may not have committed."""
+    """Keys of the steps that earlier jobs finished; they are not done again."""
+    earlier: tuple[Forerunner, ...] = ()
+    """The job that this one goes on from, the one that that one went on from, and so forth."""
 
     @property
     def destination(self) -> Conninfo:
@@ -39,19 +50,17 @@ class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
     """Stop: cancel what the servers are doing, undo what is half done, answer Ended(cancelled)."""
 
 
-ToJob = Start | Cancel
+class Kept(msgspec.Struct, frozen=True, tag="kept"):
+    """The answer to Keep: what was said before it is in the store."""
+
+
+ToJob = Start | Cancel | Kept
 
 
 class Advanced(msgspec.Struct, frozen=True, tag="progress"):
     """The newest progress; at least twice a second while data flows."""
 
     progress: Progress
-
-
-class Begun(msgspec.Struct, frozen=True, tag="begun"):
-    """A step of the plan has begun: sent before its first statement."""
-
-    key: str
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
@@ -67,6 +76,10 @@ class Reported(msgspec.Struct, frozen=True, tag="object"):
     outcome: Outcome
 
 
+class Keep(msgspec.Struct, frozen=True, tag="keep"):
+    """Save all that was said so far, and answer Kept: what tells the same on the target is about to be removed."""
+
+
 class Ended(msgspec.Struct, frozen=True, tag="ended"):
     """The last line of a job process.  `error` is '' exactly when `status` is completed or cancelled."""
 
@@ -76,7 +89,7 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     error: str = ""
 
 
-FromJob = Advanced | Begun | Done | Reported | Ended
+FromJob = Advanced | Done | Reported | Keep | Ended
 
 _encoder = msgspec.json.Encoder()
 _to_job: msgspec.json.Decoder[ToJob] = msgspec.json.Decoder(ToJob)

@@ -7,6 +7,7 @@ the manager is the only writer of records.  Formats follow the reference of the 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -70,6 +71,15 @@ class Job(msgspec.Struct, frozen=True):
     error: str = ""
     resumed_from: int = 0
     """The job that this one goes on from; 0 if none."""
+
+    @property
+    def name_on_target(self) -> str:
+        """What the job calls the things that it makes for itself on the target.
+
+        Not by its id alone: another proxy, with a store of its own, may run a job of the same id on the same target.
+        """
+        told_apart = f"{self.submitted_at!r} {self.owner} {self.database} {self.source.parameters}"
+        return f"pgclone_job_{self.job_id}_{hashlib.sha256(told_apart.encode()).hexdigest()[:8]}"
 
     def to(self, status: Status, **changes: Any) -> Job:
         """This record in another state, with other changes.  ValueError if the table does not allow it."""

@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from clone_engine.records.names import Name
+
 
 class Statement(msgspec.Struct, frozen=True):
     """One SQL statement for the target."""
@@ -44,7 +46,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 class Run(Step, frozen=True, kw_only=True, tag="run"):
     """Statements for the target, in order, in one transaction."""
 
-    statements: tuple[Statement, ...]
+    statements: tuple[Statement, ...] = ()
 
 
 class Copy(Step, frozen=True, kw_only=True, tag="copy"):
@@ -81,6 +83,22 @@ class LargeObjects(Step, frozen=True, kw_only=True, tag="large objects"):
 AnyStep = Run | Copy | LargeObjects
 
 
+def table_key(table: str) -> str:
+    """The key under which the data of a table is reported, whatever number of parts it has."""
+    return f"table {table}"
+
+
+def reported_key(step: AnyStep) -> str:
+    """The key under which it is reported that a step has begun or is done: that of its table for data."""
+    return table_key(step.table) if isinstance(step, Copy) else step.key
+
+
+class Journal(msgspec.Struct, frozen=True):
+    """Where the target keeps which steps of a job are done."""
+
+    table: Name
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """All steps of a job, and how to undo it.
 
@@ -88,8 +106,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     schema); where there are any, a resumed job starts over, so none of its steps count as done.
     `swap` is the key of the step behind which `on_failure` has nothing left to undo, '' for none: what that step and
     those after it made stays, though a resumed job starts over all the same.
-    `mark` is a key that is reported as begun before any step, '' for none: it tells whoever plans the job that goes on
-    from this one what a job that was killed did not undo.
     `notes` are outcomes that are known before anything runs ('skipped: table exists').
     """
 
@@ -99,6 +115,5 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     is copied, all that are made."""
     on_failure: tuple[Statement, ...] = ()
     swap: str = ""
-    mark: str = ""
     notes: tuple[tuple[str, str], ...] = ()
     """(object, why it is left out)."""

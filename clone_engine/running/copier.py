@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final
@@ -20,17 +20,16 @@ import psycopg
 from clone_engine.planning.large_objects import copy_large_objects
 from clone_engine.records.channel import Start
 from clone_engine.records.errors import PgError
-from clone_engine.records.job_store import Steps
 from clone_engine.records.jobs import Outcome
-from clone_engine.records.request import CloneRequest, Conninfo
-from clone_engine.records.steps import AnyStep, Copy, LargeObjects, Plan, Run, Statement
+from clone_engine.records.steps import AnyStep, Copy, Journal, LargeObjects, Plan, Run, Statement, reported_key
 from clone_engine.running import copier_channel as records
 from clone_engine.running.relay import relay
 from clone_engine.servers.connect import Side, cancel, connect, prepare_session
-from clone_engine.servers.server_error import DUPLICATES, NOT_AGAIN, from_psycopg, tolerable
+from clone_engine.servers.journal import Entry, as_entry, entry, insert
+from clone_engine.servers.server_error import from_psycopg, tolerable
 
-Planner = Callable[[psycopg.Connection, psycopg.Connection, Conninfo, str, CloneRequest, int, int, Steps], Plan]
-"""`plan.prepare`: source, target, source conninfo, snapshot, request, parallel, job id, steps of an earlier job."""
+Planner = Callable[[psycopg.Connection, psycopg.Connection, str, Start, Sequence[str]], Plan]
+"""`plan.prepare`: source, target, snapshot, what the job is, keys of what earlier jobs have done."""
 
 NEWS_INTERVAL: Final = 0.25
 """Seconds between two Moved records.  Users look a few times a second at most."""
@@ -119,10 +118,10 @@ class Copier:
             match record:
                 case records.Open(snapshot):
                     self._snapshot = snapshot
-                case records.Prepare():
-                    self._send(records.Prepared(self._prepare()))
-                case records.Work(step, careful, refused):
-                    self._send(self._do(step, careful, refused))
+                case records.Prepare(done):
+                    self._send(records.Prepared(self._prepare(done)))
+                case records.Work(step, journal, refused):
+                    self._send(self._do(step, journal, refused))
         except StepError as failed:
             self._send(records.Failed.of(failed.error, failed.object))
             return False
@@ -131,73 +130,80 @@ class Copier:
     def _send(self, record: records.FromCopier) -> None:
         self._channel.sendall(records.encode(record))
 
-    def _prepare(self) -> Plan:
+    def _prepare(self, done: Sequence[str]) -> Plan:
         with failing_at(""):
             plan = self._planner(
                 self._connection("source"),
                 self._connection("target"),
-                self._start.source,
                 self._snapshot,
-                self._start.request,
-                self._start.parallel,
-                self._start.job_id,
-                Steps(self._start.done, self._start.begun),
+                self._start,
+                done,
             )
         self._settled = False
         return plan
 
-    def _do(self, step: AnyStep, careful: bool, refused: Collection[str]) -> records.Finished:
+    def _do(self, step: AnyStep, journal: Journal | None, refused: Collection[str]) -> records.Finished:
+        """Do a step in one transaction, and leave its entry in the journal with it."""
         with failing_at(""):
             target = self._connection("target")
             if not self._settled:
                 prepare_session(target, "target")
         self._settled = isinstance(step, Copy)
-        if isinstance(step, Copy):
-            return self._copy(step, target)
-        if isinstance(step, LargeObjects):
-            return self._copy_large_objects(step, target, careful)
-        with self._transaction(target, ""):
-            outcomes = tuple(run_statements(target, step, careful, refused))
-        return records.Finished(outcomes=outcomes)
-
-    def _copy(self, step: Copy, target: psycopg.Connection) -> records.Finished:
-        object_ = f"table {step.table}"
-        with failing_at(object_):
-            source = self._connection("source")
-        with self._transaction(target, object_):
-            copied = relay(source, target, step.copy_out, step.copy_in, Meter(self._send))
-        return records.Finished(rows=copied.rows, bytes=copied.bytes)
-
-    def _copy_large_objects(self, step: LargeObjects, target: psycopg.Connection, careful: bool) -> records.Finished:
-        with failing_at(step.key):
-            source = self._connection("source")
-        outcomes: list[Outcome] = []
-        meter = Meter(self._send)
-        moved = 0
-        with self._transaction(target, step.key):
-            for news in copy_large_objects(source, target, step, careful):
-                if isinstance(news, Outcome):
-                    outcomes.append(news)
-                else:
-                    moved += news
-                    meter(0, news)
-        return records.Finished(bytes=moved, outcomes=tuple(outcomes))
-
-    @contextmanager
-    def _transaction(self, target: psycopg.Connection, object_: str) -> Iterator[None]:
-        """One transaction of the target, committed at the end of the block unless it raises: StepError at `object_`,
-        if the block does not know better."""
+        object_ = "" if isinstance(step, Run) else reported_key(step)
+        if not isinstance(step, Run):
+            with failing_at(object_):
+                self._connection("source")
         with failing_at(object_):
             target.execute("BEGIN")
             try:
-                yield
+                done = self._done(step, target, refused)
             except (PgError, StepError, psycopg.Error):
                 with suppress(psycopg.Error):
                     target.execute("ROLLBACK")
                 raise
-            self._send(records.Committing())
-            if target.execute("COMMIT").statusmessage != "COMMIT":
-                raise PgError("25P02", "pgclone: the target rolled the step back instead of committing it")
+            return self._committed(step, done, journal, target)
+
+    def _done(self, step: AnyStep, target: psycopg.Connection, refused: Collection[str]) -> records.Finished:
+        """Do a step within the open transaction."""
+        match step:
+            case Copy():
+                copied = relay(self._connection("source"), target, step.copy_out, step.copy_in, Meter(self._send))
+                return records.Finished(copied.rows, copied.bytes)
+            case LargeObjects():
+                return self._large_objects(step, target)
+            case _:
+                return records.Finished(outcomes=tuple(run_statements(target, step, refused)))
+
+    def _large_objects(self, step: LargeObjects, target: psycopg.Connection) -> records.Finished:
+        outcomes: list[Outcome] = []
+        meter = Meter(self._send)
+        moved = 0
+        for news in copy_large_objects(self._connection("source"), target, step):
+            if isinstance(news, Outcome):
+                outcomes.append(news)
+            else:
+                moved += news
+                meter(0, news)
+        return records.Finished(bytes=moved, outcomes=tuple(outcomes))
+
+    def _committed(
+        self, step: AnyStep, done: records.Finished, journal: Journal | None, target: psycopg.Connection
+    ) -> records.Finished:
+        """Commit, unless the step turns out to have been done before; what is there then."""
+        before = self._entered(step, done, journal, target) if journal else None
+        self._send(records.Committing())
+        if target.execute("ROLLBACK" if before else "COMMIT").statusmessage != ("ROLLBACK" if before else "COMMIT"):
+            raise PgError("25P02", "pgclone: the target rolled the step back instead of committing it")
+        return records.Finished(before.rows, 0, before.outcomes) if before else done
+
+    def _entered(
+        self, step: AnyStep, done: records.Finished, journal: Journal, target: psycopg.Connection
+    ) -> Entry | None:
+        """Make the entry of a step; the one that is there already, left by a copier that was thought to be dead."""
+        if target.execute(insert(journal, step, done.rows, done.outcomes).encode()).rowcount:
+            return None
+        row = target.execute(entry(journal, step.key).encode()).fetchone()
+        return as_entry(row[0]) if row else None
 
     def _connection(self, side: Side) -> psycopg.Connection:
         if side not in self._connections:
@@ -221,16 +227,13 @@ def failing_at(object_: str) -> Iterator[None]:
         raise StepError(from_psycopg(error), object_) from None
 
 
-def run_statements(
-    target: psycopg.Connection, step: Run, careful: bool, refused: Collection[str] = ()
-) -> Iterator[Outcome]:
+def run_statements(target: psycopg.Connection, step: Run, refused: Collection[str] = ()) -> Iterator[Outcome]:
     """Run the statements of a step within the open transaction; what became of each object that they name.
 
-    A tolerated statement, or a careful step's that finds its object made already, does not fail the step.  `refused`
-    are objects that earlier steps could not make; what needs one of them is left out.
+    A tolerated statement does not fail the step.  `refused` are objects that earlier steps could not make; what needs
+    one of them is left out.
     StepError at the object of the statement that does.
     """
-    made_before = DUPLICATES if careful else frozenset()
     missing = set(refused)
     for statement in step.statements:
         lacking = next((need for need in statement.needs if need in missing), "")
@@ -240,19 +243,17 @@ def run_statements(
                 yield Outcome(statement.object, "skipped", message=f"needs {lacking}, which could not be made")
             continue
         with failing_at(statement.object):
-            error = _run(target, statement, made_before)
-        if error and error.sqlstate in made_before:
-            made_before |= NOT_AGAIN
-        if error and error.sqlstate not in made_before:
+            error = _run(target, statement)
+        if error:
             missing.add(statement.object)
             yield Outcome(statement.object, "skipped", error.sqlstate, error.message)
         elif statement.object:
             yield Outcome(statement.object, "done")
 
 
-def _run(target: psycopg.Connection, statement: Statement, made_before: frozenset[str]) -> PgError | None:
+def _run(target: psycopg.Connection, statement: Statement) -> PgError | None:
     """Run one statement; its error if that does not fail the step, with its effects undone."""
-    if not (statement.tolerated or statement.optional or made_before):
+    if not (statement.tolerated or statement.optional):
         target.execute(statement.sql.encode())
         return None
     target.execute("SAVEPOINT pgclone_statement")
@@ -261,7 +262,7 @@ def _run(target: psycopg.Connection, statement: Statement, made_before: frozense
     except psycopg.Error as error:
         refused = from_psycopg(error)
         tolerated = refused.sqlstate in statement.optional or (statement.tolerated and tolerable(refused.sqlstate))
-        if refused.sqlstate not in made_before and not tolerated:
+        if not tolerated:
             raise
         target.execute("ROLLBACK TO SAVEPOINT pgclone_statement")
         return refused

@@ -9,7 +9,7 @@ import msgspec
 
 from clone_engine.records.errors import PgError
 from clone_engine.records.jobs import Outcome
-from clone_engine.records.steps import AnyStep, Plan
+from clone_engine.records.steps import AnyStep, Journal, Plan
 
 
 class Open(msgspec.Struct, frozen=True, tag="open"):
@@ -21,13 +21,16 @@ class Open(msgspec.Struct, frozen=True, tag="open"):
 class Prepare(msgspec.Struct, frozen=True, tag="prepare"):
     """Make the plan; answered by Prepared or Failed."""
 
+    done: tuple[str, ...] = ()
+    """The keys of what earlier jobs have done."""
+
 
 class Work(msgspec.Struct, frozen=True, tag="work"):
     """Do a step; answered by Moved as often as there is news, Committing, and Finished; or by Failed."""
 
     step: AnyStep
-    careful: bool = False
-    """The step may have been committed already: that an object exists is no error."""
+    journal: Journal | None = None
+    """Where its entry goes; None if it leaves none."""
     refused: tuple[str, ...] = ()
     """Objects that the target has refused to make in earlier steps."""
 

@@ -21,11 +21,11 @@ BARRIER = "SELECT pg_catalog.txid_current()"
 class Announcer:
     """Holds reports back until what they report is durable on the target.  `run` it as a task.
 
-    Its connection must have synchronous_commit on.
+    Its connection, `target`, must have synchronous_commit on.
     """
 
     def __init__(self, target: psycopg.AsyncConnection, say: Callable[[FromJob], None]) -> None:
-        self._target = target
+        self.target = target
         self._say = say
         self._held: list[FromJob] = []
         self._news = asyncio.Event()
@@ -50,7 +50,7 @@ class Announcer:
             if not messages:
                 return
             try:
-                await self._target.execute(BARRIER)
+                await self.target.execute(BARRIER)
             except BaseException as error:
                 self._held = messages + self._held
                 if isinstance(error, psycopg.Error):

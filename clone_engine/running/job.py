@@ -12,25 +12,26 @@ from typing import Any, Final
 
 import psycopg
 
-from clone_engine.records.channel import Advanced, Begun, Done, FromJob, Reported, Start
+from clone_engine.records.channel import Advanced, Done, FromJob, Keep, Reported, Start
 from clone_engine.records.errors import PgError
 from clone_engine.records.jobs import Outcome, Progress
-from clone_engine.records.steps import AnyStep, Copy, Plan, Run
+from clone_engine.records.steps import AnyStep, Copy, Plan, Run, reported_key, table_key
 from clone_engine.running import copier_channel as records
 from clone_engine.running.creation import Creation
 from clone_engine.running.crew import Crew, Member
 from clone_engine.running.durable import Announcer
+from clone_engine.running.journaling import JobJournal
 from clone_engine.running.progress import Account
-from clone_engine.running.resume import Resumption, on_new_snapshot, resumption, table_key
+from clone_engine.running.resume import Resumption, on_new_snapshot, resumption
 from clone_engine.running.scheduler import Schedule
 from clone_engine.running.undo import CLEANUP_TIMEOUT, end_backends, undo
 from clone_engine.servers.connect import connect_async
+from clone_engine.servers.journal import WITHOUT, Entry
+from clone_engine.servers.journal import done as done_keys
 from clone_engine.servers.keeper import Keeper
 
 Say = Callable[[FromJob], None]
 
-WITHOUT = "without "
-"""Begins the keys, kept beside those of done steps, that tell a resumed job what the target refused to make."""
 NO_CONNECTIONS: Final = "53300"
 """Too many connections: of the server, the database or the role."""
 NEWS_INTERVAL: Final = 0.4
@@ -63,13 +64,17 @@ class Job:
         self._announcer: Announcer | None = None
         self._idle = list(crew.members)
         self._busy: dict[Member, AnyStep] = {}
-        self._begun: set[str] = set()
         self._redone: set[str] = set()
         self._parts_done: dict[str, int] = {}
         self._kept_back: list[Reported] = []
         self._creation: Creation | None = None
         self._any_finished = False
-        self._refused = {key.removeprefix(WITHOUT) for key in start.done if key.startswith(WITHOUT)}
+        self._journal = JobJournal(start)
+        self._answers: asyncio.Queue[bool] = asyncio.Queue()
+        self._abandoned = False  # the manager has gone
+        self._done: tuple[str, ...] = start.done
+        self._told = set(start.done)  # the keys that the manager has, or will get
+        self._refused: set[str] = set()
         self._swapped = False
         self._completed = False
         self._failures: asyncio.Queue[PgError] = asyncio.Queue()
@@ -90,6 +95,7 @@ class Job:
                 await self._hear()
             self._announcer_().hold(self._kept_back)
             await self._announcer_().flush()
+            self._report_failure(await self._journal.drop(self._announcer_().target))
         except PgError as error:
             raise JobError(error, "") from None
         self._completed = True
@@ -103,8 +109,10 @@ class Job:
         """
         await self._end_backends([member for member in self._crew.members if member.backends])
         target = await self._usable_target()
-        if target is not None and self._plan is not None:
-            await self._undo(target, self._plan, failed_at)
+        if target is not None:
+            if self._plan is not None:
+                await self._undo(target, self._plan, failed_at)
+            await self._give_up_journal(target)
         if self._creation and not self._holds:
             if self._target:
                 await self._target.close()
@@ -117,15 +125,51 @@ class Job:
             for message in self._kept_back:
                 self._say(message)
         if not plan.on_failure:
-            for step in self._incomplete():
-                object_ = table_key(step.table)
-                if self._parts_done.get(step.table):
-                    self._report_failure(await undo(target, step.empty, object_))
-                if object_ != failed_at:
-                    self._say(Reported(Outcome(object_, "failed", message="not copied: the job ended before")))
+            await self._empty_incomplete(target, failed_at)
+
+    async def _empty_incomplete(self, target: psycopg.AsyncConnection, failed_at: str) -> None:
+        entries = await self._journaled(target)
+        complete, touched = set(done_keys(entries)), {entry.table for entry in entries}
+        for step in self._incomplete():
+            object_ = table_key(step.table)
+            if object_ in complete:
+                continue
+            if step.table in touched or self._parts_done.get(step.table):
+                self._report_failure(await undo(target, step.empty, object_))
+            if object_ != failed_at:
+                self._say(Reported(Outcome(object_, "failed", message="not copied: the job ended before")))
+
+    async def _give_up_journal(self, target: psycopg.AsyncConnection) -> None:
+        """Let the store know what the journal does, and remove that; without an answer it stays for a resumed job."""
+        known = done_keys(await self._journaled(target)) if self._keeps_steps or self._plan is None else ()
+        keys = [key for key in known if key not in self._told]
+        with suppress(PgError, psycopg.Error, TimeoutError):
             if self._announcer:
-                with suppress(PgError, TimeoutError):
-                    await asyncio.wait_for(self._announcer.flush(), CLEANUP_TIMEOUT)
+                await asyncio.wait_for(self._announcer.flush(), CLEANUP_TIMEOUT)
+            for key in keys:
+                self._say(Done(key))
+            if not (known or self._told) or await self._kept():
+                self._report_failure(await asyncio.wait_for(self._journal.drop(target), CLEANUP_TIMEOUT))
+
+    async def _journaled(self, target: psycopg.AsyncConnection) -> tuple[Entry, ...]:
+        """What the journal says; nothing if it cannot be read any more."""
+        with suppress(PgError, TimeoutError):
+            return await asyncio.wait_for(self._journal.entries(target), CLEANUP_TIMEOUT)
+        return ()
+
+    async def _kept(self) -> bool:
+        """Whether the manager says, in time, that all that it was told is in the store."""
+        if self._abandoned:
+            return False
+        self._say(Keep())
+        with suppress(TimeoutError):
+            return await asyncio.wait_for(self._answers.get(), CLEANUP_TIMEOUT)
+        return False
+
+    def answer(self, kept: bool) -> None:
+        """The manager has kept what it was told; or, if not `kept`, has gone for good."""
+        self._abandoned = not kept
+        self._answers.put_nowait(kept)
 
     def left_behind(self) -> str:
         """What a job that failed has changed for good though it is not resumed from there; '' if nothing."""
@@ -158,6 +202,8 @@ class Job:
             await self._create_database(self._keeper)
         self._target = await self._connect_target()
         self._announcer = Announcer(self._target, self._say)
+        self._done = (*self._start.done, *await self._journal.take_over(self._target))
+        self._refused = {key.removeprefix(WITHOUT) for key in self._done if key.startswith(WITHOUT)}
         self._progress = Progress(phase="starting")
         self._say(Advanced(self._progress))
         await self._crew.start()
@@ -169,6 +215,7 @@ class Job:
         outcome = await self._creation.make(keeper.connection)
         if self._creation.key:
             self._say(Done(self._creation.key))
+            await self._kept()
         self._say(Reported(outcome))
 
     async def _connect_target(self) -> psycopg.AsyncConnection:
@@ -179,7 +226,7 @@ class Job:
     async def _prepare(self) -> Plan:
         """The plan, made by the first copier: it can be stopped at any moment, and its pg_dump with it."""
         maker = self._crew.members[0]
-        self._crew.tell(maker, records.Prepare())
+        self._crew.tell(maker, records.Prepare(self._done))
         while True:
             member, record = await self._crew.events.get()
             match record:
@@ -199,13 +246,12 @@ class Job:
             self._background(self._keeper.watch())
         for object_, reason in plan.notes:
             self._say(Reported(Outcome(object_, "skipped", message=reason)))
-        for outcome in on_new_snapshot(plan, self._start.done, self._start.request.options.consistent):
+        for outcome in on_new_snapshot(plan, self._done, self._start.request.options.consistent):
             self._say(Reported(outcome))
-        self._work = resumption(plan, self._start.done, self._start.begun)
+        journal = await self._journal.make(self._announcer_().target, plan)
+        self._work = resumption(plan, self._done, journal, self._journal.found)
         self._schedule = Schedule(self._work.steps, self._work.done)
         self._account = Account(self._work.steps, plan.tables, self._work.done)
-        if plan.mark:
-            self._say(Begun(plan.mark))
         self._background(self._announcer_().run())
 
     # --- the graph -------------------------------------------------------------------------------------------------
@@ -216,19 +262,14 @@ class Job:
             member = self._idle.pop(0)
             self._busy[member] = step
             self._account.begin(step.key)
-            self._say_begun(_reported_key(step))
-            careful = bool(self._work and step.key in self._work.careful)
-            self._crew.tell(member, records.Work(step, careful, self._refused_for(step)))
+            added = self._work is not None and step.key in self._work.added
+            journal = None if added else self._journal.journal
+            self._crew.tell(member, records.Work(step, journal, self._refused_for(step)))
 
     def _refused_for(self, step: AnyStep) -> tuple[str, ...]:
         """The objects that the target has refused to make and that the step would need."""
         needed = {need for statement in step.statements for need in statement.needs} if isinstance(step, Run) else set()
         return tuple(sorted(needed & self._refused))
-
-    def _say_begun(self, key: str) -> None:
-        if self._keeps_steps and key not in self._begun and self._work and key not in self._work.added:
-            self._begun.add(key)
-            self._say(Begun(key))
 
     async def _hear(self) -> None:
         """Wait for one record of a copier, or a failure of the job's own connections, and act on it."""
@@ -273,8 +314,9 @@ class Job:
         """Say that a step is done when that is durable; of a plan that is undone as a whole, when all of it is."""
         messages = [Reported(outcome) for outcome in outcomes]
         if self._keeps_steps:
-            refused = [Done(WITHOUT + outcome.object) for outcome in outcomes if outcome.result == "skipped"]
-            self._announcer_().hold([Done(key), *refused, *messages])
+            done = [Done(key), *(Done(WITHOUT + one.object) for one in outcomes if one.result == "skipped")]
+            self._told |= {one.key for one in done}
+            self._announcer_().hold([*done, *messages])
         else:
             self._kept_back += messages
 
@@ -297,16 +339,21 @@ class Job:
         self._say(Reported(Outcome("option parallel", "skipped", record.sqlstate, words)))
 
     async def _died(self, member: Member) -> None:
-        """A copier was killed.  Its step is done again, once, if it surely was not committed and others are left."""
+        """A copier was killed.  Its step is done again, once, if it was not committed and others are left."""
         if member not in self._busy:
             with suppress(ValueError):  # it was done without already
                 self._idle.remove(member)
             return
-        step = self._busy.pop(member)
-        if member.committing or step.key in self._redone or not (self._busy or self._idle):
+        step = self._busy[member]
+        await self._end_backends([member])
+        if member.committing and (entry := await self._journal.entry(self._announcer_().target, step.key)):
+            self._finished(member, records.Finished(entry.rows, 0, entry.outcomes))
+            self._idle.remove(member)
+            return
+        del self._busy[member]
+        if step.key in self._redone or not (self._busy or self._idle):
             raise JobError(_death(member), _object(step))
         self._redone.add(step.key)
-        await self._end_backends([member])
         self._account.put_back(step.key)
         self._schedule.put_back(step.key)
 
@@ -372,20 +419,15 @@ def _failure(record: records.Failed) -> JobError:
 
 
 def _death(member: Member) -> PgError:
-    detail = "Its step may or may not have been committed." if member.committing else "Its step was not committed."
     return PgError(
         "58000",
         f"pgclone: copier process {member.pid} ended unexpectedly",
-        detail=detail,
+        detail="Its step was not committed.",
         hint="It may have been killed for want of memory. Resume the job.",
     )
-
-
-def _reported_key(step: AnyStep) -> str:
-    return table_key(step.table) if isinstance(step, Copy) else step.key
 
 
 def _object(step: AnyStep) -> str:
     if isinstance(step, Run):
         return next((statement.object for statement in step.statements if statement.object), "")
-    return _reported_key(step)
+    return reported_key(step)

@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 
 from clone_engine.planning.plan import prepare
-from clone_engine.records.channel import Cancel, Ended, FromJob, Reported, Start, decode_to_job, encode
+from clone_engine.records.channel import Cancel, Ended, FromJob, Kept, Reported, Start, decode_to_job, encode
 from clone_engine.records.errors import PgError
 from clone_engine.records.jobs import Outcome
 from clone_engine.running.copier import Planner, serve
@@ -95,15 +95,19 @@ class JobProcess:
         return Ended("failed", error.sqlstate, error_text(error, object_, self._job.left_behind()))
 
     async def _listen(self, rest: bytes) -> None:
-        """Wait for a Cancel line or the end of standard input, and cancel."""
+        """Take the manager's lines; a Cancel line or the end of standard input cancels the job."""
         reader = asyncio.StreamReader()
         reader.feed_data(rest)
         loop = asyncio.get_running_loop()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(MANAGER_PIPE, "rb"))
         while line := await reader.readline():
             with suppress(msgspec.DecodeError, msgspec.ValidationError):
-                if isinstance(decode_to_job(line), Cancel):
-                    break
+                match decode_to_job(line):
+                    case Kept():
+                        self._job.answer(True)
+                    case Cancel():
+                        self._cancel()
+        self._job.answer(False)
         self._cancel()
 
     def _cancel(self) -> None:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import msgspec
 
 from clone_engine.records.jobs import Outcome
-from clone_engine.records.steps import AnyStep, Copy, Plan, Run, Statement
+from clone_engine.records.steps import AnyStep, Copy, Journal, Plan, Run, Statement, table_key
+from clone_engine.servers.journal import Entry, forget
 
 
 class Resumption(NamedTuple):
@@ -21,34 +22,24 @@ class Resumption(NamedTuple):
     steps: tuple[AnyStep, ...]
     done: frozenset[str]
     """Keys of the steps that are not run again."""
-    careful: frozenset[str]
-    """Keys of the steps that may have been committed already: that an object exists is no error for them."""
     added: frozenset[str]
     """Keys of steps that are not in the plan (they empty tables), and so are never reported as begun or done."""
 
 
-def table_key(table: str) -> str:
-    """The key under which the data of a table is reported, whatever number of parts it has."""
-    return f"table {table}"
+def resumption(plan: Plan, done: Collection[str], journal: Journal, found: Collection[Entry]) -> Resumption:
+    """`plan` without what earlier jobs have done.  A plan that its `on_failure` has undone starts over.
 
-
-def resumption(plan: Plan, done: Collection[str], begun: Collection[str]) -> Resumption:
-    """`plan` without what is done.  A plan that its `on_failure` has undone starts over.
-
-    A table without its key in `done` is emptied before its parts are copied, unless this is the first job.  That
-    includes tables that the earlier job did not report as begun: it may have died before the line was kept.
+    `found` is what the journal has of earlier jobs.  A table without its key in `done` is emptied before its parts are
+    copied, unless this is the first job: parts of two snapshots never meet in one table.
     """
-    if plan.on_failure or not (done or begun):
-        return Resumption(plan.steps, frozenset(), frozenset(), frozenset())
+    if plan.on_failure or not done:
+        return Resumption(plan.steps, frozenset(), frozenset())
     finished = frozenset(
         step.key for step in plan.steps if (table_key(step.table) if isinstance(step, Copy) else step.key) in done
     )
-    careful = frozenset(
-        s.key for s in plan.steps if not isinstance(s, Copy) and s.key in begun and s.key not in finished
-    )
-    emptying = _emptying([s for s in plan.steps if isinstance(s, Copy) and s.key not in finished])
+    emptying = _emptying([s for s in plan.steps if isinstance(s, Copy) and s.key not in finished], journal, found)
     steps = tuple(_after_emptying(step) if step.key not in finished else step for step in plan.steps)
-    return Resumption((*steps, *emptying), finished, careful, frozenset(step.key for step in emptying))
+    return Resumption((*steps, *emptying), finished, frozenset(step.key for step in emptying))
 
 
 def on_new_snapshot(plan: Plan, done: Collection[str], consistent: bool) -> tuple[Outcome, ...]:
@@ -60,7 +51,8 @@ def on_new_snapshot(plan: Plan, done: Collection[str], consistent: bool) -> tupl
     return (Outcome(object="snapshot", result="done", message=text),)
 
 
-def _emptying(copies: list[Copy]) -> list[Run]:
+def _emptying(copies: list[Copy], journal: Journal, found: Collection[Entry]) -> list[Run]:
+    """The steps that empty tables, and take the parts out of the journal that were in them."""
     parts: defaultdict[str, list[Copy]] = defaultdict(list)
     for step in copies:
         parts[step.table].append(step)
@@ -71,7 +63,10 @@ def _emptying(copies: list[Copy]) -> list[Run]:
             after=tuple(dict.fromkeys(key for step in steps for key in step.after)),
             weight=max(step.weight for step in steps),
             holds=tuple(dict.fromkeys(name for step in steps for name in step.holds)),
-            statements=(Statement(sql=steps[0].empty, object=table_key(table)),),
+            statements=(
+                Statement(sql=steps[0].empty, object=table_key(table)),
+                *(Statement(sql=forget(journal, one.step), object="") for one in found if one.table == table),
+            ),
         )
         for table, steps in parts.items()
     ]

@@ -18,7 +18,7 @@ CLEANUP_TIMEOUT: Final = 5.0
 """Seconds for one statement; behind that it is reported as failed."""
 
 END_BACKENDS = """
-SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+SELECT pg_catalog.pg_terminate_backend(pid, 3000) FROM pg_catalog.pg_stat_activity
 WHERE pid = ANY (%s) AND usename = session_user
   AND application_name = pg_catalog.current_setting('application_name')"""
 
@@ -36,7 +36,7 @@ async def undo(target: psycopg.AsyncConnection, sql: str, object_: str) -> Outco
 
 
 async def end_backends(connection: psycopg.AsyncConnection, pids: list[int]) -> None:
-    """End those of our own server processes that have outlived their copier.
+    """End those of our own server processes that have outlived their copier, and wait until they are gone.
 
     One whose client was killed goes on until it writes to the connection, and holds its locks.  Only backends with our
     name are ended: a stranger may have been given the same process id.

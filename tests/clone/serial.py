@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from clone_engine.planning.large_objects import copy_large_objects
 from clone_engine.planning.plan import prepare
-from clone_engine.records.job_store import Steps
+from clone_engine.records.channel import Start
 from clone_engine.records.jobs import Outcome
 from clone_engine.records.request import CloneRequest, Conninfo, Options
 from clone_engine.records.steps import Copy, LargeObjects, Plan, Run, Statement
@@ -71,7 +71,8 @@ def planned(
         keeper.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         row = keeper.execute("SELECT pg_export_snapshot()").fetchone()
         assert row
-        plan = prepare(keeper, connection, conninfo, row[0], request, parallel, 7, Steps(tuple(done)))
+        start = Start(7, request, conninfo, Conninfo({}), parallel, "pgclone_job_7_serial")
+        plan = prepare(keeper, connection, row[0], start, tuple(done))
         yield msgspec.json.decode(msgspec.json.encode(plan), type=Plan), keeper
 
 
@@ -142,7 +143,7 @@ def undo(plan: Plan, target: Database) -> None:
 
 
 def _large_objects(step: LargeObjects, source: Connection, target: Connection) -> list[Outcome]:
-    return [news for news in copy_large_objects(source, target, step, False) if isinstance(news, Outcome)]
+    return [news for news in copy_large_objects(source, target, step) if isinstance(news, Outcome)]
 
 
 def _copy(step: Copy, source: psycopg.Connection[Any], target: psycopg.Connection[Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from clone_engine.records.channel import Start
 from clone_engine.records.errors import PgError
 from clone_engine.records.request import CloneRequest, Conninfo
 from clone_engine.servers.dump import dump_error, find_pg_dump
@@ -46,7 +47,8 @@ def test_a_table_whose_lock_is_refused(source_database: Database, target_databas
         from clone_engine.planning.plan import prepare  # noqa: PLC0415
 
         conninfo = Conninfo({**weak.info.get_parameters(), "password": "hunter2"})
-        prepare(weak, target, conninfo, "", table_request("public", "secret"), 1, 1)
+        start = Start(1, table_request("public", "secret"), conninfo, Conninfo({}), 1, "pgclone_job_1_weak")
+        prepare(weak, target, "", start, ())
     assert caught.value.sqlstate == "38000"
     assert "permission denied for table secret" in caught.value.message + caught.value.detail
     assert "hunter2" not in repr(vars(caught.value))

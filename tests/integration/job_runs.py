@@ -18,7 +18,20 @@ from typing import Any, TypeVar
 import msgspec
 from psycopg.conninfo import conninfo_to_dict
 
-from clone_engine.records.channel import Begun, Cancel, Done, Ended, FromJob, Reported, Start, decode_from_job, encode
+from clone_engine.records.channel import (
+    Cancel,
+    Done,
+    Ended,
+    Forerunner,
+    FromJob,
+    Keep,
+    Kept,
+    Reported,
+    Start,
+    ToJob,
+    decode_from_job,
+    encode,
+)
 from clone_engine.records.request import CloneRequest, Conninfo, Options
 from clone_engine.records.steps import AnyStep, Copy, Plan, Run, Statement
 from tests.harness.servers import Database
@@ -33,8 +46,11 @@ M = TypeVar("M")
 class JobRun:
     """One job process, and all that it has said so far in `said`."""
 
-    def __init__(self, process: subprocess.Popen[bytes], errors: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], name: str, keeps: bool, errors: Path) -> None:
         self.process = process
+        self.name = name
+        """What it calls its things on the target."""
+        self.keeps = keeps
         self.said: list[FromJob] = []
         self._errors = errors
         self._reader = threading.Thread(target=self._listen, daemon=True)
@@ -44,6 +60,8 @@ class JobRun:
         assert self.process.stdout
         for line in self.process.stdout:
             self.said.append(decode_from_job(line))
+            if self.keeps and isinstance(self.said[-1], Keep):
+                self._tell(Kept())
 
     def all(self, kind: type[M]) -> list[M]:
         """What it has said of one kind."""
@@ -58,9 +76,13 @@ class JobRun:
         return ended
 
     def cancel(self) -> None:
+        self._tell(Cancel())
+
+    def _tell(self, message: ToJob) -> None:
         assert self.process.stdin
-        self.process.stdin.write(encode(Cancel()))
-        self.process.stdin.flush()
+        with suppress(OSError):  # it has gone
+            self.process.stdin.write(encode(message))
+            self.process.stdin.flush()
 
     def hang_up(self) -> None:
         """What the process sees when the manager dies."""
@@ -81,9 +103,6 @@ class JobRun:
 
     def done(self) -> tuple[str, ...]:
         return tuple(m.key for m in self.all(Done))
-
-    def begun(self) -> tuple[str, ...]:
-        return tuple(m.key for m in self.all(Begun))
 
 
 class Clone:
@@ -121,7 +140,11 @@ class Clone:
     def _start(
         self, command: list[str], parallel: int, *, environment: Mapping[str, str] | None = None, **more: Any
     ) -> JobRun:
-        start = {"source": as_conninfo(self.source), "target": as_conninfo(self.target), **more}
+        name = f"pgclone_job_{JOB_ID}_{len(self._runs):08x}"
+        keeps = more.pop("keeps", True)
+        if after := more.pop("after", None):
+            more |= self._going_on(after)
+        start = {"source": as_conninfo(self.source), "target": as_conninfo(self.target), "name": name, **more}
         errors = self._directory / f"stderr{len(self._runs)}"
         kept = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG"}}
         with errors.open("wb") as stderr:
@@ -136,8 +159,15 @@ class Clone:
         assert process.stdin
         process.stdin.write(encode(Start(job_id=JOB_ID, parallel=parallel, **start)))
         process.stdin.flush()
-        self._runs.append(JobRun(process, errors))
+        self._runs.append(JobRun(process, name, keeps, errors))
         return self._runs[-1]
+
+    def _going_on(self, run: JobRun) -> dict[str, Any]:
+        """The fields of a Start line that goes on from `run`."""
+        earlier = self._runs[self._runs.index(run) :: -1]
+        done = [key for one in earlier for key in one.done()]
+        owner = as_conninfo(self.target).parameters["user"]
+        return {"done": tuple(done), "earlier": tuple(Forerunner(one.name, owner) for one in earlier)}
 
     def backends(self, state: str = "%") -> list[tuple[str, int]]:
         """(side, pid) of the job's server processes."""

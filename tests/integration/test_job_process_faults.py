@@ -12,7 +12,7 @@ import pytest
 
 from clone_engine.records.channel import Advanced
 from clone_engine.records.request import Conninfo
-from clone_engine.records.steps import AnyStep, Plan
+from clone_engine.records.steps import AnyStep, Copy, Plan
 from tests.harness.servers import Database
 from tests.harness.waiting import wait_until
 from tests.integration.job_runs import (
@@ -23,6 +23,7 @@ from tests.integration.job_runs import (
     TARGET_TABLES,
     Clone,
     JobRun,
+    as_conninfo,
     cloning,
     copy,
     orders_in_parts,
@@ -109,7 +110,6 @@ def test_what_is_half_done_is_emptied_and_what_is_complete_stays(clone: Clone) -
     assert clone.target.value("SELECT count(*) FROM shop.customers") == 1000
     assert clone.target.value("SELECT count(*) FROM shop.orders") == 0
     assert set(job.done()) == {"definitions", "table shop.customers"}
-    assert "table shop.orders" in job.begun()
     assert job.outcomes()["table shop.orders"] == ("failed", "22012")
     assert job.outcomes()["table shop.customers"] == ("done", "")
 
@@ -125,7 +125,7 @@ def test_a_plan_is_undone_as_it_says(clone: Clone, how: str) -> None:
     assert job.wait().status == ("failed" if how == "fails" else "cancelled")
     assert clone.target.value("SELECT count(*) FROM pg_namespace WHERE nspname = 'shop'") == 0
     assert job.outcomes()["DROP TABLE shop.unknown"] == ("failed", "42P01")
-    assert job.done() == job.begun() == ()  # a resumed job must not build on what was undone
+    assert job.done() == ()  # a resumed job must not build on what was undone
 
 
 def test_a_target_without_an_answer(clone: Clone) -> None:
@@ -243,18 +243,22 @@ def test_a_killed_copier_fails_the_job_if_it_was_the_only_one(clone: Clone) -> N
     clone.assert_gone()
 
 
-def test_the_step_of_a_killed_copier_is_done_once_more(clone: Clone) -> None:
-    """In the middle of a COPY, with another copier at hand: every row arrives exactly once."""
-    whole: Plan = whole_plan(clone.source, 2)
+def halting_copy(clone: Clone) -> Copy:
+    """The copy of the big table, which halts in the middle until somebody called "go on" connects to the source."""
     clone.source.execute(
-        "CREATE TABLE public.go_on (yes bool); CREATE FUNCTION public.wait_for_it() RETURNS bool LANGUAGE plpgsql AS"
+        "CREATE FUNCTION public.wait_for_it() RETURNS bool LANGUAGE plpgsql AS"
         " 'BEGIN FOR i IN 1..600 LOOP EXIT WHEN (SELECT count(*) > 0 FROM pg_stat_activity"
         " WHERE application_name = ''go on''); PERFORM pg_sleep(0.1);"
         " PERFORM pg_stat_clear_snapshot(); END LOOP; RETURN true; END'"
     )
-    slow = copy(
-        "orders", copy_out="COPY (SELECT * FROM shop.orders WHERE id < 100000 OR public.wait_for_it()) TO STDOUT"
-    )
+    rows = "SELECT * FROM shop.orders WHERE id < 100000 OR public.wait_for_it()"
+    return copy("orders", copy_out=f"COPY ({rows}) TO STDOUT")
+
+
+def test_the_step_of_a_killed_copier_is_done_once_more(clone: Clone) -> None:
+    """In the middle of a COPY, with another copier at hand: every row arrives exactly once."""
+    whole: Plan = whole_plan(clone.source, 2)
+    slow = halting_copy(clone)
     steps = (DEFINITIONS, slow, *(s for s in whole.steps if s.key == "table shop.customers"))
     job = clone.run(plan(*steps), 2)
     wait_until(lambda: any(m.progress.rows_copied > 100 for m in job.all(Advanced)), 20, "rows on their way")
@@ -319,7 +323,7 @@ def test_a_resumed_job_does_the_rest(clone: Clone) -> None:
     assert first.wait().sqlstate == "22012"
     done = tuple(key for key in first.done() if key != "table shop.nothing")  # as if it had died before that line
     clone.target.execute("INSERT INTO shop.nothing VALUES (99)")  # what another part of that table had brought
-    second = clone.run(whole, 2, done=done, begun=first.begun())
+    second = clone.run(whole, 2, done=done)
     assert second.wait().error == ""
     for table in ("customers", "orders", "nothing"):
         assert clone.target.rows(CONTENTS.format(table)) == clone.source.rows(CONTENTS.format(table))
@@ -330,14 +334,78 @@ def test_a_resumed_job_does_the_rest(clone: Clone) -> None:
     assert "snapshot" in second.outcomes()
 
 
-def test_what_may_have_been_committed_is_no_duplicate(clone: Clone) -> None:
+def killed_in(clone: Clone, step: str) -> JobRun:
+    """A job process that was killed, with all its copiers, while it ran the statement of the last step."""
     whole = whole_plan(clone.source, 2)
-    assert clone.run(whole).wait().status == "completed"
-    job = clone.run(whole, begun=("definitions", "pk", "index", "table shop.orders"), done=("fk",))
-    clone.target.execute("ALTER TABLE shop.orders DROP CONSTRAINT orders_customer_fkey")
-    assert job.wait().error == ""
+    last = run("last", step, after=tuple(s.key for s in whole.steps))
+    job = clone.run(plan(*whole.steps, last), 2)
+    at_it = f"SELECT count(*) FROM pg_stat_activity WHERE query = '{step}' AND state = 'active'"
+    wait_until(lambda: clone.target.value(at_it), 30, "the last step")
+    for pid in (*job.copiers(), job.process.pid):
+        os.kill(pid, signal.SIGKILL)
+    job.process.wait()
+    return job
+
+
+def test_the_journal_tells_what_a_killed_job_has_done(clone: Clone) -> None:
+    """Though the manager never heard of it: nothing is made or copied twice, and the journal goes with the job."""
+    first = killed_in(clone, "SELECT pg_sleep(60)")
+    assert clone.target.value(f"SELECT count(*) FROM {first.name}.steps") == len(whole_plan(clone.source, 2).steps)
+    before = clone.target.rows("SELECT ctid, xmin, * FROM shop.customers")
+    first.said.clear()
+    second = clone.run(whole_plan(clone.source, 2), 2, after=first)
+    assert second.wait().error == ""
+    assert clone.target.rows("SELECT ctid, xmin, * FROM shop.customers") == before
+    assert second.all(Advanced)[-1].progress.rows_copied == 0
+    assert_no_journal(clone)
+
+
+def test_a_job_that_was_taken_for_dead_commits_nothing_more(clone: Clone) -> None:
+    """Its job process is stopped while a copier is in the middle of a table, which another job then copies."""
+    first = clone.run(plan(DEFINITIONS, halting_copy(clone)))
+    wait_until(lambda: any(m.progress.rows_copied > 100 for m in first.all(Advanced)), 20, "rows on their way")
+    os.kill(first.process.pid, signal.SIGSTOP)
+    second = clone.run(plan(DEFINITIONS, copy("orders")), after=first)
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    wait_until(lambda: clone.target.value(waiting), 20, "the second job to wait for the table")
+    with clone.source.connect(application_name="go on"):
+        assert second.wait().error == ""
     assert clone.target.rows(CONTENTS.format("orders")) == clone.source.rows(CONTENTS.format("orders"))
-    assert job.outcomes()["CREATE TABLE shop.orders"] == ("done", "")
+    os.kill(first.process.pid, signal.SIGCONT)
+    assert first.wait().status == "failed"
+    assert clone.target.rows(CONTENTS.format("orders")) == clone.source.rows(CONTENTS.format("orders"))
+    assert_no_journal(clone)
+
+
+def test_the_journal_stays_until_the_manager_has_kept_what_it_says(clone: Clone) -> None:
+    broken = run("broken", "SELECT 1 / 0", after=("table shop.customers",))
+    whole = plan(DEFINITIONS, copy("customers"), broken)
+    first = clone.run(whole, keeps=False)
+    assert first.wait().sqlstate == "22012"
+    assert clone.target.value(f"SELECT count(*) FROM {first.name}.steps") == 2
+    first.said.clear()
+    second = clone.run(whole, after=first)
+    assert second.wait().sqlstate == "22012"
+    assert set(second.done()) == {"definitions", "table shop.customers"}
+    assert_no_journal(clone)
+
+
+def test_a_role_that_may_make_no_schema_has_its_journal_beside_its_tables(clone: Clone) -> None:
+    clone.target.execute("CREATE ROLE tenant LOGIN; CREATE SCHEMA shop AUTHORIZATION tenant")
+    try:
+        steps = [run("definitions", *TARGET_TABLES[1:]), copy("customers"), run("wait", "SELECT pg_sleep(60)")]
+        job = clone.run(plan(*steps), 2, target=as_conninfo(clone.target, user="tenant"))
+        journal = f"SELECT count(*) FROM pg_class WHERE oid = to_regclass('shop.{job.name}')"
+        wait_until(lambda: clone.target.value(journal), 20, "the journal")
+        job.cancel()
+        assert job.wait().status == "cancelled"
+        assert not clone.target.value(journal)
+    finally:
+        clone.target.execute("DROP OWNED BY tenant CASCADE; DROP ROLE tenant")
+
+
+def assert_no_journal(clone: Clone) -> None:
+    assert clone.target.rows("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'pgclone_job%'") == []
 
 
 def test_a_first_job_does_meet_duplicates(clone: Clone) -> None:

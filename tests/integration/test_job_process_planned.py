@@ -78,41 +78,31 @@ def test_a_failed_replace_leaves_the_old_table_and_is_resumed_from_the_start(clo
         assert first.wait().status == "cancelled"
     assert clone.target.rows("SELECT * FROM shop.nothing") == [(7,)]
     assert clone.target.value("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'pgclone%'") == 0
-    second = clone.request(request, done=first.done(), begun=first.begun())
+    second = clone.request(request, after=first)
     assert second.wait().error == ""
     assert clone.target.rows("SELECT a FROM shop.nothing ORDER BY a") == [(1,), (2,)]
 
 
-@pytest.mark.parametrize(
-    ("conflict", "sqlstate", "words"),
-    [("error", "42P07", "already exists"), ("skip", "55000", "was not on the target when the job that is resumed")],
-)
+@pytest.mark.parametrize("conflict", ["error", "skip"])
 def test_a_resumed_job_empties_no_table_that_its_forerunner_did_not_make(
-    clone: Clone, conflict: Literal["error", "skip"], sqlstate: str, words: str
+    clone: Clone, conflict: Literal["error", "skip"]
 ) -> None:
-    """Guards against a definitions step that was begun and rolled back being taken for one that may be done."""
+    """The first job's definitions are rolled back; what somebody else makes then is not taken for the job's own."""
     clone.source.execute("CREATE SCHEMA other; CREATE DOMAIN other.kind AS int; CREATE TABLE shop.x (k other.kind)")
     request = CloneRequest("schema", "shop", options=Options(conflict=conflict))
     first = clone.request(request)
     assert first.wait().status == "failed"
-    assert first.begun()
     clone.target.execute("CREATE SCHEMA other; CREATE DOMAIN other.kind AS int; CREATE SCHEMA shop")
     clone.target.execute("CREATE TABLE shop.nothing AS SELECT 7 AS a")
-    second = clone.request(request, done=first.done(), begun=first.begun())
-    ended = second.wait()
-    assert (ended.status, ended.sqlstate) == ("failed", sqlstate)
-    assert words in ended.error
+    second = clone.request(request, after=first)
+    assert second.wait().sqlstate == {"error": "42P07", "skip": ""}[conflict]
     assert clone.target.rows("SELECT * FROM shop.nothing") == [(7,)]
-    clone.target.execute("DROP TABLE shop.nothing")
-    third = clone.request(request, done=second.done(), begun=(*first.begun(), *second.begun()))
-    assert third.wait().error == ""
-    assert_same_schema(clone.source, clone.target, "shop")
 
 
 def test_a_resumed_replace_drops_what_the_killed_job_left(clone: Clone) -> None:
     clone.target.execute("CREATE SCHEMA shop; CREATE TABLE shop.nothing AS SELECT 7 AS a")
     request = CloneRequest("table", "shop", "nothing", options=Options(conflict="replace"))
-    staging = "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'pgclone%'"
+    staging = "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'pgclone%' ORDER BY nspname"
     with clone.target.connect() as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM shop.nothing")
@@ -120,8 +110,8 @@ def test_a_resumed_replace_drops_what_the_killed_job_left(clone: Clone) -> None:
         wait_until(lambda: waits_for_a_lock(clone.target), 20, "the swap to wait")
         first.process.kill()
         clone.assert_gone()
-    assert len(clone.target.rows(staging)) == 1
-    assert clone.request(request, done=first.done(), begun=first.begun()).wait().error == ""
+    assert clone.target.rows(staging) == [(first.name,), (f"{first.name}_new",)]
+    assert clone.request(request, after=first).wait().error == ""
     assert clone.target.rows(staging) == []
 
 
@@ -215,7 +205,7 @@ def test_a_resumed_job_goes_on(clone: Clone) -> None:
     wait_until(lambda: "table shop.orders" in first.done() and len(first.done()) > 3, 30, "some complete tables")
     first.cancel()
     assert first.wait().status in {"cancelled", "completed"}
-    second = clone.request(SCHEMA, 2, done=first.done(), begun=first.begun())
+    second = clone.request(SCHEMA, 2, after=first)
     assert second.wait().error == ""
     assert_same_schema(clone.source, clone.target, "shop")
     assert clone.target.rows(CONTENTS.format("orders")) == clone.source.rows(CONTENTS.format("orders"))

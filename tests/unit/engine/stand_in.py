@@ -15,7 +15,6 @@ from typing import NoReturn
 
 from clone_engine.records.channel import (
     Advanced,
-    Begun,
     Cancel,
     Done,
     Ended,
@@ -49,7 +48,6 @@ def copy_two_tables(start: Start) -> None:
         key = f"table {start.request.schema_name}.{table}"
         if key in start.done:
             continue
-        say(Begun(key))
         pct = number * 50.0
         say(Advanced(Progress("copying data", table, 2, number, number * 10, number * 100, pct)))
         say(Done(key))
@@ -62,12 +60,10 @@ def complete(start: Start) -> None:
 
 
 def wait(start: Start) -> None:
-    """One table done, one begun, then nothing more until it is cancelled."""
+    """One table done, then nothing more until it is cancelled."""
     key = f"table {start.request.schema_name}.orders"
     if key not in start.done:
-        say(Begun(key))
         say(Done(key))
-    say(Begun(f"table {start.request.schema_name}.items"))
     say(Advanced(Progress("copying data", "items", 2, 1, 10, 100, 50.0)))
     until_cancelled()
     say(Ended("cancelled"))
@@ -110,7 +106,7 @@ def leave(start: Start) -> None:
 def die_with_orphan(start: Start) -> None:
     """Its copier still holds its stdout and stderr."""
     orphan = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    say(Begun(f"pid {orphan.pid}"))
+    say(Done(f"pid {orphan.pid}"))
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -11,14 +11,14 @@ import pytest
 import uvloop
 
 from clone_engine.jobs.children import JobProcess, JobProcesses, job_environment
-from clone_engine.records.channel import Begun, Ended, Reported, Start
+from clone_engine.records.channel import Done, Ended, Reported, Start
 from clone_engine.records.request import CloneRequest, Conninfo
 from tests.harness.waiting import wait_until
 
 
 def first_line(behaviour: str) -> Start:
     request = CloneRequest(kind="schema", schema_name=behaviour)
-    return Start(7, request, Conninfo({"host": "source"}), Conninfo({"host": "target"}), parallel=1)
+    return Start(7, request, Conninfo({"host": "source"}), Conninfo({"host": "target"}), 1, "pgclone_job_7_test")
 
 
 def alive(pid: int) -> bool:
@@ -42,7 +42,7 @@ def open_files(pid: int) -> list[str]:
 async def test_messages_in_order_then_nothing(processes: JobProcesses) -> None:
     child = await processes.start(first_line("complete"))
     messages = await all_messages(child)
-    assert [type(m).__name__ for m in messages] == [*["Begun", "Advanced", "Done", "Reported"] * 2, "Ended"]
+    assert [type(m).__name__ for m in messages] == [*["Advanced", "Done", "Reported"] * 2, "Ended"]
     assert await child.receive() == []
     await child.close()
     assert child.ending == "exit code 0"
@@ -72,10 +72,10 @@ def test_copiers_of_a_killed_process_are_killed_too(
 
     async def run() -> int:
         child = await processes.start(first_line("die_with_orphan"))
-        (begun,) = await asyncio.wait_for(all_messages(child), 10)
+        (said,) = await asyncio.wait_for(all_messages(child), 10)
         await child.close()
-        assert child.ending == "SIGKILL" and isinstance(begun, Begun)
-        return int(begun.key.removeprefix("pid "))
+        assert child.ending == "SIGKILL" and isinstance(said, Done)
+        return int(said.key.removeprefix("pid "))
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
         orphan = runner.run(run())
@@ -117,7 +117,7 @@ def test_environment_is_made_from_a_list() -> None:
     )
     assert environment.keys() == {"PATH", "LC_ALL", "TZ", "HOME", "PYTHONPATH", "PYTHONUSERBASE", "PYTHONUNBUFFERED"}
     assert environment["HOME"] == "/nonexistent"
-    assert environment["PYTHONPATH"].endswith(":/a:/b")
+    assert environment["PYTHONPATH"] == f"{Path(__file__).parents[3]}:/a:/b"
 
 
 async def test_number_of_copiers_arrives(processes: JobProcesses) -> None:

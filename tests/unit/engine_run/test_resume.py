@@ -1,13 +1,15 @@
-"""What a resumed job does again, empties first, or does with care."""
+"""What a resumed job does again, and empties first."""
 
 from __future__ import annotations
 
 import pytest
 
 from clone_engine.records.jobs import Outcome
-from clone_engine.records.steps import Copy, Plan, Run, Statement
+from clone_engine.records.names import Name
+from clone_engine.records.steps import Copy, Journal, Plan, Run, Statement
 from clone_engine.running.resume import on_new_snapshot, resumption
 from clone_engine.running.scheduler import Schedule
+from clone_engine.servers.journal import Entry, done, forget
 
 
 def copy(key: str, table: str) -> Copy:
@@ -44,45 +46,53 @@ PLAN = Plan(
 STAGED = Plan(steps=PLAN.steps, tables=PLAN.tables, on_failure=(Statement("DROP SCHEMA x", "schema x"),))
 
 
+JOURNAL = Journal(Name("pgclone_job_1_x", "steps"))
+
+
 @pytest.mark.parametrize(
-    ("plan", "done", "begun"),
-    [(PLAN, (), ()), (STAGED, ("definitions", "table s.a"), ("index",))],
+    ("plan", "done"),
+    [(PLAN, ()), (STAGED, ("definitions", "table s.a"))],
     ids=["first job", "starts over"],
 )
-def test_everything_is_done(plan: Plan, done: tuple[str, ...], begun: tuple[str, ...]) -> None:
-    assert resumption(plan, done, begun) == (plan.steps, frozenset(), frozenset(), frozenset())
+def test_everything_is_done(plan: Plan, done: tuple[str, ...]) -> None:
+    assert resumption(plan, done, JOURNAL, ()) == (plan.steps, frozenset(), frozenset())
 
 
 @pytest.mark.parametrize(
-    ("done", "begun", "left_out", "emptied", "careful"),
+    ("done", "left_out", "emptied"),
     [
-        ((), ("definitions",), set(), {"s.a", "s.b"}, {"definitions"}),
-        (("definitions",), (), {"definitions"}, {"s.a", "s.b"}, set()),
-        (("definitions", "table s.a"), ("table s.a", "index"), {"definitions", "p1", "p2"}, {"s.b"}, {"index"}),
-        (("definitions", "table s.b"), ("table s.a",), {"definitions", "table s.b"}, {"s.a"}, set()),
-        (("definitions", "p1"), (), {"definitions"}, {"s.a", "s.b"}, set()),  # a part's key is no table's
+        (("definitions",), {"definitions"}, {"s.a", "s.b"}),
+        (("definitions", "table s.a"), {"definitions", "p1", "p2"}, {"s.b"}),
+        (("definitions", "table s.b"), {"definitions", "table s.b"}, {"s.a"}),
+        (("definitions", "p1"), {"definitions"}, {"s.a", "s.b"}),  # a part's key is no table's
     ],
 )
-def test_what_is_left(
-    done: tuple[str, ...], begun: tuple[str, ...], left_out: set[str], emptied: set[str], careful: set[str]
-) -> None:
-    work = resumption(PLAN, done, begun)
+def test_what_is_left(done: tuple[str, ...], left_out: set[str], emptied: set[str]) -> None:
+    work = resumption(PLAN, done, JOURNAL, ())
     assert work.done == left_out
-    assert work.careful == careful
     emptying = [step for step in work.steps if step.key in work.added]
     assert {s.sql for step in emptying if isinstance(step, Run) for s in step.statements} == {
         f"TRUNCATE {table}" for table in emptied
     }
 
 
-def test_a_table_is_emptied_once_behind_its_definition_and_before_its_parts() -> None:
-    work = resumption(PLAN, (), ("definitions",))
+def test_the_parts_of_an_emptied_table_leave_the_journal() -> None:
+    """In the transaction that empties it: else a job that goes on from this one would take them for done."""
+    found = [Entry("definitions"), Entry("p1", "s.a", 2, 10), Entry("table s.b", "s.b", 1, 10)]
+    work = resumption(PLAN, done(found), JOURNAL, found)
+    (emptying,) = [step for step in work.steps if step.key in work.added]
+    assert isinstance(emptying, Run)
+    assert [s.sql for s in emptying.statements] == ["TRUNCATE s.a", forget(JOURNAL, "p1")]
+
+
+def test_a_table_is_emptied_once_before_its_parts() -> None:
+    work = resumption(PLAN, ("definitions",), JOURNAL, ())
     schedule, order = Schedule(work.steps, work.done), list[str]()
     while step := schedule.start():
         order.append(step.key)
         schedule.finish(step.key)
-    assert sorted(order) == sorted([*(step.key for step in PLAN.steps), "empty s.a", "empty s.b"])
-    assert order.index("definitions") < order.index("empty s.a") < min(order.index("p1"), order.index("p2"))
+    assert sorted(order) == sorted([*(step.key for step in PLAN.steps[1:]), "empty s.a", "empty s.b"])
+    assert order.index("empty s.a") < min(order.index("p1"), order.index("p2"))
 
 
 def test_the_report_tells_of_two_snapshots() -> None:

@@ -1,0 +1,115 @@
+"""The journal of the job at work: taken over from an earlier job or made, asked, and removed at the end.
+
+What a journal is, and its SQL, is `servers.journal`'s; copiers make its entries.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from clone_engine.records.channel import Start
+from clone_engine.records.errors import PgError
+from clone_engine.records.jobs import Outcome
+from clone_engine.records.names import Name
+from clone_engine.records.steps import Journal, Plan, Run
+from clone_engine.servers import journal as sql
+from clone_engine.servers.journal import Entry
+from clone_engine.servers.server_error import from_psycopg
+
+STARTS_OVER = Run(key="starts over", phase="")
+"""Its entry says that nothing in the journal counts for a job that goes on from this one."""
+
+
+class JobJournal:
+    """The journal of one job.  Every method takes a connection to the target that commits durably, and raises PgError
+    in the server's words."""
+
+    def __init__(self, start: Start) -> None:
+        self._start = start
+        self.journal: Journal | None = None
+        """Where it is; None until there is one."""
+        self.found: tuple[Entry, ...] = ()
+        """What earlier jobs left in it."""
+
+    def __repr__(self) -> str:
+        return f"<JobJournal {self.journal and self.journal.table}>"
+
+    async def take_over(self, target: psycopg.AsyncConnection) -> tuple[str, ...]:
+        """Make the journal of the job that this one goes on from its own, if it left one.  The keys of what is done.
+
+        Whatever is still at work for that job can commit nothing after this.
+        """
+        for one in self._start.earlier:
+            found = await _rows(target, sql.FIND, one.owner, one.name)
+            if found:
+                return await self._take(target, Journal(Name(*found[0])))
+        return ()
+
+    async def _take(self, target: psycopg.AsyncConnection, left: Journal) -> tuple[str, ...]:
+        moved, lock, rename = sql.take_over(left, self._start.name)
+        try:
+            async with target.transaction():
+                await target.execute(lock.encode())
+                found = [sql.as_entry(text) for (text,) in await _rows(target, sql.entries(left))]
+                if any(one.step == STARTS_OVER.key for one in found):
+                    await target.execute(sql.drop(left).encode())
+                    return ()
+                await target.execute(rename.encode())
+        except psycopg.Error as error:
+            raise from_psycopg(error) from None
+        self.journal, self.found = moved, tuple(found)
+        return sql.done(found)
+
+    async def make(self, target: psycopg.AsyncConnection, plan: Plan) -> Journal:
+        """The journal for the steps of `plan`: the one that was taken over, or a new one.
+
+        PgError 42501 if the role may not create even a table.
+        """
+        if self.journal is None:
+            request = self._start.request
+            (answer,) = await _rows(target, sql.PLACES, request.schema_name)
+            place = sql.place(self._start.name, *answer)
+            if place is None:
+                raise PgError(
+                    "42501",
+                    "pgclone: the role may create nothing in the target database",
+                    hint="Grant it CREATE on the schema that the clone goes into, or on the database.",
+                )
+            made = sql.make(place)
+            if plan.on_failure:
+                made += f"; {sql.insert(place, STARTS_OVER, 0, ())}"
+            await _rows(target, made)
+            self.journal = place
+        return self.journal
+
+    async def entries(self, target: psycopg.AsyncConnection) -> tuple[Entry, ...]:
+        """All entries."""
+        if self.journal is None:
+            return ()
+        return tuple(sql.as_entry(text) for (text,) in await _rows(target, sql.entries(self.journal)))
+
+    async def entry(self, target: psycopg.AsyncConnection, step: str) -> Entry | None:
+        """The entry of a step; None if it has not been done."""
+        found = await _rows(target, sql.entry(self.journal, step)) if self.journal else []
+        return sql.as_entry(found[0][0]) if found else None
+
+    async def drop(self, target: psycopg.AsyncConnection) -> Outcome | None:
+        """Remove it; the outcome to report if that fails."""
+        if self.journal is None:
+            return None
+        try:
+            await _rows(target, sql.drop(self.journal))
+        except PgError as error:
+            return Outcome(f"table {self.journal.table}", "skipped", error.sqlstate, f"not dropped: {error.message}")
+        self.journal = None
+        return None
+
+
+async def _rows(target: psycopg.AsyncConnection, query: str, *parameters: str) -> list[Any]:
+    try:
+        cursor = await target.execute(query.encode(), parameters or None)
+        return await cursor.fetchall() if cursor.description else []
+    except psycopg.Error as error:
+        raise from_psycopg(error) from None

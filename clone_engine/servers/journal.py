@@ -1,0 +1,129 @@
+"""The journal of a job: a table on the target in which the transaction of each step leaves what it did.
+
+A step has been done exactly if its entry is there: nobody has to know whether a COMMIT that was not answered came
+through, and what a crash of the target takes away it takes from both.  A job that goes on from another one takes its
+journal over: it is locked, read and renamed, behind which whatever is still at work for the other job can commit
+nothing more.  SQL and records only; who runs it is `running.job` and `running.copier`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from clone_engine.records.jobs import Outcome
+from clone_engine.records.names import Name, quote_ident, quote_literal
+from clone_engine.records.steps import AnyStep, Copy, Journal, table_key
+
+WITHOUT = "without "
+"""Begins the keys, kept beside those of done steps, that tell a resumed job what the target refused to make."""
+TABLE = "steps"
+"""What a journal is called in a schema of its own; elsewhere it has the name of its job."""
+
+FIND = """
+SELECT n.nspname, c.relname
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND pg_catalog.pg_get_userbyid(c.relowner) = %s
+  AND %s IN (c.relname, CASE c.relname WHEN 'steps' THEN n.nspname END)"""
+PLACES = """
+SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'), ARRAY(
+  SELECT nspname FROM pg_catalog.pg_namespace
+  WHERE pg_catalog.has_schema_privilege(oid, 'CREATE') AND nspname !~ '^pg_' ORDER BY nspname <> %s, nspname)"""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What the transaction of one step leaves: its key, how many rows it copied, and what became of its objects."""
+
+    step: str
+    table: str = ""
+    """The table of which the step copied one of `parts` parts; '' for a step that copied no table."""
+    parts: int = 0
+    rows: int = 0
+    outcomes: tuple[Outcome, ...] = ()
+
+
+_decoder = msgspec.json.Decoder(Entry)
+
+
+def place(name: str, may_create: bool, schemas: Sequence[str]) -> Journal | None:
+    """Where the journal of job `name` goes, by an answer to PLACES; None if the role may create nothing at all."""
+    if may_create:
+        return Journal(Name(name, TABLE))
+    return Journal(Name(schemas[0], name)) if schemas else None
+
+
+def make(journal: Journal) -> str:
+    """The statements that make an empty journal."""
+    schema = f"CREATE SCHEMA {quote_ident(journal.table.schema)};" if _own_schema(journal) else ""
+    columns = "id pg_catalog.text PRIMARY KEY, entry pg_catalog.text NOT NULL"
+    return f"{schema} CREATE TABLE {journal.table.sql} ({columns})"
+
+
+def drop(journal: Journal) -> str:
+    """The statement that drops the journal, and its schema if it has one of its own."""
+    if _own_schema(journal):
+        return f"DROP SCHEMA IF EXISTS {quote_ident(journal.table.schema)} CASCADE"
+    return f"DROP TABLE IF EXISTS {journal.table.sql}"
+
+
+def take_over(found: Journal, name: str) -> tuple[Journal, str, str]:
+    """The journal of an earlier job as that of job `name`: where it is then, and what to run within one transaction,
+    before and after reading it."""
+    lock = f"LOCK TABLE {found.table.sql} IN ACCESS EXCLUSIVE MODE"
+    if _own_schema(found):
+        schema = quote_ident(found.table.schema)
+        return Journal(Name(name, TABLE)), lock, f"ALTER SCHEMA {schema} RENAME TO {quote_ident(name)}"
+    moved = Journal(Name(found.table.schema, name))
+    return moved, lock, f"ALTER TABLE {found.table.sql} RENAME TO {quote_ident(name)}"
+
+
+def entries(journal: Journal) -> str:
+    """The query for what is in the journal, as texts that `as_entry` reads."""
+    return f"SELECT entry FROM {journal.table.sql}"
+
+
+def entry(journal: Journal, step: str) -> str:
+    """The query for the entry of one step."""
+    return f"SELECT entry FROM {journal.table.sql} WHERE id = {_id(step)}"
+
+
+def as_entry(text: str) -> Entry:
+    """The entry in a text of the journal."""
+    return _decoder.decode(text)
+
+
+def insert(journal: Journal, step: AnyStep, rows: int, outcomes: Sequence[Outcome]) -> str:
+    """The statement that makes a step's entry.  It inserts nothing if the step has been done already."""
+    table, parts = (step.table, step.parts) if isinstance(step, Copy) else ("", 0)
+    made = Entry(step.key, table, parts, rows, tuple(outcomes))
+    # In ASCII: names of the source need not exist in the target's encoding.
+    text = json.dumps(msgspec.to_builtins(made))
+    return f"INSERT INTO {journal.table.sql} VALUES ({_id(step.key)}, {quote_literal(text)}) ON CONFLICT DO NOTHING"
+
+
+def forget(journal: Journal, step: str) -> str:
+    """The statement that removes the entry of a step, which is about to be done again."""
+    return f"DELETE FROM {journal.table.sql} WHERE id = {_id(step)}"
+
+
+def done(found: Iterable[Entry]) -> tuple[str, ...]:
+    """The keys of what is complete, as job processes say them: steps, whole tables, and what was refused."""
+    found = list(found)
+    parts = Counter(one.table for one in found if one.table)
+    tables = dict.fromkeys(table_key(one.table) for one in found if one.table and parts[one.table] == one.parts)
+    steps = (one.step for one in found if not one.table)
+    refused = (WITHOUT + o.object for one in found for o in one.outcomes if o.result == "skipped")
+    return (*steps, *tables, *refused)
+
+
+def _own_schema(journal: Journal) -> bool:
+    return journal.table.name == TABLE
+
+
+def _id(step: str) -> str:
+    """A literal that is as good as the step's key, which can be too long for an index."""
+    return quote_literal(hashlib.sha256(step.encode()).hexdigest())
