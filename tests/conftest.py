@@ -18,6 +18,10 @@ from tests.harness.proxies import Proxies, ProxyProcess, running_proxies
 from tests.harness.servers import Database, Servers, fresh_database, running_servers
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--postgres", type=int, default=0, help="major version of the servers that tests use one of")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # A test run that is terminated, or loses its terminal, must stop its servers too: it ends as by Ctrl-C then.
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -26,15 +30,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
+def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
     """Starts servers of any version and way to log in: servers.get(installation, auth=…)."""
-    with running_servers() as running:
+    with running_servers(request.config.getoption("--postgres")) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def server(servers: Servers) -> Server:
-    """The newest PostgreSQL here; asks for no password.  What `proxy` forwards to."""
+    """The newest PostgreSQL here, or that of option --postgres; asks for no password.  What `proxy` forwards to."""
     return servers.get()
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -15,7 +16,7 @@ from proxy.installations import Installation, installations
 from proxy.launch import clean_environment
 from tests.clients.peers import Peers, Place
 
-PSQLS = {f"psql {installation.major}": installation for installation in installations()}
+PSQLS = {f"psql {each.major}": each for each in installations() if Path(each.program("psql")).exists()}
 
 
 class Script(NamedTuple):

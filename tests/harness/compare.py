@@ -8,7 +8,7 @@ from tests.harness.servers import Database
 
 def state(database: Database, schema: str) -> SchemaState:
     """The definition, contents and sequences of a schema; for servers that ask for no password."""
-    return schema_state(database.conninfo(), schema, database.server.installation.program("pg_dump"))
+    return schema_state(database.conninfo(), schema, database.client_program("pg_dump"))
 
 
 def assert_same_schema(source: Database, target: Database, schema: str) -> None:

@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 
 from proxy.embedded import Auth, Server
-from proxy.installations import Installation, installations, private_directory, reachable
+from proxy.installations import Installation, installations, private_directory, reachable, with_program
 from proxy.launch import clean_environment
 
 TEST_SETTINGS: Mapping[str, str] = {
@@ -33,9 +33,11 @@ PASSWORD = "test password"  # of the superuser of servers that ask for one; with
 class Servers:
     """The servers of one test session, by what was asked for; all in one private directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, major: int = 0) -> None:
+        """`major` is the version of what `get` gives unless told; 0 is the newest."""
         self.directory = directory
         self.installations = tuple(reachable(i, directory) for i in installations())
+        self.usual = [i for i in self.installations if major in (0, i.major)][-1]
         self._running: dict[tuple[Any, ...], Server] = {}
 
     def get(
@@ -46,9 +48,9 @@ class Servers:
         name: str = "",
         settings: Mapping[str, str] | None = None,
     ) -> Server:
-        """A running server: the newest version unless given.  The same arguments give the same server;
+        """A running server: of the usual version unless given.  The same arguments give the same server;
         `name` makes another one."""
-        chosen = installation or self.installations[-1]
+        chosen = installation or self.usual
         key = (chosen, auth, name, tuple(sorted((settings or {}).items())))
         if key not in self._running:
             password = "" if auth == "trust" else PASSWORD
@@ -70,10 +72,10 @@ class Servers:
 
 
 @contextlib.contextmanager
-def running_servers() -> Iterator[Servers]:
-    """The servers of a session; stopped and removed at the end, also after Ctrl-C."""
+def running_servers(major: int = 0) -> Iterator[Servers]:
+    """The servers of a session, usually of version `major`; stopped and removed at the end, also after Ctrl-C."""
     with private_directory() as directory:
-        servers = Servers(directory)
+        servers = Servers(directory, major)
         try:
             yield servers
         finally:
@@ -116,11 +118,20 @@ class Database:
         """The first column of the first row of a query."""
         return self.rows(query)[0][0]
 
+    def client_program(self, name: str) -> str:
+        """The path of psql, pg_dump or pg_restore: the server's own, or the newest where it came without."""
+        return with_program(name, self.server.installation).program(name)
+
     def program(self, name: str, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run one of the server's own programs (psql, pg_dump, pg_restore) with arguments; it is not checked."""
-        path = self.server.installation.program(name)
+        """Run psql, pg_dump or pg_restore with arguments: the server's own, or the newest where it came without; what
+        becomes of it is not checked."""
         return subprocess.run(
-            [path, *arguments], input=stdin, env=clean_environment({}), capture_output=True, text=True, check=False
+            [self.client_program(name), *arguments],
+            input=stdin,
+            env=clean_environment({}),
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
 

@@ -222,8 +222,8 @@ def test_a_cancel_request_cancels_the_job_that_a_block_on_the_server_waits_for(
 def test_ctrl_c_in_psql(
     proxy: ProxyProcess, source: Database, target_database: Database, call: str, watch: Watch
 ) -> None:
-    psql = target_database.server.installation.program("psql")
-    command = [str(psql), "-XAt", "-v", "VERBOSITY=verbose", "-d", proxy.conninfo(target_database.name), "-c", call]
+    psql = target_database.client_program("psql")
+    command = [psql, "-XAt", "-v", "VERBOSITY=verbose", "-d", proxy.conninfo(target_database.name), "-c", call]
     with held(source), subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         watch.wait_running()
         process.send_signal(signal.SIGINT)

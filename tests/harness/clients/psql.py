@@ -22,7 +22,7 @@ class PsqlProcess:
 
     def __init__(self, database: Database, conninfo: str, *options: str) -> None:
         self._process = subprocess.Popen(
-            [database.server.installation.program("psql"), *options, "-d", conninfo],
+            [database.client_program("psql"), *options, "-d", conninfo],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
