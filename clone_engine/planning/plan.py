@@ -21,6 +21,7 @@ from clone_engine.planning.dependents import dependents
 from clone_engine.planning.graph import Graph, Inputs
 from clone_engine.planning.large_objects import check_large_objects
 from clone_engine.planning.narrowing import narrowed
+from clone_engine.planning.older import advice, fitted
 from clone_engine.planning.routines import needed_schemas, of_routines, without_needs
 from clone_engine.planning.selection import Wanted, itemize, select
 from clone_engine.records.channel import Start
@@ -64,7 +65,8 @@ def prepare(
     `source` is in the transaction of `snapshot` ('' if the clone need not be consistent), `target` in none.
     `done` are the keys of what earlier jobs have done: what those made is then no conflict.
     PgError: 3F000, 42P01, 42809, 42703 for what the source does not have; 42P07 and 42710 for what the target has
-    already; 58P01, 0A000, 38000 for pg_dump; otherwise the server's own words.
+    already; 58P01, 0A000, 38000 for pg_dump; 0A000 for what the target is too old for; otherwise the server's own
+    words.
     """
     request = start.request
     facts = read_source(source, request)
@@ -116,9 +118,10 @@ def build(dumped: Dumped, request: CloneRequest, parallel: int) -> Plan:
     unmet = without_needs(dumped.ddls, dumped.existing) if request.kind == "functions" else {}
     wanted = Wanted(request.options, owned, names.final, dumped.existing, conflicts, facts, missing, unmet)
     chosen = select(wanted, items)
-    _check_anew(conflicts, dumped.ddls, [item.ddl for item in chosen.items])
+    fit = fitted(chosen.items, facts.version, dumped.existing.version)
+    _check_anew(conflicts, dumped.ddls, [item.ddl for item in fit.items])
     inputs = Inputs(
-        items=chosen.items,
+        items=fit.items,
         source=facts,
         owned=owned,
         names=names,
@@ -139,7 +142,8 @@ def build(dumped: Dumped, request: CloneRequest, parallel: int) -> Plan:
         tables=tuple(str(name) for name in graph.reported_tables()),
         on_failure=tuple(graph.on_failure()),
         swap=graph.swap_key,
-        notes=(*facts.notes, *dumped.left_out, *conflicts.notes, *chosen.notes, *graph.notes()),
+        notes=(*facts.notes, *dumped.left_out, *conflicts.notes, *chosen.notes, *fit.notes, *graph.notes()),
+        advice=advice(facts.version, dumped.existing.version),
     )
 
 

@@ -117,3 +117,5 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     swap: str = ""
     notes: tuple[tuple[str, str], ...] = ()
     """(object, why it is left out)."""
+    advice: str = ""
+    """What to do if the target refuses a statement or a value, where the server does not say."""

@@ -29,6 +29,9 @@ from clone_engine.servers.server_error import from_psycopg
 PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 LOCALES = {"i": "ICU_LOCALE", "b": "BUILTIN_LOCALE"}
 HAS_PROVIDERS = 150000
+SINCE = {"icu": 150000, "builtin": 170000}
+"""The versions that know a locale provider for databases; and rules came with:"""
+HAS_RULES = 160000
 OID = "SELECT oid FROM pg_catalog.pg_database WHERE datname = %s"
 
 
@@ -53,7 +56,8 @@ class Creation:
     async def make(self, source: psycopg.AsyncConnection) -> Outcome:
         """Create the database, unless it is there and may be; what the report says of it.
 
-        PgError 42P04 if it is there and the options do not say what then; otherwise the servers' own words.
+        PgError 42P04 if it is there and the options do not say what then, 0A000 if the target is too old for its
+        locale; otherwise the servers' own words.
         """
         connection = await connect_async(self._start.target, "target", self._start.job_id)
         try:
@@ -132,7 +136,18 @@ async def _whole(work: Coroutine[Any, Any, None]) -> None:
 
 def create_database(name: str, facts: Any, target_version: int) -> str:
     """CREATE DATABASE with the encoding and locale in `facts`, a row of database.sql; from template0, which alone
-    takes any.  A locale that the target's operating system does not know is the server's error."""
+    takes any.  PgError 0A000 if the target is too old for them.  A locale that its operating system does not know is
+    the server's error."""
+    provider = PROVIDERS.get(facts.provider, "libc")
+    if target_version < SINCE.get(provider, 0) or (facts.icu_rules and target_version < HAS_RULES):
+        raise PgError(
+            "0A000",
+            f'pgclone: database "{name}" cannot be made: PostgreSQL {target_version // 10000} has no such locale for '
+            "databases",
+            detail=f"The source's is {facts.locale} of the provider {provider}"
+            f"{', with rules' if facts.icu_rules else ''}.",
+            hint="Create a database there with a locale that it has, and clone into that one with pgclone_database.",
+        )
     options = [
         "TEMPLATE template0",
         f"ENCODING {quote_literal(facts.encoding)}",
@@ -140,7 +155,7 @@ def create_database(name: str, facts: Any, target_version: int) -> str:
         f"LC_CTYPE {quote_literal(facts.lc_ctype)}",
     ]
     if target_version >= HAS_PROVIDERS:
-        options.append(f"LOCALE_PROVIDER {PROVIDERS.get(facts.provider, 'libc')}")
+        options.append(f"LOCALE_PROVIDER {provider}")
     if facts.provider in LOCALES and facts.locale:
         options.append(f"{LOCALES[facts.provider]} {quote_literal(facts.locale)}")
     if facts.icu_rules:

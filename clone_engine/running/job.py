@@ -34,6 +34,8 @@ Say = Callable[[FromJob], None]
 
 NO_CONNECTIONS: Final = "53300"
 """Too many connections: of the server, the database or the role."""
+REFUSALS = ("0A", "22", "42")
+"""SQLSTATE classes of a server that cannot take what it is given."""
 NEWS_INTERVAL: Final = 0.4
 """Seconds between two Advanced lines: at least two a second, with room for a busy machine."""
 
@@ -291,7 +293,7 @@ class Job:
             case records.Failed(sqlstate=sqlstate) if sqlstate == NO_CONNECTIONS and self._can_do_without(member):
                 self._do_without(member, record)
             case records.Failed():
-                raise _failure(record)
+                raise _failure(record, self._plan.advice if self._plan else "")
             case None:
                 await self._died(member)
 
@@ -413,8 +415,10 @@ class Job:
         return self._announcer
 
 
-def _failure(record: records.Failed) -> JobError:
-    error = PgError(record.sqlstate, record.message, detail=record.detail, hint=record.hint)
+def _failure(record: records.Failed, advice: str = "") -> JobError:
+    """The copier's failure; with `advice` for a hint if it is the statement's or a value's, and there is none."""
+    hint = record.hint or (advice if record.sqlstate.startswith(REFUSALS) else "")
+    error = PgError(record.sqlstate, record.message, detail=record.detail, hint=hint)
     return JobError(error, record.object)
 
 

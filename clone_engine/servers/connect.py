@@ -14,6 +14,7 @@ from typing import Final, Literal
 import psycopg
 from psycopg import pq
 
+from clone_engine.records.errors import PgError
 from clone_engine.records.request import Conninfo
 from clone_engine.servers.server_error import from_login, from_psycopg
 
@@ -77,6 +78,9 @@ SETTINGS: dict[Side, tuple[tuple[int, str, str], ...]] = {"source": COMMON + SOU
 MAINTENANCE_WORK_MEM = "256MB"
 """For index builds, if the server's own is smaller.  Each copier may use it once (parallel workers share it)."""
 
+OLDEST: Final = 140000
+"""Of the servers that a clone is made from or in.  Those that are older than 14 are not tested, and get no updates."""
+
 RESET = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL"
 
 # Other statements of the same message; WHERE, because a server that is set up with more keeps it.
@@ -111,10 +115,21 @@ def settings_sql(side: Side, server_version: int) -> bytes:
     return "; ".join(statements).encode()
 
 
+def check_version(side: Side, server_version: int) -> None:
+    """PgError 0A000 if clones are not made from, or in, a server that old."""
+    if server_version < OLDEST:
+        raise PgError(
+            "0A000",
+            f"pgclone: the {side} is PostgreSQL {server_version // 10000}, and clones need {OLDEST // 10000} or newer",
+            hint="Upgrade it, or use pg_dump.",
+        )
+
+
 def connect(conninfo: Conninfo, side: Side, job_id: int) -> psycopg.Connection:
     """An open connection in autocommit mode with its session settings.
 
-    PgError 08001, 28P01, 28000, 3D000… if it cannot be opened, in the server's words and without a secret.
+    PgError 08001, 28P01, 28000, 3D000… if it cannot be opened, in the server's words and without a secret; 0A000 if
+    the server is too old.
     """
     try:
         connection = psycopg.connect(
@@ -125,7 +140,11 @@ def connect(conninfo: Conninfo, side: Side, job_id: int) -> psycopg.Connection:
     except psycopg.Error as error:
         raise from_login(error, conninfo, side) from None
     try:
+        check_version(side, connection.info.server_version)
         prepare_session(connection, side)
+    except PgError:
+        connection.close()
+        raise
     except psycopg.Error as error:
         connection.close()
         raise from_psycopg(error) from None
@@ -154,7 +173,11 @@ async def connect_async(conninfo: Conninfo, side: Side, job_id: int) -> psycopg.
     except psycopg.Error as error:
         raise from_login(error, conninfo, side) from None
     try:
+        check_version(side, connection.info.server_version)
         await connection.execute(settings_sql(side, connection.info.server_version))
+    except PgError:
+        await connection.close()
+        raise
     except psycopg.Error as error:
         await connection.close()
         raise from_psycopg(error) from None

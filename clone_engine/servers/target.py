@@ -30,8 +30,10 @@ class Present(NamedTuple):
 
 
 class Existing(NamedTuple):
-    """What is there.  The defaults are an empty target."""
+    """What is there.  The defaults are an empty target of the newest version."""
 
+    version: int = 180000
+    """As server_version_num."""
     schemas: frozenset[str] = frozenset()
     tablespaces: frozenset[str] = frozenset()
     relations: Mapping[Name, Present] = {}
@@ -93,6 +95,7 @@ def read_target(connection: psycopg.Connection[Any], ddls: Iterable[Ddl], schema
     plain = {(o.kind, o.schema, o.name, *([o.method] if o.method else [])) for o in objects}
     outside = {(p.kind, p.name, *([p.other] if p.other else [])) for p in places if p.kind not in NOT_OBJECTS}
     return Existing(
+        version=connection.info.server_version,
         schemas=frozenset(p.name for p in places if p.kind == "schema"),
         tablespaces=frozenset(p.name for p in places if p.kind == "tablespace"),
         extensions={p.name: p.other for p in places if p.kind == "extension"},

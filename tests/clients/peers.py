@@ -68,7 +68,7 @@ def peers_on(server: Server) -> Iterator[Peers]:
         fresh_database(server, "through") as through,
         recording_proxy(through.conninfo(), time.time()) as (port, recorder),
     ):
-        direct.execute(definitions(recorder.whole()))
+        direct.execute(definitions(recorder.whole(), direct.server.installation.major))
         for database in (direct, through):
             database.execute(TARGET + NOISY)
         places = Place(server.port, direct.name), Place(port, through.name)

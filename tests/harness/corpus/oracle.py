@@ -16,7 +16,8 @@ from tests.harness.corpus.recorder import FIRST_JOB, one_row
 from tests.harness.corpus.talk import Messages
 
 COLUMNS = ", ".join(f"{name} {type_}" for name, type_ in VIEW_COLUMNS)
-# Unlogged, since writing to the log would count as a trace (stage.py).
+UNLOGGED_SEQUENCES = 15
+"""From this version on the calls are counted in one: writing to the log would count as a trace (stage.py)."""
 COUNTED = f"SELECT last_value - {FIRST_JOB - 1} FROM public.pgclone_calls"
 COUNT_ANEW = f"SELECT setval('public.pgclone_calls', {FIRST_JOB - 1})"
 COMPARED_FIELDS = b"SCMP"
@@ -24,14 +25,16 @@ COMPARED_FIELDS = b"SCMP"
 _OF_A_RESULT = (b"T", b"D")
 
 
-def definitions(snapshot: dict[str, Any]) -> str:
-    """The statements that make the functions and views, in both spellings, over this snapshot of the jobs."""
+def definitions(snapshot: dict[str, Any], major: int) -> str:
+    """The statements that make the functions and views, in both spellings, over this snapshot of the jobs, on a server
+    of this version."""
+    unlogged = "UNLOGGED" if major >= UNLOGGED_SEQUENCES else ""
     data = _literal(json.dumps(snapshot)) + "::jsonb"
     spellings = [(f"public.{PREFIX}", signature) for signature in FUNCTIONS]
     spellings += [(f"{SCHEMA}.", signature) for signature in FUNCTIONS]
     return "\n".join(
         [
-            f"CREATE SCHEMA {SCHEMA}; CREATE UNLOGGED SEQUENCE public.pgclone_calls START {FIRST_JOB};",
+            f"CREATE SCHEMA {SCHEMA}; CREATE {unlogged} SEQUENCE public.pgclone_calls START {FIRST_JOB};",
             *(_function(prefix, signature, data) for prefix, signature in spellings),
             f"CREATE VIEW public.{PREFIX}{VIEW} AS SELECT * FROM public.{PREFIX}progress_detail();",
             f"CREATE VIEW {SCHEMA}.{VIEW} AS SELECT * FROM {SCHEMA}.progress_detail();",

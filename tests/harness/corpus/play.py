@@ -121,7 +121,7 @@ def proxied(server: Server, now: float) -> Iterator[House]:
 def oracle(server: Server, now: float) -> Iterator[House]:
     """A running server, asked directly, with real functions and views in its database.  Nobody else uses it."""
     with fresh_database(server, "oracle") as template:
-        template.execute(definitions(Recorder(now).whole()))
+        template.execute(definitions(Recorder(now).whole(), server.installation.major))
         stage = Stage(server, template.name)
         try:
             yield House(server.installation.major, server.port, stage, _Sequence(stage))

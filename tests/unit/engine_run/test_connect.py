@@ -5,8 +5,9 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from clone_engine.records.errors import PgError
 from clone_engine.records.request import Conninfo
-from clone_engine.servers.connect import SETTINGS, Side, forget_environment, parameters, settings_sql
+from clone_engine.servers.connect import SETTINGS, Side, check_version, forget_environment, parameters, settings_sql
 from clone_engine.servers.server_error import from_fields, from_login, tolerable
 
 GIVEN = {"host": "db.example.com", "dbname": "shop", "user": "ann", "password": "s3cret word"}
@@ -87,3 +88,11 @@ def test_what_is_tolerated(sqlstate: str, may_fail: bool) -> None:
 
 def test_an_error_without_fields_is_an_error() -> None:
     assert from_fields({}).sqlstate == "XX000"
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_servers_before_14_are_refused(side: Side) -> None:
+    check_version(side, 140000)
+    with pytest.raises(PgError, match=f"the {side} is PostgreSQL 13, and clones need 14 or newer") as refused:
+        check_version(side, 130021)
+    assert refused.value.sqlstate == "0A000"
