@@ -156,7 +156,7 @@ class Manager:
         A job that ends in the very moment may be found completed or failed afterwards: its record tells the truth.
         PgError P0002 if the caller sees no such job.
         """
-        self._find(caller, job_id)
+        self.find(caller, job_id)
         if job_id in self._waiting:
             self._waiting.remove(job_id)
             await self._finish(job_id, Verdict("cancelled"))
@@ -167,7 +167,7 @@ class Manager:
 
     def resumable(self, caller: Caller, job_id: int) -> Job:
         """The job, which the caller may resume as things stand.  PgError as `resume` raises them if not."""
-        job = self._find(caller, job_id)
+        job = self.find(caller, job_id)
         successor = next((each for each in self._jobs.values() if each.resumed_from == job_id), None)
         check_resumable(job, caller.database, successor)
         if job.source_had_secret and job_id not in self._sources:
@@ -199,7 +199,7 @@ class Manager:
 
     async def outcomes(self, caller: Caller, job_id: int) -> list[Outcome]:
         """What became of each object of a job.  PgError P0002 if the caller sees no such job."""
-        self._find(caller, job_id)
+        self.find(caller, job_id)
         return await _from_store(self._store.outcomes(job_id))
 
     async def wait(self, job_id: int) -> Job:
@@ -210,7 +210,8 @@ class Manager:
             raise not_found(job_id)
         return self._jobs[job_id]
 
-    def _find(self, caller: Caller, job_id: int) -> Job:
+    def find(self, caller: Caller, job_id: int) -> Job:
+        """The record of a job.  PgError P0002 if the caller sees no such job."""
         job = self._jobs.get(job_id)
         if job is None or not _may_control(caller, job):
             raise not_found(job_id)

@@ -6,7 +6,7 @@ The order of things is here; the process around it, its pipes and its end are `j
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from clone_engine.running.crew import Crew, Member
 from clone_engine.running.durable import Announcer
 from clone_engine.running.journaling import JobJournal
 from clone_engine.running.progress import Account
-from clone_engine.running.resume import Resumption, on_new_snapshot, resumption
+from clone_engine.running.resume import EARLIER, Resumption, not_made, on_new_snapshot, resumption, there_already
 from clone_engine.running.scheduler import Schedule
 from clone_engine.running.undo import CLEANUP_TIMEOUT, end_backends, undo
 from clone_engine.servers.connect import connect_async
@@ -68,6 +68,9 @@ class Job:
         self._busy: dict[Member, AnyStep] = {}
         self._redone: set[str] = set()
         self._parts_done: dict[str, int] = {}
+        self._rows: dict[str, int] = {}
+        self._finished_keys: set[str] = set()
+        self._with_rows: frozenset[str] = frozenset()
         self._kept_back: list[Reported] = []
         self._creation: Creation | None = None
         self._any_finished = False
@@ -111,25 +114,27 @@ class Job:
         """
         await self._end_backends([member for member in self._crew.members if member.backends])
         target = await self._usable_target()
+        complete: tuple[str, ...] = ()
         if target is not None:
             if self._plan is not None:
-                await self._undo(target, self._plan, failed_at)
-            await self._give_up_journal(target)
+                await self._undo(target, self._plan)
+            complete = await self._give_up_journal(target)
+        self._report_rest(complete, failed_at)
         if self._creation and not self._holds:
             if self._target:
                 await self._target.close()
             self._report_failure(await self._creation.drop())
 
-    async def _undo(self, target: psycopg.AsyncConnection, plan: Plan, failed_at: str) -> None:
+    async def _undo(self, target: psycopg.AsyncConnection, plan: Plan) -> None:
         for statement in plan.on_failure:
             self._report_failure(await undo(target, statement.sql, statement.object))
         if self._swapped:
             for message in self._kept_back:
                 self._say(message)
         if not plan.on_failure:
-            await self._empty_incomplete(target, failed_at)
+            await self._empty_incomplete(target)
 
-    async def _empty_incomplete(self, target: psycopg.AsyncConnection, failed_at: str) -> None:
+    async def _empty_incomplete(self, target: psycopg.AsyncConnection) -> None:
         entries = await self._journaled(target)
         complete, touched = set(done_keys(entries)), {entry.table for entry in entries}
         for step in self._incomplete():
@@ -138,11 +143,12 @@ class Job:
                 continue
             if step.table in touched or self._parts_done.get(step.table):
                 self._report_failure(await undo(target, step.empty, object_))
-            if object_ != failed_at:
-                self._say(Reported(Outcome(object_, "failed", message="not copied: the job ended before")))
 
-    async def _give_up_journal(self, target: psycopg.AsyncConnection) -> None:
-        """Let the store know what the journal does, and remove that; without an answer it stays for a resumed job."""
+    async def _give_up_journal(self, target: psycopg.AsyncConnection) -> tuple[str, ...]:
+        """Let the store know what the journal does, and remove that; without an answer it stays for a resumed job.
+
+        What it knew of steps that stay done.
+        """
         known = done_keys(await self._journaled(target)) if self._keeps_steps or self._plan is None else ()
         keys = [key for key in known if key not in self._told]
         with suppress(PgError, psycopg.Error, TimeoutError):
@@ -152,6 +158,7 @@ class Job:
                 self._say(Done(key))
             if not (known or self._told) or await self._kept():
                 self._report_failure(await asyncio.wait_for(self._journal.drop(target), CLEANUP_TIMEOUT))
+        return known
 
     async def _journaled(self, target: psycopg.AsyncConnection) -> tuple[Entry, ...]:
         """What the journal says; nothing if it cannot be read any more."""
@@ -172,6 +179,21 @@ class Job:
         """The manager has kept what it was told; or, if not `kept`, has gone for good."""
         self._abandoned = not kept
         self._answers.put_nowait(kept)
+
+    def _report_rest(self, complete: Collection[str], failed_at: str) -> None:
+        """What nothing has been said of yet, now that the job is over; `complete` are the keys in the journal."""
+        if self._plan is None or self._work is None:
+            return
+        steps, said = self._work.steps, self._finished_keys | self._work.done | self._work.added
+        if self._plan.on_failure and not self._swapped:
+            outcomes = list(not_made(steps, self._work.added, ()))
+        else:
+            unheard = {step.key for step in steps if step.key not in said and reported_key(step) in complete}
+            rows = frozenset(s.table for s in self._incomplete() if table_key(s.table) not in complete)
+            outcomes = [*there_already(steps, unheard, self._refused), *not_made(steps, said | unheard, rows)]
+        for outcome in outcomes:
+            if outcome.object != failed_at:
+                self._say(Reported(outcome))
 
     def left_behind(self) -> str:
         """What a job that failed has changed for good though it is not resumed from there; '' if nothing."""
@@ -252,6 +274,9 @@ class Job:
             self._say(Reported(outcome))
         journal = await self._journal.make(self._announcer_().target, plan)
         self._work = resumption(plan, self._done, journal, self._journal.found)
+        for outcome in there_already(self._work.steps, self._work.done, self._refused, EARLIER):
+            self._say(Reported(outcome))
+        self._with_rows = frozenset(table_key(step.table) for step in plan.steps if isinstance(step, Copy))
         self._schedule = Schedule(self._work.steps, self._work.done)
         self._account = Account(self._work.steps, plan.tables, self._work.done)
         self._background(self._announcer_().run())
@@ -303,14 +328,21 @@ class Job:
         self._schedule.finish(step.key)
         completes = self._account.finish(step.key, record.rows, record.bytes)
         self._any_finished = True
+        self._finished_keys.add(step.key)
         self._swapped = self._swapped or bool(self._plan and step.key == self._plan.swap)
         if isinstance(step, Copy):
             self._parts_done[step.table] = self._parts_done.get(step.table, 0) + 1
+            self._rows[step.table] = self._rows.get(step.table, 0) + record.rows
             if completes:
-                self._report(table_key(step.table), (Outcome(table_key(step.table), "done"),))
+                rows = f"{self._rows.pop(step.table)} rows"
+                self._report(table_key(step.table), (Outcome(table_key(step.table), "done", message=rows),))
         self._refused |= {outcome.object for outcome in record.outcomes if outcome.result == "skipped"}
         if not isinstance(step, Copy) and self._work and step.key not in self._work.added:
-            self._report(step.key, record.outcomes)
+            self._report(step.key, tuple(o for o in record.outcomes if not self._waits_for_rows(o)))
+
+    def _waits_for_rows(self, outcome: Outcome) -> bool:
+        """Whether this says of a table that it is done that has yet to get its rows."""
+        return outcome.result == "done" and outcome.object in self._with_rows
 
     def _report(self, key: str, outcomes: tuple[Outcome, ...]) -> None:
         """Say that a step is done when that is durable; of a plan that is undone as a whole, when all of it is."""

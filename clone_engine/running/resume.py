@@ -6,13 +6,13 @@ Pure: a plan and the keys that the earlier job reported give the steps of this j
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 import msgspec
 
 from clone_engine.records.jobs import Outcome
-from clone_engine.records.steps import AnyStep, Copy, Journal, Plan, Run, Statement, table_key
+from clone_engine.records.steps import AnyStep, Copy, Journal, Plan, Run, Statement, reported_key, table_key
 from clone_engine.servers.journal import Entry, forget
 
 
@@ -34,9 +34,7 @@ def resumption(plan: Plan, done: Collection[str], journal: Journal, found: Colle
     """
     if plan.on_failure or not done:
         return Resumption(plan.steps, frozenset(), frozenset())
-    finished = frozenset(
-        step.key for step in plan.steps if (table_key(step.table) if isinstance(step, Copy) else step.key) in done
-    )
+    finished = frozenset(step.key for step in plan.steps if reported_key(step) in done)
     emptying = _emptying([s for s in plan.steps if isinstance(s, Copy) and s.key not in finished], journal, found)
     steps = tuple(_after_emptying(step) if step.key not in finished else step for step in plan.steps)
     return Resumption((*steps, *emptying), finished, frozenset(step.key for step in emptying))
@@ -49,6 +47,42 @@ def on_new_snapshot(plan: Plan, done: Collection[str], consistent: bool) -> tupl
         return ()
     text = f"{len(kept)} of {len(plan.tables)} tables were copied earlier, on another snapshot than the rest"
     return (Outcome(object="snapshot", result="done", message=text),)
+
+
+EARLIER = "by the job that this one goes on from"
+
+
+def there_already(
+    steps: Collection[AnyStep], keys: Collection[str], refused: Collection[str], how: str = ""
+) -> Iterator[Outcome]:
+    """The outcomes of the steps with these keys, of which no copier has told; `refused` is what could not be made."""
+    objects = dict.fromkeys(object_ for step in steps if step.key in keys for object_ in _objects(step))
+    for object_ in objects:
+        if object_ in refused:
+            yield Outcome(object_, "skipped", message=f"could not be made {how}".rstrip())
+        else:
+            yield Outcome(object_, "done", message=how)
+
+
+def not_made(steps: Collection[AnyStep], there: Collection[str], incomplete: Collection[str]) -> Iterator[Outcome]:
+    """The outcomes of what a job that has ended has not made: all but the steps in `there`, and of the tables that are
+    `incomplete` their rows."""
+    rows = {table_key(table) for table in incomplete}
+    made = {object_ for step in steps if step.key in there for object_ in _objects(step)} - rows
+    objects = dict.fromkeys(object_ for step in steps if step.key not in there for object_ in _objects(step))
+    for object_ in objects:
+        if object_ in rows:
+            yield Outcome(object_, "failed", message="not copied: the job ended before")
+        elif object_ not in made:
+            yield Outcome(object_, "failed", message="not made: the job ended before")
+
+
+def _objects(step: AnyStep) -> Iterator[str]:
+    """The objects of a step that the report names."""
+    if isinstance(step, Run):
+        yield from (statement.object for statement in step.statements if statement.object)
+    else:
+        yield reported_key(step)
 
 
 def _emptying(copies: list[Copy], journal: Journal, found: Collection[Entry]) -> list[Run]:

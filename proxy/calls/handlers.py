@@ -19,6 +19,7 @@ from clone_engine.jobs.manager import Caller, Manager
 from clone_engine.jobs.verdicts import failure
 from clone_engine.records.errors import PgError
 from clone_engine.records.jobs import Job
+from clone_engine.records.report import object_rows
 from clone_engine.records.request import Conninfo, Kind
 from clone_engine.servers.verify import verify
 from proxy.auth import Credentials
@@ -68,6 +69,7 @@ class Handlers:
             "resume": self._resume,
             "clear_jobs": self._clear_jobs,
             "verify": self._verify,
+            "job_objects": self._job_objects,
         }
 
     def __repr__(self) -> str:
@@ -140,6 +142,10 @@ class Handlers:
         target = await self._credentials.login(caller.role, caller.database)
         rows = await verify(source, target, arguments.get("schema_name"))
         return Answer([row._asdict() for row in rows])
+
+    async def _job_objects(self, caller: Caller, arguments: dict[str, Any]) -> Answer:
+        outcomes = await self._manager.outcomes(caller, arguments["job_id"])
+        return Answer(object_rows(self._manager.find(caller, arguments["job_id"]), outcomes))
 
     async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of what the manager does.  A client that leaves does not stop it half way, memory and store

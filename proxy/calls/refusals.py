@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from clone_engine.jobs.verdicts import not_found
 from clone_engine.records.errors import PgError
 from proxy.calls.signatures import Signature
 
@@ -195,7 +196,8 @@ def invalid_log() -> PgError:
 
 
 def unknown_job(job_id: int) -> PgError:
-    return PgError("P0002", f"pgclone: job {job_id} not found", hint="SELECT job_id FROM pgclone_jobs_view lists them.")
+    """The same as of the functions that the manager performs."""
+    return not_found(job_id)
 
 
 def changed() -> PgError:
@@ -240,7 +242,7 @@ def dependent() -> PgError:
         "0A000",
         "a pgclone call cannot depend on the rows of another one in the same statement",
         detail="What did not depend on them has been done; jobs are in pgclone_jobs_view.",
-        hint="Store the rows first: CREATE TEMP TABLE verified AS SELECT * FROM pgclone_verify(…).",
+        hint="Store the rows first: CREATE TEMP TABLE verified AS SELECT * FROM pgclone_verify(…), for instance.",
     )
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
+from clone_engine.records.report import COLUMNS as OBJECT_COLUMNS
+
 Role = Literal["read", "action"]
 """read: a look-up in the snapshot · action: the proxy does something for each call, most often to a job."""
 
@@ -97,6 +99,7 @@ VERIFIED: Columns = (
     ("target_rows", "bigint"),
     ("match", "text"),
 )
+OBJECTS: Columns = tuple((name, "text") for name in OBJECT_COLUMNS)
 
 # fmt: off
 FUNCTIONS: tuple[Signature, ...] = (
@@ -119,6 +122,7 @@ FUNCTIONS: tuple[Signature, ...] = (
     Signature("progress", "read", (JOB,), "text", section="p"),
     Signature("jobs", "read", (), "text", section="l"),
     Signature("progress_detail", "read", (), "record", section="d", columns=VIEW_COLUMNS),
+    Signature("job_objects", "action", (JOB,), "record", columns=OBJECTS, read_only=True),
     Signature("cancel", "action", (JOB,), "text"),
     Signature("resume", "action", (JOB,), "integer"),
     Signature("clear_jobs", "action", (), "integer"),

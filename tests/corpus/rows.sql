@@ -36,3 +36,13 @@ CREATE TEMP TABLE r113 AS SELECT * FROM pgclone_verify('c', 'sales')
 SELECT count(*) >= 0 FROM pgclone_jobs_view j LEFT JOIN pgclone_verify('c', 'sales') v ON false
 --@ R115 | both | rows=1 col=pgclone_functions type=25 val=OK jobs=+3 | other functions that answer when they are done
 SELECT pgclone_functions('c', 's'), pgclone_database('c'), pgclone_database('c', true, '{}')
+--@ R116 | both | rows=1 col=object_kind type=25 val=object_kind jobs=+1 | what became of the objects of a job
+SELECT * FROM pgclone_job_objects(7)
+--@ R117 | both | rows=1 col=state type=25 val=state jobs=+1 | in the other spelling, by name
+SELECT state FROM pgclone.job_objects(job_id => 7)
+--@ R118 | ext ["7"] | rows=1 type=20 val=1 jobs=+1 | a parameter
+SELECT count(*) FROM pgclone_job_objects($1)
+--@ R119 | both | rows=2 type=23 val=7 jobs=+2 | of several jobs
+SELECT j.job_id FROM pgclone_jobs_view j, pgclone_job_objects(j.job_id) o WHERE j.job_id IN (7, 8) ORDER BY 1
+--@ R120 | both | rows=0 col=object_kind type=25 | NULL
+SELECT * FROM pgclone_job_objects(NULL)

@@ -84,12 +84,13 @@ def _body(signature: Signature, data: str) -> str:
 def _action_with_rows(prefix: str, signature: Signature, arguments: str) -> str:
     """In SQL, since PL/pgSQL takes no argument and column of one name; so another function counts."""
     columns = ", ".join(map(" ".join, signature.columns))
+    counting = _literal(f"DECLARE result text; BEGIN {_action(signature)} END")
     rows = f"jsonb_to_recordset({_literal(json.dumps([one_row(signature)]))}) AS t({columns})"
     return f"""
-        CREATE OR REPLACE FUNCTION public.pgclone_counted(source_conninfo text) RETURNS text LANGUAGE plpgsql VOLATILE
-        SET search_path = pg_catalog AS {_literal(f"DECLARE result text; BEGIN {_action(signature)} END")};
+        CREATE OR REPLACE FUNCTION public.pgclone_counted_{signature.name}(source_conninfo text) RETURNS text
+        LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS {counting};
         CREATE FUNCTION {prefix}{signature.name}({arguments}) RETURNS TABLE ({columns}) LANGUAGE sql VOLATILE STRICT
-        ROWS 100 AS {_literal(f"SELECT t.* FROM public.pgclone_counted($1), {rows}")};"""
+        ROWS 100 AS {_literal(f"SELECT t.* FROM public.pgclone_counted_{signature.name}($1::text), {rows}")};"""
 
 
 def _action(signature: Signature) -> str:

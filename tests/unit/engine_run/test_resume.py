@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 import pytest
 
 from clone_engine.records.jobs import Outcome
 from clone_engine.records.names import Name
 from clone_engine.records.steps import Copy, Journal, Plan, Run, Statement
-from clone_engine.running.resume import on_new_snapshot, resumption
+from clone_engine.running.resume import EARLIER, not_made, on_new_snapshot, resumption, there_already
 from clone_engine.running.scheduler import Schedule
 from clone_engine.servers.journal import Entry, done, forget
 
@@ -102,3 +104,52 @@ def test_the_report_tells_of_two_snapshots() -> None:
     assert on_new_snapshot(PLAN, ("definitions",), consistent=True) == ()
     assert on_new_snapshot(PLAN, ("table s.a",), consistent=False) == ()
     assert on_new_snapshot(STAGED, ("table s.a",), consistent=True) == ()
+
+
+def making(key: str, *objects: str) -> Run:
+    return Run(key=key, phase="", statements=tuple(Statement("", object_) for object_ in ("", *objects)))
+
+
+MAKING = Plan(
+    steps=(
+        making("definitions", "table s.a", "table s.b", "owner of s.a"),
+        copy("p1", "s.a"),
+        copy("p2", "s.a"),
+        copy("p3", "s.b"),
+        making("index", "index s.i"),
+    ),
+    tables=("s.a", "s.b"),
+)
+
+
+def told(outcomes: Iterable[Outcome]) -> list[tuple[str, str]]:
+    return [(outcome.object, outcome.result) for outcome in outcomes]
+
+
+def test_the_report_tells_what_was_done_by_an_earlier_job() -> None:
+    work = resumption(MAKING, ("definitions", "table s.a"), JOURNAL, ())
+    outcomes = list(there_already(work.steps, work.done, {"owner of s.a"}, EARLIER))
+    assert told(outcomes) == [
+        ("table s.a", "done"),
+        ("table s.b", "done"),
+        ("owner of s.a", "skipped"),
+    ]
+    assert all(EARLIER in outcome.message for outcome in outcomes)
+
+
+@pytest.mark.parametrize(
+    ("there", "incomplete", "missing"),
+    [
+        ({"definitions", "p1", "p2"}, {"s.b"}, ["table s.b", "index s.i"]),
+        ({"definitions", "p1"}, {"s.a", "s.b"}, ["table s.a", "table s.b", "index s.i"]),
+        ({"definitions", "p1", "p2", "p3"}, (), ["index s.i"]),
+        ((), (), ["table s.a", "table s.b", "owner of s.a", "index s.i"]),
+        ({step.key for step in MAKING.steps}, (), []),
+    ],
+)
+def test_the_report_tells_what_a_job_has_not_made(
+    there: Collection[str], incomplete: Collection[str], missing: list[str]
+) -> None:
+    outcomes = list(not_made(MAKING.steps, there, incomplete))
+    assert told(outcomes) == [(object_, "failed") for object_ in missing]
+    assert {o.object for o in outcomes if "copied" in o.message} == {f"table {table}" for table in incomplete}
