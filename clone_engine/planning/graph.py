@@ -27,6 +27,7 @@ from clone_engine.records.names import Name, quote_ident, quote_literal
 from clone_engine.records.request import CloneRequest
 from clone_engine.records.steps import AnyStep, Copy, Run, Statement
 from clone_engine.servers.chosen import condition_of
+from clone_engine.servers.needs import Needs
 from clone_engine.servers.source import Source
 from clone_engine.servers.target import Existing, referenced
 
@@ -56,6 +57,7 @@ class Inputs(NamedTuple):
     ungenerated: Mapping[Name, frozenset[str]]
     definitions_key: str
     stale: tuple[str, ...]
+    needs: Needs
 
 
 class Graph:
@@ -76,8 +78,10 @@ class Graph:
         made = {i.ddl.identity[1] for i in inputs.items if i.ddl.kind == "access method"}
         self._available = Available(inputs.existing.tablespaces, inputs.existing.access_methods | made)
         whole = frozenset(table for table in self._made if not self._lacks_rows(table))
-        self._tolerance = tolerance(inputs.items, whole, inputs.names.final)
-        self._slots = Sorter(inputs.owned.tables, self._made, bool(inputs.names.staging)).sorted(inputs.items)
+        self._tolerance = tolerance(inputs.items, whole, inputs.names.final, inputs.needs.provided)
+        self._slots = Sorter(inputs.owned.tables, self._made, bool(inputs.names.staging), inputs.needs.brought).sorted(
+            inputs.items
+        )
         self._defined = self._last(inputs.definitions_key, "pre")
         self._copies = {table: list(self._copy_steps(table)) for table in sorted(self._made | self._kept)}
         self._large_objects = list(

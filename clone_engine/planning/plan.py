@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -17,23 +16,24 @@ from clone_engine.ddl.definitions import Ddl, parse_dump, parse_statement
 from clone_engine.ddl.naming import belongings, naming
 from clone_engine.ddl.stubs import without_stubs
 from clone_engine.planning.conflict import TABLES, Conflicts, resolve
+from clone_engine.planning.decided import Decided, decided
 from clone_engine.planning.dependents import dependents
 from clone_engine.planning.graph import Graph, Inputs
 from clone_engine.planning.large_objects import check_large_objects
 from clone_engine.planning.narrowing import narrowed
+from clone_engine.planning.needs import among, brought, without_others
 from clone_engine.planning.older import advice, fitted
 from clone_engine.planning.routines import needed_schemas, of_routines, without_needs
 from clone_engine.planning.selection import Wanted, itemize, select
 from clone_engine.records.channel import Start
 from clone_engine.records.errors import PgError
-from clone_engine.records.names import Name
 from clone_engine.records.request import CloneRequest, Conninfo
 from clone_engine.records.steps import Plan
-from clone_engine.servers.dump import dump_database, dump_schema, dump_tables, find_pg_dump
-from clone_engine.servers.source import Source, read_source
+from clone_engine.servers.dump import dump_database, dump_others, dump_schema, dump_tables, find_pg_dump
+from clone_engine.servers.needs import Needs, read_needs
+from clone_engine.servers.source import Source, read_source, with_sequences
 from clone_engine.servers.target import Existing, read_target, schemas_named
 
-DEFINITIONS = "definitions"
 STAGING = "{}_new"
 """What the schemas to build in are called, by the name of the job."""
 
@@ -51,6 +51,8 @@ class Dumped(NamedTuple):
     """Such schemas of earlier jobs that did not live to drop them."""
     left_out: Sequence[tuple[str, str]] = ()
     """What options leave out, with why."""
+    needs: Needs = Needs()
+    """What the clone brings along because the target lacks it."""
 
 
 def prepare(
@@ -70,7 +72,11 @@ def prepare(
     """
     request = start.request
     facts = read_source(source, request)
-    ddls = without_stubs(_definitions(start.source, snapshot, request, facts))
+    earlier = decided(done)
+    needs = read_needs(source, target, request, facts, earlier.brought if earlier else ())
+    facts = with_sequences(source, facts, needs.sequences)
+    facts = facts._replace(schemas=facts.schemas | needs.places)
+    ddls = without_stubs(_definitions(start.source, snapshot, request, facts, needs))
     ddls, left_out = narrowed(ddls, facts)
     whole = request.kind != "functions"
     existing = read_target(
@@ -78,15 +84,15 @@ def prepare(
     )
     stale = _stale(existing.schemas, [STAGING.format(one.name) for one in start.earlier])
     staging = STAGING.format(start.name)
+    dumped = Dumped(facts, ddls, existing, Conflicts(), staging, stale, left_out, needs)
+    if earlier:
+        return build(dumped._replace(conflicts=_conflicts_of(earlier, ddls)), request, start.parallel)
     owned = belongings(ddls)
-    earlier = _earlier(done, ddls)
-    if earlier is not None:
-        return build(Dumped(facts, ddls, existing, earlier, staging, stale, left_out), request, start.parallel)
     final = naming(owned, request).final
     check_large_objects(target, facts.large_objects, request.options.conflict)
     conflicts = resolve(ddls, owned, final, existing, request.options.conflict)
     conflicts = dependents(target, conflicts, ddls, drop_tables=request.options.conflict == "replace")
-    return build(Dumped(facts, ddls, existing, conflicts, staging, stale, left_out), request, start.parallel)
+    return build(dumped._replace(conflicts=conflicts), request, start.parallel)
 
 
 def _stale(schemas: Iterable[str], staging: Sequence[str]) -> tuple[str, ...]:
@@ -94,15 +100,21 @@ def _stale(schemas: Iterable[str], staging: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(s for s in schemas if any(s == name or s.startswith(f"{name}_") for name in staging)))
 
 
-def _definitions(source: Conninfo, snapshot: str, request: CloneRequest, facts: Source) -> list[Ddl]:
+def _definitions(source: Conninfo, snapshot: str, request: CloneRequest, facts: Source, needs: Needs) -> list[Ddl]:
     """The statements that make what is asked for, as pg_dump writes them."""
     program = find_pg_dump(facts.version)
     if request.whole_database:
         return parse_dump(dump_database(program, source, snapshot, facts.left_out))
     if request.kind != "table":
-        text = dump_schema(program, source, snapshot, request.schema_name, facts.extensions, facts.left_out)
-        return of_routines(parse_dump(text)) if request.kind == "functions" else parse_dump(text)
-    ddls = parse_dump(dump_tables(program, source, snapshot, facts.tables))
+        text = dump_schema(
+            program, source, snapshot, request.schema_name, needs.schemas, needs.extensions, facts.left_out
+        )
+        sequences = parse_dump(dump_tables(program, source, snapshot, needs.sequences))
+        ddls = [*brought(sequences, needs), *without_others(parse_dump(text), needs)]
+        return of_routines(ddls, needs.brought) if request.kind == "functions" else ddls
+    others = parse_dump(dump_others(program, source, snapshot, needs.schemas, needs.extensions))
+    ddls = parse_dump(dump_tables(program, source, snapshot, [*facts.tables, *needs.sequences]))
+    ddls = among(brought(others, needs), ddls, needs)
     known = {ddl.identity for ddl in ddls if ddl.kind == "statistics"}
     return ddls + [ddl for ddl in map(parse_statement, facts.statistics) if ddl.identity not in known]
 
@@ -113,10 +125,12 @@ def build(dumped: Dumped, request: CloneRequest, parallel: int) -> Plan:
     owned = belongings(dumped.ddls)
     staging = dumped.staging if conflicts.swapped else ""
     names = naming(owned, request, staging)
-    missing = _missing_columns(facts, request)
+    missing = facts.columns_left_out(request)
     items = itemize(dumped.ddls)
     unmet = without_needs(dumped.ddls, dumped.existing) if request.kind == "functions" else {}
-    wanted = Wanted(request.options, owned, names.final, dumped.existing, conflicts, facts, missing, unmet)
+    wanted = Wanted(
+        request.options, owned, names.final, dumped.existing, conflicts, facts, dumped.needs, missing, unmet
+    )
     chosen = select(wanted, items)
     fit = fitted(chosen.items, facts.version, dumped.existing.version)
     _check_anew(conflicts, dumped.ddls, [item.ddl for item in fit.items])
@@ -133,8 +147,9 @@ def build(dumped: Dumped, request: CloneRequest, parallel: int) -> Plan:
         ungenerated={
             d.relation: ungenerated(d, missing) for d in dumped.ddls if d.kind in TABLES and d.relation and missing
         },
-        definitions_key=_definitions_key(conflicts),
+        definitions_key=Decided(frozenset(conflicts.left.values()), frozenset(dumped.needs.brought.values())).key,
         stale=dumped.stale,
+        needs=dumped.needs,
     )
     graph = Graph(inputs)
     return Plan(
@@ -142,7 +157,15 @@ def build(dumped: Dumped, request: CloneRequest, parallel: int) -> Plan:
         tables=tuple(str(name) for name in graph.reported_tables()),
         on_failure=tuple(graph.on_failure()),
         swap=graph.swap_key,
-        notes=(*facts.notes, *dumped.left_out, *conflicts.notes, *chosen.notes, *fit.notes, *graph.notes()),
+        notes=(
+            *facts.notes,
+            *dumped.left_out,
+            *dumped.needs.notes,
+            *conflicts.notes,
+            *chosen.notes,
+            *fit.notes,
+            *graph.notes(),
+        ),
         advice=advice(facts.version, dumped.existing.version),
     )
 
@@ -159,30 +182,6 @@ def _check_anew(conflicts: Conflicts, ddls: Iterable[Ddl], chosen: Iterable[Ddl]
         )
 
 
-def _missing_columns(facts: Source, request: CloneRequest) -> frozenset[str]:
-    """Columns of the named table that options.columns leaves out; its partitions have the same."""
-    if not request.options.columns:
-        return frozenset()
-    table = facts.tables[Name(request.schema_name, request.table_name)]
-    return frozenset(column.name for column in table.columns) - set(request.options.columns)
-
-
-def _definitions_key(conflicts: Conflicts) -> str:
-    """The key of the first step.
-
-    It tells what was left in place, because a resumed job cannot see that any more: by then the target has
-    everything, what was there before and what the earlier job made.
-    """
-    left = sorted(conflicts.left.values())
-    return f"{DEFINITIONS} without {json.dumps(left, ensure_ascii=False)}" if left else DEFINITIONS
-
-
-def _earlier(done: Iterable[str], ddls: Iterable[Ddl]) -> Conflicts | None:
-    """The decisions of an earlier job that made the definitions; None if there was none."""
-    for key in done:
-        if key == DEFINITIONS:
-            return Conflicts()
-        if key.startswith(f"{DEFINITIONS} without "):
-            labels = set(json.loads(key.removeprefix(f"{DEFINITIONS} without ")))
-            return Conflicts({ddl.identity: ddl.label for ddl in ddls if ddl.label in labels})
-    return None
+def _conflicts_of(earlier: Decided, ddls: Iterable[Ddl]) -> Conflicts:
+    """What an earlier job decided."""
+    return Conflicts({ddl.identity: ddl.label for ddl in ddls if ddl.label in earlier.left})

@@ -5,11 +5,12 @@ Pure.  Tables and views are not brought: a routine that needs one is left out, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from clone_engine.ddl.definitions import Ddl
 from clone_engine.ddl.retarget import mentions
 from clone_engine.ddl.subjects import Identity
+from clone_engine.planning.needs import object_of
 from clone_engine.records.names import Name
 from clone_engine.servers.target import ROUTINES, Existing
 
@@ -17,11 +18,11 @@ ALWAYS = frozenset({"schema", "setting", "session authorization"})
 SYSTEM = frozenset({"", "pg_catalog", "information_schema"})
 
 
-def of_routines(ddls: Iterable[Ddl]) -> list[Ddl]:
-    """The statements of a schema's dump that a clone of its functions is made of."""
+def of_routines(ddls: Iterable[Ddl], brought: Collection[Identity] = ()) -> list[Ddl]:
+    """The statements of a dump that a clone of a schema's functions is made of, with those about what is `brought`."""
     ddls = list(ddls)
-    kept = {ddl.identity for ddl in ddls if ddl.kind in ROUTINES} | set(_types_of_routines(ddls))
-    return [d for d in ddls if d.kind in ALWAYS or d.identity in kept or _type_of_constraint(d) in kept]
+    kept = {ddl.identity for ddl in ddls if ddl.kind in ROUTINES}.union(_types_of_routines(ddls), brought)
+    return [ddl for ddl in ddls if ddl.kind in ALWAYS or object_of(ddl) in kept]
 
 
 def _types_of_routines(ddls: list[Ddl]) -> Iterator[Identity]:
@@ -36,10 +37,6 @@ def _types_of_routines(ddls: list[Ddl]) -> Iterator[Identity]:
                 waiting.append(found)
 
 
-def _type_of_constraint(ddl: Ddl) -> Identity | None:
-    return ("type", *ddl.identity[1:3]) if ddl.identity[0] == "domain constraint" else None
-
-
 def needed_schemas(ddls: Iterable[Ddl]) -> set[str]:
     """The schemas in which statements name something."""
     return {name.schema for ddl in ddls for name in mentions(ddl.node)} - SYSTEM
@@ -48,13 +45,14 @@ def needed_schemas(ddls: Iterable[Ddl]) -> set[str]:
 def without_needs(ddls: list[Ddl], existing: Existing) -> dict[Identity, Name]:
     """The routines and types that cannot be made on the target, each with what is missing for it."""
     made = {ddl.identity for ddl in ddls}
+    routines = existing.routine_names | {Name(*ddl.identity[1:3]) for ddl in ddls if ddl.kind in ROUTINES}
     missing: dict[Identity, Name] = {}
     for ddl in ddls:
         if ddl.kind not in {*ROUTINES, "type"}:
             continue
         for name in sorted(mentions(ddl.node)):
             kind = ("type", *name)
-            there = name.schema in SYSTEM or name in existing.relations or kind in existing.objects
+            there = name.schema in SYSTEM or name in routines or name in existing.relations or kind in existing.objects
             if not there and (kind not in made or kind in missing):
                 missing[ddl.identity] = name
                 break

@@ -18,8 +18,11 @@ from clone_engine.ddl.nodes import name_of, strings
 from clone_engine.ddl.retarget import Renames, mentions
 from clone_engine.ddl.subjects import Identity
 from clone_engine.planning.conflict import LEFT, MADE, TABLES, Conflicts
+from clone_engine.planning.needs import object_of
+from clone_engine.records.errors import PgError
 from clone_engine.records.names import Name
 from clone_engine.records.request import Options
+from clone_engine.servers.needs import Needs
 from clone_engine.servers.source import Source
 from clone_engine.servers.target import ROUTINES, Existing, referenced, trigger_function
 
@@ -85,6 +88,7 @@ class Wanted(NamedTuple):
     existing: Existing
     conflicts: Conflicts
     source: Source
+    needs: Needs = Needs()
     missing: frozenset[str] = frozenset()
     """Columns of the cloned table that are left out."""
     unmet: Mapping[Identity, Name] = {}
@@ -273,7 +277,7 @@ def _index_of(ddl: Ddl) -> Name:
 
 def _uses_missing_column(s: Selector, item: Item) -> str | None:
     missing, ddl, owned = s.wanted.missing, item.ddl, s.wanted.owned
-    if not missing or ddl.kind in TABLES:
+    if not missing or ddl.kind in TABLES or object_of(ddl) in s.wanted.needs.brought:
         return None
     if ddl.relation and owned.columns.get(ddl.relation) in missing:
         return SILENT
@@ -299,6 +303,7 @@ def _trigger_without_function(s: Selector, item: Item) -> str | None:
         return None
     function = trigger_function(item.ddl)
     known = not function.schema or function in s.routines or function in s.wanted.existing.routine_names
+    known = known or ("routine", *function, "") in s.wanted.needs.provided
     return None if known else f"its function {function} does not exist on the target"
 
 
@@ -324,6 +329,29 @@ def _mentions_gone(s: Selector, item: Item) -> str | None:
     return f"depends on {gone[0]}, which is left out" if gone else None
 
 
+def _lacking_table(s: Selector, item: Item) -> str | None:
+    """Reading a table or view outside of the clone that the target lacks.  PgError 42P01 where the clone would not be
+    complete without what does."""
+    ddl = item.ddl
+    if not s.wanted.needs.relations or ddl.kind in ABOUT | LINKING:
+        return None
+    parents = {name_of(parent) for parent in getattr(ddl.node, "inhRelations", None) or ()}
+    stands_alone = parents if ddl.relation in s.wanted.source.inherited else set()
+    lacking = sorted(s.wanted.needs.relations.intersection(mentions(ddl.node)) - stands_alone)
+    if not lacking:
+        return None
+    if ddl.kind == "rule" or (ddl.kind == "policy" and ddl.node.permissive):
+        return f"the table {lacking[0]} does not exist on the target"
+    raise PgError(
+        "42P01",
+        f"pgclone: {ddl.label} needs {lacking[0]}, which does not exist on the target",
+        detail="Nothing is changed.",
+        hint="Clone that, or its schema, first; pgclone_database brings all schemas at once.",
+    )
+
+
+LINKING = frozenset({"foreign key", "attach", "index attach"})
+"""What only ties a table of the clone to another one."""
 RULES: tuple[Callable[[Selector, Item], str | None], ...] = (
     _left_in_place,
     _unmet,
@@ -335,4 +363,5 @@ RULES: tuple[Callable[[Selector, Item], str | None], ...] = (
     _trigger_without_function,
     _foreign_key_without_table,
     _mentions_gone,
+    _lacking_table,
 )

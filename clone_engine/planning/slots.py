@@ -6,7 +6,7 @@ pg_dump's order.  The steps that the parts become are `graph.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from clone_engine.ddl.definitions import Ddl
@@ -58,6 +58,8 @@ class Sorter(NamedTuple):
     """Those that the clone makes."""
     staging: bool
     """Whether they are built beside old ones and swapped in."""
+    brought: Collection[Identity] = ()
+    """What comes along because tables need it.  It is whole when it is made: who finds it there leaves it as it is."""
 
     def sorted(self, items: Iterable[Item]) -> dict[str, list[Item]]:
         """The items by slot, each slot in the dump's order: pre, late, and those of SLOTS."""
@@ -80,7 +82,7 @@ class Sorter(NamedTuple):
         slot = SLOTS.get(ddl.kind)
         if slot:
             made = placed.get(ddl.identity, "")
-            return made if slot == "owners" and made in MADE_LATE else slot
+            return made if slot == "owners" and (made in MADE_LATE or ddl.identity in self.brought) else slot
         of_table = ddl.kind == "alteration" and ddl.relation in self.tables
         if item.late and ddl.kind not in ALWAYS_PRE and not of_table:
             return "late"

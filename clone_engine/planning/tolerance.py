@@ -21,6 +21,8 @@ from clone_engine.servers.target import ROUTINES, referenced
 TOLERATED = frozenset({"owner", "acl", "label", "session authorization"})
 """Whatever they fail with, the copy is not spoiled: the role may not exist on the target."""
 NO_RIGHT, NO_ROLE, NOT_AVAILABLE = "42501", "42704", "0A000"
+NO_FILE = "58P01"
+"""What PostgreSQL 14 says of an extension that is not available."""
 OPTIONAL: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(ROUTINES, (NO_RIGHT,)),
     "access method": (NO_RIGHT,),
@@ -28,7 +30,7 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
     "comment": (NO_RIGHT,),
     "event trigger": (NO_RIGHT,),
     "event trigger state": (NO_RIGHT,),
-    "extension": (NO_RIGHT, NOT_AVAILABLE),
+    "extension": (NO_RIGHT, NOT_AVAILABLE, NO_FILE),
     "foreign data wrapper": (NO_RIGHT,),
     "foreign table": (NO_RIGHT,),
     "language": (NO_RIGHT,),
@@ -82,10 +84,15 @@ class Tolerance(NamedTuple):
         return tuple(self.labels[identity] for identity in used if identity in self.labels)
 
 
-def tolerance(items: Iterable[Item], whole: frozenset[Name], final: Renames) -> Tolerance:
-    """What the statements `items` of a clone may fail with; reported under their `final` names."""
+def tolerance(
+    items: Iterable[Item], whole: frozenset[Name], final: Renames, provided: Mapping[Identity, str]
+) -> Tolerance:
+    """What the statements `items` of a clone may fail with; reported under their `final` names.
+
+    `provided` are functions that come with others of them, with their labels.
+    """
     labels = {i.ddl.identity: retargeted(i.ddl, final).label for i in items if i.ddl.kind in MAKERS}
-    return Tolerance(whole, labels)
+    return Tolerance(whole, {**provided, **labels})
 
 
 def _used(node: Any) -> Iterable[Identity]:

@@ -85,19 +85,36 @@ def dump_schema(
     source: Conninfo,
     snapshot: str,
     schema: str,
+    others: Sequence[str] = (),
     extensions: Sequence[str] = (),
     left_out: Collection[Name] = (),
 ) -> str:
-    """The definitions of one schema without the tables `left_out`, and of the named extensions."""
-    selection = ["-n", quote_ident(schema), *_patterns("-T", left_out)]
-    for name in extensions:
-        selection += ["-e", quote_ident(name)]
+    """The definitions of one schema without the tables `left_out`, with `dump_others` where they belong among them."""
+    selection = ["-n", quote_ident(schema), *_patterns("-T", left_out), *_others(others, extensions)]
     return _run(program, source, snapshot, selection)
 
 
+def dump_others(
+    program: PgDump, source: Conninfo, snapshot: str, schemas: Sequence[str], extensions: Sequence[str]
+) -> str:
+    """The definitions of everything in some schemas but tables, views and sequences, and of the named extensions.
+
+    '' for none of either: pg_dump would take that for everything.
+    """
+    return _run(program, source, snapshot, list(_others(schemas, extensions))) if schemas or extensions else ""
+
+
+def _others(schemas: Sequence[str], extensions: Sequence[str]) -> Iterator[str]:
+    for schema in schemas:
+        yield from ("-n", quote_ident(schema), "-T", f"{quote_ident(schema)}.*")
+    for name in extensions:
+        yield from ("-e", quote_ident(name))
+
+
 def dump_tables(program: PgDump, source: Conninfo, snapshot: str, tables: Collection[Name]) -> str:
-    """The definitions of some tables with their indexes, constraints, triggers and owned sequences."""
-    return _run(program, source, snapshot, list(_patterns("-t", tables)))
+    """The definitions of some tables with their indexes, constraints, triggers and owned sequences; of other sequences
+    too.  '' for none of either."""
+    return _run(program, source, snapshot, list(_patterns("-t", tables))) if tables else ""
 
 
 def _patterns(switch: str, tables: Collection[Name]) -> Iterator[str]:

@@ -6,7 +6,7 @@ The definitions themselves come from `dump.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import psycopg
@@ -97,8 +97,6 @@ class Source(NamedTuple):
     tables: Mapping[Name, Table] = {}
     sequences: tuple[Sequence, ...] = ()
     matviews: Mapping[Name, Matview] = {}
-    extensions: tuple[str, ...] = ()
-    """Those that a schema clone brings along; pg_dump finds those of a database."""
     versions: Mapping[str, str] = {}
     """Of all its extensions."""
     inherited: Mapping[Name, tuple[Inherited, ...]] = {}
@@ -112,7 +110,7 @@ class Source(NamedTuple):
     idle: frozenset[Name] = frozenset()
     """Their other sequences."""
     notes: tuple[tuple[str, str], ...] = ()
-    """Of options that do nothing: (option, why)."""
+    """Options that do nothing and publications that are not cloned, each with why."""
     statistics: tuple[str, ...] = ()
     """Statements that make the extended statistics of a table clone, which pg_dump does not."""
     large_objects: tuple[int, ...] = ()
@@ -122,6 +120,13 @@ class Source(NamedTuple):
     def parents(self) -> dict[Name, Name | None]:
         """The tables, each with the one that it is a partition of."""
         return {name: table.parent for name, table in self.tables.items()}
+
+    def columns_left_out(self, request: CloneRequest) -> frozenset[str]:
+        """Columns of the named table that options.columns leaves out; its partitions have the same."""
+        if not request.options.columns:
+            return frozenset()
+        table = self.tables[Name(request.schema_name, request.table_name)]
+        return frozenset(column.name for column in table.columns) - set(request.options.columns)
 
 
 def read_source(connection: psycopg.Connection[Any], request: CloneRequest) -> Source:
@@ -150,14 +155,13 @@ def read_source(connection: psycopg.Connection[Any], request: CloneRequest) -> S
             connection, [s for s in sequences if _owner(s) not in chosen.left_out or _named(s) in drawn]
         ),
         matviews=_matviews(connection, schemas),
-        extensions=() if request.whole_database else tuple(r.name for r in rows(connection, "extensions", schemas)),
         inherited=_inherited(connection, tables) if chosen.left_out else {},
         left_out=chosen.left_out,
         lacking=chosen.lacking,
         drawn=drawn,
         idle=frozenset(_named(s) for s in sequences if _owner(s) in chosen.left_out) - drawn,
         notes=chosen.notes,
-        versions={row.name: row.version for row in rows(connection, "extension_versions")},
+        versions=_versions(connection),
         large_objects=_large_objects(connection) if request.whole_database and request.include_data else (),
     )
 
@@ -174,7 +178,22 @@ def _of_table(connection: psycopg.Connection[Any], request: CloneRequest, schema
         sequences=_with_values(connection, owned),
         inherited=_inherited(connection, [Name(request.schema_name, request.table_name)]),
         statistics=tuple(_statistics(connection, tables)),
+        notes=tuple(_publications(connection, tables)),
+        versions=_versions(connection),
     )
+
+
+def with_sequences(connection: psycopg.Connection[Any], facts: Source, names: Collection[Name]) -> Source:
+    """`facts` with some more sequences and where they stand."""
+    if not names:
+        return facts
+    found = rows(connection, "sequences", [sorted({name.schema for name in names})])
+    more = _with_values(connection, [row for row in found if _named(row) in names])
+    return facts._replace(sequences=(*facts.sequences, *more))
+
+
+def _versions(connection: psycopg.Connection[Any]) -> dict[str, str]:
+    return {row.name: row.version for row in rows(connection, "extension_versions")}
 
 
 def _large_objects(connection: psycopg.Connection[Any]) -> tuple[int, ...]:
@@ -274,6 +293,12 @@ def _statistics(connection: psycopg.Connection[Any], tables: Iterable[Name]) -> 
     for row in rows(connection, "statistics", [[t.schema for t in wanted], [t.name for t in wanted]]):
         yield row.definition
         yield from [row.target] * row.has_target + [row.comment] * row.has_comment
+
+
+def _publications(connection: psycopg.Connection[Any], tables: Iterable[Name]) -> Iterator[tuple[str, str]]:
+    wanted = sorted(tables)
+    for row in rows(connection, "publications", [[t.schema for t in wanted], [t.name for t in wanted]]):
+        yield f"publication {row.name}", f"publishes {row.table}, and is not part of this clone"
 
 
 def _drawn(

@@ -174,8 +174,8 @@ def _attempt(statement: Statement, target: psycopg.Connection[Any]) -> Outcome:
             target.execute(statement.sql.encode())
     except psycopg.Error as error:
         # A role is missing, rows that a foreign key refers to are, or the caller may not give objects away (0A000: a
-        # sequence whose table he has kept).
-        expected = statement.optional or ("42704", "22023", "23503", "42501", "0A000")
+        # sequence whose table he has kept); 42830: what a foreign key refers to is no key there.
+        expected = statement.optional or ("42704", "22023", "23503", "42501", "0A000", "42830")
         assert error.sqlstate in expected, error
         return Outcome(statement.object, "skipped", error.sqlstate)
     return Outcome(statement.object, "done")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import psycopg
 import pytest
 
 from proxy.embedded import Server
@@ -85,11 +84,3 @@ def test_extensions_that_the_schema_needs_come_with_it(with_extensions: Server) 
         assert target.value("SELECT count(*) FROM app.t WHERE c = 'x'") == 1
         clone(source, target, schema_request("app", conflict="replace"))
         assert schema_definitions(target, "app") == schema_definitions(source, "app")
-
-
-def test_what_is_missing_is_named(source_database: Database, target_database: Database) -> None:
-    source_database.execute("CREATE SCHEMA app; CREATE SCHEMA lib; CREATE TYPE lib.t AS ENUM ('a')")
-    source_database.execute("CREATE TABLE app.t (c lib.t)")
-    with pytest.raises(psycopg.Error, match="lib"):
-        clone(source_database, target_database, schema_request("app"))
-    assert target_database.rows("SELECT nspname FROM pg_namespace WHERE nspname = 'app'") == []
