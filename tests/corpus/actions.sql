@@ -140,15 +140,15 @@ UPDATE a162 SET (i, j) = (SELECT job_id, job_id FROM pgclone_jobs_view WHERE job
 DELETE FROM a162 USING pgclone_jobs_view v WHERE v.job_id = a162.i RETURNING v.status
 --@ A162.8 | both | tag=DELETE_S_0 tx=I | DELETE with a call in WHERE
 DELETE FROM a162 WHERE pgclone_progress(7) IS NULL OR i > 99
---@ A162.9 | both | tag=MERGE_S_2 tx=I | MERGE with the view as the source
+--@ A162.9 | both | tag=MERGE_S_2 tx=I since=15 | MERGE with the view as the source
 MERGE INTO a162 t USING pgclone_jobs_view v ON t.i = v.job_id WHEN MATCHED THEN UPDATE SET j = 0 WHEN NOT MATCHED THEN INSERT VALUES (v.job_id, 1)
---@ A162.10 | both | tx=I | MERGE with a subquery and a call
+--@ A162.10 | both | tx=I since=15 | MERGE with a subquery and a call
 MERGE INTO a162 t USING (SELECT job_id FROM pgclone_jobs_view WHERE job_id = 7) v ON t.i = v.job_id WHEN MATCHED AND pgclone_progress(v.job_id) IS NOT NULL THEN DELETE
 --@ A162.11 | both | rows=1 col=merge_action type=25 val=UPDATE tx=I since=17 | MERGE RETURNING a call
 MERGE INTO a162 t USING pgclone_jobs_view v ON t.i = v.job_id WHEN MATCHED THEN UPDATE SET j = 2 WHEN NOT MATCHED THEN DO NOTHING RETURNING merge_action(), pgclone_version()
---@ A162.12 | simple | tag=MERGE_S_2 jobs=+2 tx=I | MERGE with an action
+--@ A162.12 | simple | tag=MERGE_S_2 jobs=+2 tx=I since=15 | MERGE with an action
 MERGE INTO a162 t USING (VALUES (50), (51)) v(i) ON t.i = v.i WHEN NOT MATCHED THEN INSERT VALUES (v.i, pgclone_schema_async('c', 'm' || v.i))
---@ A162.13 | simple | rows=2 col=i type=23 val=50 jobs=+2 tx=I | RETURNING an action
+--@ A162.13 | simple | rows=2 col=i type=23 val=50 jobs=+2 tx=I since=15 | RETURNING an action
 DELETE FROM a162 WHERE i IN (50, 51) RETURNING i, pgclone_cancel(i)
 --@ A162.14 | both | rows=2 col=i type=23 val=7 tx=I | a CTE that writes, with the view
 WITH w AS (INSERT INTO a162 SELECT job_id, 9 FROM pgclone_jobs_view RETURNING i) SELECT i, pgclone_progress(i) IS NOT NULL FROM w ORDER BY i

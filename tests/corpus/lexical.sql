@@ -69,9 +69,9 @@ SELECT pgclone_version(), 'x
 SELECT pgclone_version() /* x
 --@ L133 | both | error=42601 pos=8 | unterminated identifier
 SELECT "pgclone_version()
---@ L134 | both | error=42601 pos=8 | trailing junk behind a number
+--@ L134 | both | error=42601 pos=8 since=15 | trailing junk behind a number
 SELECT 7pgclone_version()
---@ L135 | both | error=42601 pos=25 | a parameter with junk
+--@ L135 | both | error=42601 pos=25 since=15 | a parameter with junk
 SELECT pgclone_progress($1x)
 --@ L136.1 | simple | tag=SET tx=I | client encoding by SET NAMES
 SET NAMES 'latin1'

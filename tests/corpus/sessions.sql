@@ -304,7 +304,7 @@ PREPARE u AS UPDATE d104 SET b = pgclone_version() WHERE a = $1 RETURNING a; EXE
 PREPARE x AS DELETE FROM d104 USING pgclone_jobs_view v WHERE a = v.job_id; EXECUTE x
 --@ D104.5 | simple | rows=1 col=column1 type=25 val=pgclone_S_test tx=I | VALUES
 PREPARE v AS VALUES (pgclone_version(), $1); EXECUTE v('x')
---@ D104.6 | simple | tag=MERGE_S_2 tx=I | MERGE
+--@ D104.6 | simple | tag=MERGE_S_2 tx=I since=15 | MERGE
 PREPARE m AS MERGE INTO d104 USING pgclone_jobs_view ON a = job_id WHEN NOT MATCHED THEN INSERT VALUES (job_id, $1::text); EXECUTE m('m')
 --@ D105.1 | simple | error=42703 pos=21 tx=I | PREPARE that fails
 PREPARE d AS SELECT nosuch FROM pgclone_jobs_view
