@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from pglast import ast
+from pglast import ast, enums
 from pglast.parser import ParseError, parse_sql
 
 from clone_engine.ddl.subjects import Identity, subject
@@ -33,9 +33,15 @@ class Ddl(NamedTuple):
     @property
     def label(self) -> str:
         """For reports: `index sales.orders_date_idx`, `trigger t on sales.orders`."""
-        return label_of(self.kind, self.identity)
+        words = PROPERTIES.get(self.node.cmds[0].subtype, self.kind) if self.kind == "alteration" else self.kind
+        return label_of(words, self.identity)
 
 
+PROPERTIES = {
+    enums.AlterTableType.AT_SetAccessMethod: "access method of",
+    enums.AlterTableType.AT_SetCompression: "compression of",
+}
+"""Of alterations without which a table is whole."""
 LINKS = {"cast": "AS", "transform": "LANGUAGE", "user mapping": "SERVER"}
 """Between the two names of what has two."""
 OUTSIDE = frozenset({

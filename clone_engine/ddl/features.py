@@ -56,7 +56,7 @@ def _words(argument: Any) -> tuple[str, ...]:
 
 def _has_odd_scale(type_name: Any) -> bool:
     """Whether this is a numeric whose scale is negative or above its precision."""
-    if strings(type_name.names)[-1:] != ("numeric",) or len(type_name.typmods or ()) != 2:
+    if strings(type_name.names) != ("pg_catalog", "numeric") or len(type_name.typmods or ()) != 2:
         return False
     precision, scale = (m.val.ival for m in type_name.typmods)
     return not 0 <= scale <= precision

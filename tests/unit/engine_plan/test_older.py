@@ -7,6 +7,7 @@ import pytest
 from clone_engine.ddl.definitions import parse_dump
 from clone_engine.planning.older import Fitted, advice, fitted
 from clone_engine.planning.selection import itemize
+from clone_engine.planning.tolerance import Tolerance
 from clone_engine.records.errors import PgError
 
 
@@ -107,6 +108,14 @@ def test_comments_on_constraints_without_names_are_noted() -> None:
     domain = "CREATE DOMAIN s.d AS int CONSTRAINT n NOT NULL; COMMENT ON CONSTRAINT n ON DOMAIN s.d IS 'x'"
     assert len(fit(domain, 16).items) == 1
     assert len(fit(domain, 17).items) == 2
+
+
+def test_a_property_of_a_table_is_not_called_the_table() -> None:
+    older = fit("ALTER TABLE s.t SET ACCESS METHOD heap", 16)
+    assert older.notes == [("access method of s.t", "PostgreSQL 16 has no access methods of partitioned tables")]
+    (item,) = fit("ALTER TABLE ONLY s.t ALTER COLUMN a SET COMPRESSION lz4", 16).items
+    assert item.ddl.label == "compression of s.t"
+    assert Tolerance(frozenset(), {}).some(item.ddl) == ("0A000",)
 
 
 def test_all_that_is_refused_is_named() -> None:
