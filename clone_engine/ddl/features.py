@@ -6,7 +6,7 @@ none.  What is done about it on an older server is `older.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pglast import ast, enums
@@ -30,9 +30,12 @@ class Feature(NamedTuple):
 Test = Callable[[Any], bool]
 
 
-def features(node: Any) -> Iterator[Feature]:
-    """What a statement uses, of all that is younger than PostgreSQL 14; nothing twice."""
-    found = (feature for each in walk(node) for feature, used in FEATURES.get(type(each), ()) if used(each))
+def features(node: Any, *, of_partitioned: bool = False) -> Iterator[Feature]:
+    """What a statement uses, of all that is younger than PostgreSQL 14; nothing twice.
+
+    Some constraints are young on a partitioned table only: `of_partitioned` says that the statement's table is one."""
+    tables = (FEATURES, OF_PARTITIONED) if of_partitioned else (FEATURES,)
+    found = (f for each in walk(node) for table in tables for f, used in table.get(type(each), ()) if used(each))
     yield from dict.fromkeys(found)
 
 
@@ -75,7 +78,19 @@ def _is_virtual(constraint: Any) -> bool:
     return bool(constraint.contype == C.CONSTR_GENERATED and constraint.generated_kind == "v")
 
 
-FEATURES: dict[type, tuple[tuple[Feature, Test], ...]] = {
+Table = Mapping[type, tuple[tuple[Feature, Test], ...]]
+"""By the type of a node: features, each with whether the node uses it."""
+
+OF_PARTITIONED: Table = {
+    ast.Constraint: (
+        (
+            Feature(18, "foreign keys of partitioned tables that are NOT VALID"),
+            lambda n: n.contype == C.CONSTR_FOREIGN and n.skip_validation,
+        ),
+        (Feature(17, "exclusion constraints of partitioned tables"), lambda n: n.contype == C.CONSTR_EXCLUSION),
+    ),
+}
+FEATURES: Table = {
     ast.Constraint: (
         (Feature(18, "virtual generated columns"), _is_virtual),
         (Feature(18, "constraints that are NOT ENFORCED", spare=True), _is_unenforced),
@@ -143,4 +158,3 @@ FEATURES: dict[type, tuple[tuple[Feature, Test], ...]] = {
         ),
     ),
 }
-"""By the type of a node: the features, each with whether the node uses it."""

@@ -73,8 +73,9 @@ class Fitter:
         self.notes: list[tuple[str, str]] = []
         self.refused: list[tuple[str, str]] = []
         """What the clone cannot do without, with the name of what the target lacks."""
-        creates = (_body(item.ddl.node) for item in items if item.ddl.kind in TABLES)
+        creates = [_body(item.ddl.node) for item in items if item.ddl.kind in TABLES]
         self._parents = {("relation", *name_of(parent)) for c in creates for parent in c.inhRelations or ()}
+        self._partitioned = {name_of(c.relation) for c in creates if c.partspec}
 
     def fit(self, item: Item) -> Iterator[Item]:
         """The statements to run for one: itself, another or none, and perhaps one that follows it."""
@@ -86,7 +87,8 @@ class Fitter:
                 self._leave_out(item.ddl, "what it belongs to is left out")
             return
         for ddl in self._in_older_words(item.ddl):
-            lacking = [feature for feature in features(ddl.node) if feature.since > self.major]
+            found = features(ddl.node, of_partitioned=ddl.relation in self._partitioned)
+            lacking = [feature for feature in found if feature.since > self.major]
             spare = next((feature.name for feature in lacking if feature.spare), "")
             if spare:
                 self._leave_out(ddl, f"PostgreSQL {self.major} has no {spare}")

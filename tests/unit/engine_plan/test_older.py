@@ -23,6 +23,12 @@ REFUSED = [
     (18, "NOT NULL constraints that are NOT VALID", "ALTER TABLE s.t ADD CONSTRAINT n NOT NULL a NOT VALID"),
     (18, "NOT NULL constraints that are not inherited",
      "CREATE TABLE s.t (a int NOT NULL NO INHERIT); CREATE TABLE s.u () INHERITS (s.t)"),
+    (18, "foreign keys of partitioned tables that are NOT VALID",
+     "CREATE TABLE s.t (a int) PARTITION BY LIST (a); "
+     "ALTER TABLE s.t ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES s.u (a) NOT VALID"),
+    (17, "exclusion constraints of partitioned tables",
+     "CREATE TABLE s.t (a int) PARTITION BY LIST (a); "
+     "ALTER TABLE ONLY s.t ADD CONSTRAINT e EXCLUDE USING gist (a WITH =)"),
     (17, "collations of the builtin provider", "CREATE COLLATION s.c (provider = builtin, locale = 'C.UTF-8')"),
     (17, "MERGE with NOT MATCHED BY SOURCE",
      "CREATE FUNCTION s.f() RETURNS void LANGUAGE sql BEGIN ATOMIC MERGE INTO s.t USING s.u ON t.a = u.a "
