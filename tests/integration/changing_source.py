@@ -7,25 +7,28 @@ and nothing is read yet, with `pin` when the plan is made and its tables are not
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Sequence
 
 import psycopg
 
 from clone_engine.planning.plan import prepare
+from clone_engine.records.channel import Start
 from clone_engine.records.request import Conninfo
 from clone_engine.records.steps import Plan
 from clone_engine.running.job_process import main
 from clone_engine.servers.connect import connect
 
 
-def planner(source: psycopg.Connection, target: psycopg.Connection, conninfo: Conninfo, *rest: Any) -> Plan:
+def planner(
+    source: psycopg.Connection, target: psycopg.Connection, snapshot: str, start: Start, done: Sequence[str]
+) -> Plan:
     """The plan of the snapshot, and a source that has changed meanwhile."""
     statements, before = sys.argv[1:]
     if before == "plan":
-        change(conninfo, statements)
-    plan = prepare(source, target, conninfo, *rest)
+        change(start.source, statements)
+    plan = prepare(source, target, snapshot, start, done)
     if before == "pin":
-        change(conninfo, statements)
+        change(start.source, statements)
     return plan
 
 
