@@ -78,7 +78,7 @@ class Graph:
         made = {i.ddl.identity[1] for i in inputs.items if i.ddl.kind == "access method"}
         self._available = Available(inputs.existing.tablespaces, inputs.existing.access_methods | made)
         whole = frozenset(table for table in self._made if not self._lacks_rows(table))
-        self._tolerance = tolerance(inputs.items, whole, inputs.names.final, inputs.needs.provided)
+        self._tolerance = tolerance(inputs.items, whole, inputs.names.final, inputs.needs)
         self._slots = Sorter(inputs.owned.tables, self._made, bool(inputs.names.staging), inputs.needs.brought).sorted(
             inputs.items
         )

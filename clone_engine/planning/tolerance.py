@@ -5,7 +5,7 @@ Pure.  Rows never depend on what is in here: what holds rows, or is needed for t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from pglast import ast, enums
@@ -16,6 +16,7 @@ from clone_engine.ddl.retarget import Renames, retargeted
 from clone_engine.ddl.subjects import Identity, identity_of
 from clone_engine.planning.selection import Item
 from clone_engine.records.names import Name
+from clone_engine.servers.needs import Needs
 from clone_engine.servers.target import ROUTINES, referenced
 
 TOLERATED = frozenset({"owner", "acl", "label", "session authorization"})
@@ -61,6 +62,8 @@ class Tolerance(NamedTuple):
     """The tables that the clone makes, with all their rows."""
     labels: Mapping[Identity, str]
     """Objects that the clone may go on without, as the report names them."""
+    needed: Collection[Identity] = ()
+    """Objects of other schemas that tables need: without them the tables would fail, with less to say."""
 
     def all(self, ddl: Ddl) -> bool:
         """Whether the clone is good without this, whatever it fails with.
@@ -76,7 +79,10 @@ class Tolerance(NamedTuple):
         if ddl.kind == "alteration" and ddl.node.cmds[0].subtype == enums.AlterTableType.AT_SetCompression:
             return (NOT_AVAILABLE,)  # values arrive all the same; the server was built without lz4
         # Without a restrictive policy there would be more to see than on the source.
-        return () if ddl.kind == "policy" and not ddl.node.permissive else OPTIONAL.get(ddl.kind, ())
+        if ddl.kind == "policy" and not ddl.node.permissive:
+            return ()
+        is_needed = ddl.identity in self.needed and ddl.kind in MAKERS - {"extension"}
+        return () if is_needed and not _for_trigger(ddl) else OPTIONAL.get(ddl.kind, ())
 
     def needs(self, ddl: Ddl) -> tuple[str, ...]:
         """Objects that the clone may go on without, but not make this without."""
@@ -84,15 +90,15 @@ class Tolerance(NamedTuple):
         return tuple(self.labels[identity] for identity in used if identity in self.labels)
 
 
-def tolerance(
-    items: Iterable[Item], whole: frozenset[Name], final: Renames, provided: Mapping[Identity, str]
-) -> Tolerance:
-    """What the statements `items` of a clone may fail with; reported under their `final` names.
-
-    `provided` are functions that come with others of them, with their labels.
-    """
+def tolerance(items: Iterable[Item], whole: frozenset[Name], final: Renames, needs: Needs) -> Tolerance:
+    """What the statements `items` of a clone may fail with; reported under their `final` names."""
     labels = {i.ddl.identity: retargeted(i.ddl, final).label for i in items if i.ddl.kind in MAKERS}
-    return Tolerance(whole, {**provided, **labels})
+    return Tolerance(whole, {**needs.provided, **labels}, needs.brought)
+
+
+def _for_trigger(ddl: Ddl) -> bool:
+    """Whether this is a trigger's function.  The clone may go on without it, and then without the trigger."""
+    return ddl.kind == "function" and strings(getattr(ddl.node.returnType, "names", ()))[-1:] == ("trigger",)
 
 
 def _used(node: Any) -> Iterable[Identity]:

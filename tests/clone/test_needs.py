@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from clone_engine.records.errors import PgError
@@ -142,6 +143,7 @@ def test_under_another_name_what_it_needs_keeps_its_own(library: Database, targe
         ({"columns": ["colors"]}, ["lib.color", "lib.touch()"]),
         ({"columns": ["colors"], "triggers": False}, ["lib.color"]),
         ({"columns": ["other"], "triggers": False}, []),
+        ({"columns": ["q"]}, ["lib.touch()"]),
         ({"columns": ["i"], "triggers": False, "indexes": False}, ["lib.allowed(integer)", "lib.half(integer)"]),
         ({"columns": ["i", "q"], "triggers": False, "constraints": False},
          ["lib.allowed(integer)", "lib.half(integer)", "lib.quarter(integer)"]),
@@ -192,6 +194,13 @@ def test_a_sequence_of_another_table_comes_as_one_of_nobody(
     assert plan.notes == ()
     target_database.execute("INSERT INTO app.second DEFAULT VALUES")
     assert target_database.rows("SELECT id FROM app.second") == [(2,)]
+
+
+def test_its_own_sequence_is_no_need(source_database: Database, target_database: Database) -> None:
+    source_database.execute("CREATE SCHEMA app; CREATE TABLE app.t (id serial, i int GENERATED ALWAYS AS IDENTITY)")
+    plan = clone(source_database, target_database, table_request("app", "t"))
+    assert plan.steps[0].key == "definitions"
+    assert definitions(target_database) == definitions(source_database)
 
 
 def test_partitions_bring_what_they_need(source_database: Database, target_database: Database) -> None:
@@ -320,6 +329,9 @@ def with_extensions(all_servers: list[Server]) -> Server:
     pytest.skip("no server here has citext, hstore and moddatetime")
 
 
+ROLE = """
+DO $$ BEGIN CREATE ROLE clone_of_needs LOGIN; EXCEPTION WHEN duplicate_object THEN END $$;
+GRANT CREATE ON SCHEMA public TO clone_of_needs"""
 EXTENDED = """
 CREATE SCHEMA app; CREATE SCHEMA lib; CREATE SCHEMA ext;
 CREATE EXTENSION citext SCHEMA ext; CREATE EXTENSION moddatetime SCHEMA ext;
@@ -338,16 +350,38 @@ def test_extensions_come_when_something_of_theirs_is_needed(kind: str, with_exte
         assert definitions(target) == wanted(with_extensions, EXTENDED)
 
 
+@pytest.mark.parametrize("needed", ["CREATE TYPE lib.x AS ENUM ()", "CREATE FUNCTION lib.x() RETURNS int RETURN 1"])
+def test_without_the_right_to_make_it_there_is_no_clone(
+    needed: str, source_database: Database, target_database: Database
+) -> None:
+    column = "c lib.x" if "TYPE" in needed else "c int DEFAULT lib.x()"
+    source_database.execute(f"CREATE SCHEMA lib; {needed}; CREATE TABLE public.t ({column})")
+    target_database.execute(f"CREATE SCHEMA lib; {ROLE}")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="schema lib"):
+        clone(source_database, target_database, table_request("public", "t"), caller="clone_of_needs")
+    assert target_database.value("SELECT to_regclass('public.t')") is None
+
+
+def test_without_the_right_to_make_its_function_a_trigger_is_left_out(
+    source_database: Database, target_database: Database
+) -> None:
+    source_database.execute(
+        "CREATE SCHEMA lib; CREATE FUNCTION lib.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        "CREATE TABLE public.t (a int); CREATE TRIGGER x AFTER INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION lib.f()"
+    )
+    target_database.execute(f"CREATE SCHEMA lib; GRANT USAGE ON SCHEMA lib TO public; {ROLE}")
+    found = skipped(source_database, target_database, table_request("public", "t"), "clone_of_needs")
+    assert {"function lib.f()", "trigger x on public.t"} <= found.keys()
+    assert target_database.value("SELECT count(*) FROM public.t") == 0
+
+
 def test_what_an_extension_that_may_not_be_made_would_bring_is_said(with_extensions: Server) -> None:
     with fresh_database(with_extensions, "source") as source, fresh_database(with_extensions, "target") as target:
         source.execute(
             "CREATE EXTENSION moddatetime; CREATE TABLE public.t (at timestamp);"
             "CREATE TRIGGER dated BEFORE UPDATE ON public.t FOR EACH ROW EXECUTE FUNCTION moddatetime(at)"
         )
-        target.execute(
-            "DO $$ BEGIN CREATE ROLE clone_of_needs LOGIN; EXCEPTION WHEN duplicate_object THEN END $$;"
-            "GRANT CREATE ON SCHEMA public TO clone_of_needs"
-        )
+        target.execute(ROLE)
         found = skipped(source, target, table_request("public", "t"), "clone_of_needs")
         assert found["extension moddatetime"] == "42501"
         assert "trigger dated on public.t" in found

@@ -39,6 +39,28 @@ CALLS = {
 }
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "pgclone_table($1, 's', 't')",
+        "pgclone_table_ex($1, 's', 't', true, NULL, include_triggers => false)",
+        "pgclone_schema($1, 's')",
+    ],
+)
+def test_what_a_clone_needs_of_other_schemas_comes_with_it(
+    client: SqlClient, source_database: Database, target_database: Database, call: str
+) -> None:
+    source_database.execute(
+        "CREATE SCHEMA s; CREATE SCHEMA lib; CREATE TYPE lib.color AS ENUM ('red'); CREATE SEQUENCE lib.numbers;"
+        "CREATE FUNCTION lib.good(lib.color) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT true';"
+        "CREATE TABLE s.t (id int DEFAULT nextval('lib.numbers'), c lib.color CHECK (lib.good(c)));"
+        "INSERT INTO s.t (c) VALUES ('red'), (NULL)"
+    )
+    assert client.rows(f"SELECT {call}", source_database.conninfo()) == [("OK",)]
+    for schema in ("s", "lib"):
+        assert_same_schema(source_database, target_database, schema)
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_the_answer_is_ok_when_the_clone_is_there(
     client: SqlClient, conninfo: str, target_database: Database, name: str

@@ -172,5 +172,14 @@ JOIN pg_catalog.pg_namespace s ON s.oid = o.namespace
 LEFT JOIN root r ON r.classid = n.classid AND r.objid = n.objid
 LEFT JOIN pg_catalog.pg_depend e ON e.classid = n.classid AND e.objid = n.objid AND e.deptype = 'e'
 LEFT JOIN pg_catalog.pg_extension x ON x.oid = e.refobjid
-WHERE o.kind = 'extension' OR x.oid IS NOT NULL OR r.objid IS NULL AND s.nspname <> ALL ($3::text[] || $4::text[])
+WHERE o.kind = 'extension'
+   OR x.oid IS NOT NULL
+   OR r.objid IS NULL
+      AND s.nspname <> ALL ($3::text[] || $4::text[])
+      -- Sequences of the tables' own columns come with those.
+      AND NOT (o.kind = 'sequence'
+               AND EXISTS (SELECT
+                           FROM pg_catalog.pg_depend d JOIN relation t ON t.oid = d.refobjid
+                           WHERE d.classid = n.classid AND d.objid = n.objid AND d.deptype IN ('a', 'i')
+                             AND d.refclassid = 'pg_catalog.pg_class'::regclass))
 ORDER BY 1, 2, 3, 4, 5;
