@@ -10,13 +10,16 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from clone_engine.records.names import Name, quote_ident
-from clone_engine.records.steps import Copy
+from clone_engine.records.steps import Copy, Part
+from clone_engine.servers.journal import Entry
 from clone_engine.servers.source import Table
 
 PART_BYTES = 32 * 1024 * 1024
 """Tables up to this size are copied whole.  Smaller parts cost more in starting COPYs than they win in balance."""
 PARTS_PER_COPIER = 4
 """More parts than copiers even out parts of different weight; each is one more scan to start."""
+LARGEST_PART = 1024 * 1024 * 1024
+"""So much at most is copied again when a job is interrupted in the middle of a table."""
 TID_RANGE_SCAN = 140000
 """Before PostgreSQL 14 a ctid range reads the whole table."""
 
@@ -34,20 +37,24 @@ class Wish(NamedTuple):
     """Whether COPY TO must read a query: for a condition, or for a generated column that becomes an ordinary one."""
     parallel: int
     version: int
+    kept: Sequence[Entry] = ()
+    """The parts that are there already, in order."""
 
 
 def copy_steps(table: Table, wish: Wish, after: tuple[str, ...]) -> Iterator[Copy]:
     """The Copy steps of one table; nothing for tables without rows of their own (partitioned, foreign)."""
     if table.relkind != "r":
         return
-    ranges = _ranges(table, wish)
+    ranges = list(_ranges(table, wish))
     columns = ", ".join(map(quote_ident, wish.columns))
     listed = f" ({columns})" if columns else ""
-    for number, condition in enumerate(ranges, 1):
-        one = len(ranges) == 1
-        size, rows = table.bytes // len(ranges), table.rows // len(ranges)
+    one = len(ranges) == 1
+    for low, high in ranges:
+        share = (min(high or table.pages, table.pages) - low) / table.pages if table.pages else 1
+        size, rows = round(table.bytes * share), round(table.rows * share)
+        condition = between(low, high)
         yield Copy(
-            key=f"table {table.name}" if one else f"part {number}/{len(ranges)} of {table.name}",
+            key=f"table {table.name}" if one else f"pages from {low} of {table.name}",
             phase="copying data",
             after=after,
             weight=size,
@@ -62,6 +69,7 @@ def copy_steps(table: Table, wish: Wish, after: tuple[str, ...]) -> Iterator[Cop
             else f"TRUNCATE ONLY {wish.target.sql}",
             estimated_rows=rows,
             estimated_bytes=size,
+            part=None if one or wish.where else Part(low, high, origin(table), table.horizon),
         )
 
 
@@ -74,25 +82,51 @@ def _copy_out(table: Table, wish: Wish, columns: str, listed: str, part: str) ->
     return f"COPY (SELECT {columns} FROM ONLY {table.name.sql} AS {quote_ident(wish.rows_of)}{where}) TO STDOUT"
 
 
-def _ranges(table: Table, wish: Wish) -> list[str]:
-    """One condition per part; [''] for the whole table.
+def _ranges(table: Table, wish: Wish) -> Iterator[tuple[int, int | None]]:
+    """The pages of each part: from one to before another, or to the end.
 
-    The first part has no lower and the last no upper bound: the table may have grown since its size was read, though
-    not by rows that the snapshot sees.
+    The last part has no upper bound: the table may have grown since its size was read, though not by rows that the
+    snapshot sees.
     """
+    place = 0
+    for one in wish.kept:
+        assert one.part, "only parts are kept"
+        yield from _cut(table, wish, place, one.part.low)
+        yield one.part.low, one.part.high
+        if one.part.high is None:
+            return
+        place = one.part.high
+    yield from _cut(table, wish, place, None)
 
+
+def _cut(table: Table, wish: Wish, low: int, high: int | None) -> Iterator[tuple[int, int | None]]:
+    """Pages that are to be copied, in as many parts as it takes."""
+    if low == high:
+        return
+    end = max(table.pages if high is None else high, low + 1)
+    size = table.bytes * (end - low) // max(table.pages, 1)
+    parts = _number(table, wish, size, end - low)
+    bounds = [low + (end - low) * n // parts for n in range(parts)]
+    yield from itertools.pairwise([*bounds, high])
+
+
+def _number(table: Table, wish: Wish, size: int, pages: int) -> int:
     splits = table.access_method == "heap" and wish.version >= TID_RANGE_SCAN
-    if wish.parallel < 2 or table.bytes <= PART_BYTES or table.pages < 2 or not splits:
-        return [""]
-    parts = min(-(-table.bytes // PART_BYTES), wish.parallel * PARTS_PER_COPIER, table.pages)
-    bounds = [table.pages * n // parts for n in range(1, parts)]
-    edges: list[int | None] = [None, *bounds, None]
-    return [_between(low, high) for low, high in itertools.pairwise(edges)]
+    if not splits or size <= PART_BYTES or pages < 2:
+        return 1
+    wanted = min(-(-size // PART_BYTES), wish.parallel * PARTS_PER_COPIER) if wish.parallel > 1 else 1
+    return min(max(wanted, -(-size // LARGEST_PART)), pages)
 
 
-def _between(low: int | None, high: int | None) -> str:
+def origin(table: Table) -> str:
+    """What is the same as long as the table's rows stay in their places, and mean the same."""
+    return f"{table.file} " + ", ".join(f"{column.name} {column.type}" for column in table.columns)
+
+
+def between(low: int, high: int | None) -> str:
+    """The condition for the rows of these pages; '' for all rows."""
     conditions = []
-    if low is not None:
+    if low:
         conditions.append(f"ctid >= '({low},0)'::pg_catalog.tid")
     if high is not None:
         conditions.append(f"ctid < '({high},0)'::pg_catalog.tid")

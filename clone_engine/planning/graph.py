@@ -7,7 +7,7 @@ what a step needs in force is `statements.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -27,6 +27,7 @@ from clone_engine.records.names import Name, quote_ident, quote_literal
 from clone_engine.records.request import CloneRequest
 from clone_engine.records.steps import AnyStep, Copy, Run, Statement
 from clone_engine.servers.chosen import condition_of
+from clone_engine.servers.journal import Entry
 from clone_engine.servers.needs import Needs
 from clone_engine.servers.source import Source
 from clone_engine.servers.target import Existing, referenced
@@ -58,6 +59,7 @@ class Inputs(NamedTuple):
     definitions_key: str
     stale: tuple[str, ...]
     needs: Needs
+    kept: Mapping[Name, Sequence[Entry]]
 
 
 class Graph:
@@ -230,6 +232,7 @@ class Graph:
             as_query=bool(ordinary),
             parallel=inputs.parallel,
             version=inputs.source.version,
+            kept=inputs.kept.get(table, ()),
         )
         yield from copy_steps(facts, wish, (self._defined,))
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import psycopg
@@ -25,11 +25,14 @@ from clone_engine.planning.needs import among, brought, without_others
 from clone_engine.planning.older import advice, fitted
 from clone_engine.planning.routines import needed_schemas, of_routines, without_needs
 from clone_engine.planning.selection import Wanted, itemize, select
+from clone_engine.planning.unchanged import unchanged
 from clone_engine.records.channel import Start
 from clone_engine.records.errors import PgError
+from clone_engine.records.names import Name
 from clone_engine.records.request import CloneRequest, Conninfo
 from clone_engine.records.steps import Plan
 from clone_engine.servers.dump import dump_database, dump_others, dump_schema, dump_tables, find_pg_dump
+from clone_engine.servers.journal import Entry
 from clone_engine.servers.needs import Needs, read_needs
 from clone_engine.servers.source import Source, read_source, with_sequences
 from clone_engine.servers.target import Existing, read_target, schemas_named
@@ -53,6 +56,8 @@ class Dumped(NamedTuple):
     """What options leave out, with why."""
     needs: Needs = Needs()
     """What the clone brings along because the target lacks it."""
+    kept: Mapping[Name, Sequence[Entry]] = {}
+    """Parts of tables that an earlier job has copied and that are the same on this snapshot."""
 
 
 def prepare(
@@ -86,7 +91,8 @@ def prepare(
     staging = STAGING.format(start.name)
     dumped = Dumped(facts, ddls, existing, Conflicts(), staging, stale, left_out, needs)
     if earlier:
-        return build(dumped._replace(conflicts=_conflicts_of(earlier, ddls)), request, start.parallel)
+        conflicts, kept = _conflicts_of(earlier, ddls), unchanged(source, facts, done, request)
+        return build(dumped._replace(conflicts=conflicts, kept=kept), request, start.parallel)
     owned = belongings(ddls)
     final = naming(owned, request).final
     check_large_objects(target, facts.large_objects, request.options.conflict)
@@ -150,6 +156,7 @@ def build(dumped: Dumped, request: CloneRequest, parallel: int) -> Plan:
         definitions_key=Decided(frozenset(conflicts.left.values()), frozenset(dumped.needs.brought.values())).key,
         stale=dumped.stale,
         needs=dumped.needs,
+        kept=dumped.kept,
     )
     graph = Graph(inputs)
     return Plan(
@@ -157,6 +164,7 @@ def build(dumped: Dumped, request: CloneRequest, parallel: int) -> Plan:
         tables=tuple(str(name) for name in graph.reported_tables()),
         on_failure=tuple(graph.on_failure()),
         swap=graph.swap_key,
+        kept=tuple(one.step for found in dumped.kept.values() for one in found),
         notes=(
             *facts.notes,
             *dumped.left_out,

@@ -46,7 +46,19 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 class Run(Step, frozen=True, kw_only=True, tag="run"):
     """Statements for the target, in order, in one transaction."""
 
-    statements: tuple[Statement, ...] = ()
+    statements: tuple[Statement, ...]
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Which pages of a table a step copies, and what tells later whether they still hold the same rows."""
+
+    low: int = 0
+    high: int | None = None
+    """The page behind the last; None for all that follow."""
+    origin: str = ""
+    """The table's file and columns on the source."""
+    horizon: int = 0
+    """All transactions before this one had ended when the snapshot was taken."""
 
 
 class Copy(Step, frozen=True, kw_only=True, tag="copy"):
@@ -69,6 +81,8 @@ class Copy(Step, frozen=True, kw_only=True, tag="copy"):
     """Rows expected; 0 if unknown."""
     estimated_bytes: int
     """Size on the source in bytes; the weight for pct_complete."""
+    part: Part | None = None
+    """Of one part of several; None for a table that is copied whole."""
 
 
 class LargeObjects(Step, frozen=True, kw_only=True, tag="large objects"):
@@ -115,6 +129,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     is copied, all that are made."""
     on_failure: tuple[Statement, ...] = ()
     swap: str = ""
+    kept: tuple[str, ...] = ()
+    """Keys of steps that copy parts of tables: those that earlier jobs have done and that need not be done again."""
     notes: tuple[tuple[str, str], ...] = ()
     """(object, why it is left out)."""
     advice: str = ""

@@ -6,6 +6,7 @@ The order of things is here; the process around it, its pipes and its end are `j
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from typing import Any, Final
@@ -67,8 +68,9 @@ class Job:
         self._idle = list(crew.members)
         self._busy: dict[Member, AnyStep] = {}
         self._redone: set[str] = set()
-        self._parts_done: dict[str, int] = {}
-        self._rows: dict[str, int] = {}
+        self._parts_done: Counter[str] = Counter()
+        self._rows: Counter[str] = Counter()
+        self._in_part: dict[str, str] = {}
         self._finished_keys: set[str] = set()
         self._with_rows: frozenset[str] = frozenset()
         self._kept_back: list[Reported] = []
@@ -136,12 +138,14 @@ class Job:
 
     async def _empty_incomplete(self, target: psycopg.AsyncConnection) -> None:
         entries = await self._journaled(target)
-        complete, touched = set(done_keys(entries)), {entry.table for entry in entries}
+        complete, parts = set(done_keys(entries)), Counter(entry.table for entry in entries)
         for step in self._incomplete():
             object_ = table_key(step.table)
             if object_ in complete:
                 continue
-            if step.table in touched or self._parts_done.get(step.table):
+            if step.part and parts[step.table]:
+                self._in_part[step.table] = f"copied in part ({parts[step.table]} of {step.parts})"
+            elif parts[step.table]:
                 self._report_failure(await undo(target, step.empty, object_))
 
     async def _give_up_journal(self, target: psycopg.AsyncConnection) -> tuple[str, ...]:
@@ -186,10 +190,11 @@ class Job:
             return
         steps, said = self._work.steps, self._finished_keys | self._work.done | self._work.added
         if self._plan.on_failure and not self._swapped:
-            outcomes = list(not_made(steps, self._work.added, ()))
+            outcomes = list(not_made(steps, self._work.added, {}))
         else:
             unheard = {step.key for step in steps if step.key not in said and reported_key(step) in complete}
-            rows = frozenset(s.table for s in self._incomplete() if table_key(s.table) not in complete)
+            tables = [s.table for s in self._incomplete() if table_key(s.table) not in complete]
+            rows = {table: self._in_part.get(table, "not copied") for table in tables}
             outcomes = [*there_already(steps, unheard, self._refused), *not_made(steps, said | unheard, rows)]
         for outcome in outcomes:
             if outcome.object != failed_at:
@@ -279,6 +284,9 @@ class Job:
         self._with_rows = frozenset(table_key(step.table) for step in plan.steps if isinstance(step, Copy))
         self._schedule = Schedule(self._work.steps, self._work.done)
         self._account = Account(self._work.steps, plan.tables, self._work.done)
+        for one in self._journal.kept(plan):
+            self._parts_done[one.table] += 1
+            self._rows[one.table] += one.rows
         self._background(self._announcer_().run())
 
     # --- the graph -------------------------------------------------------------------------------------------------
@@ -331,8 +339,8 @@ class Job:
         self._finished_keys.add(step.key)
         self._swapped = self._swapped or bool(self._plan and step.key == self._plan.swap)
         if isinstance(step, Copy):
-            self._parts_done[step.table] = self._parts_done.get(step.table, 0) + 1
-            self._rows[step.table] = self._rows.get(step.table, 0) + record.rows
+            self._parts_done[step.table] += 1
+            self._rows[step.table] += record.rows
             if completes:
                 rows = f"{self._rows.pop(step.table)} rows"
                 self._report(table_key(step.table), (Outcome(table_key(step.table), "done", message=rows),))

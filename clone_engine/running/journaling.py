@@ -5,6 +5,7 @@ What a journal is, and its SQL, is `servers.journal`'s; copiers make its entries
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -13,12 +14,12 @@ from clone_engine.records.channel import Start
 from clone_engine.records.errors import PgError
 from clone_engine.records.jobs import Outcome
 from clone_engine.records.names import Name
-from clone_engine.records.steps import Journal, Plan, Run
+from clone_engine.records.steps import Journal, Plan
 from clone_engine.servers import journal as sql
 from clone_engine.servers.journal import Entry
 from clone_engine.servers.server_error import from_psycopg
 
-STARTS_OVER = Run(key="starts over", phase="")
+STARTS_OVER = "starts over"
 """Its entry says that nothing in the journal counts for a job that goes on from this one."""
 
 
@@ -32,6 +33,7 @@ class JobJournal:
         """Where it is; None until there is one."""
         self.found: tuple[Entry, ...] = ()
         """What earlier jobs left in it."""
+        self._parts = sql.parts_among(start.done)
 
     def __repr__(self) -> str:
         return f"<JobJournal {self.journal and self.journal.table}>"
@@ -53,7 +55,7 @@ class JobJournal:
             async with target.transaction():
                 await target.execute(lock.encode())
                 found = [sql.as_entry(text) for (text,) in await _rows(target, sql.entries(left))]
-                if any(one.step == STARTS_OVER.key for one in found):
+                if any(one.step == STARTS_OVER for one in found):
                     await target.execute(sql.drop(left).encode())
                     return ()
                 await target.execute(rename.encode())
@@ -78,11 +80,16 @@ class JobJournal:
                     hint="Grant it CREATE on the schema that the clone goes into, or on the database.",
                 )
             made = sql.make(place)
-            if plan.on_failure:
-                made += f"; {sql.insert(place, STARTS_OVER, 0, ())}"
+            before = [Entry(STARTS_OVER)] if plan.on_failure else list(self.kept(plan))
+            made = "; ".join([made, *(sql.enter(place, one) for one in before)])
             await _rows(target, made)
             self.journal = place
         return self.journal
+
+    def kept(self, plan: Plan) -> Iterator[Entry]:
+        """The parts of tables that an earlier job has copied and that `plan` does not copy again."""
+        known = {one.step: one for one in (*self._parts, *self.found)}
+        return (known[key] for key in plan.kept)
 
     async def entries(self, target: psycopg.AsyncConnection) -> tuple[Entry, ...]:
         """All entries."""

@@ -1,4 +1,4 @@
-"""What a job that goes on from an earlier one leaves out, does over, and does with care.
+"""What a job that goes on from an earlier one leaves out and does over, and what a job that has ended has not made.
 
 Pure: a plan and the keys that the earlier job reported give the steps of this job.
 """
@@ -6,7 +6,7 @@ Pure: a plan and the keys that the earlier job reported give the steps of this j
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -30,13 +30,16 @@ def resumption(plan: Plan, done: Collection[str], journal: Journal, found: Colle
     """`plan` without what earlier jobs have done.  A plan that its `on_failure` has undone starts over.
 
     `found` is what the journal has of earlier jobs.  A table without its key in `done` is emptied before its parts are
-    copied, unless this is the first job: parts of two snapshots never meet in one table.
+    copied, unless this is the first job, or the parts that are there need not be copied again.
     """
     if plan.on_failure or not done:
         return Resumption(plan.steps, frozenset(), frozenset())
-    finished = frozenset(step.key for step in plan.steps if reported_key(step) in done)
-    emptying = _emptying([s for s in plan.steps if isinstance(s, Copy) and s.key not in finished], journal, found)
-    steps = tuple(_after_emptying(step) if step.key not in finished else step for step in plan.steps)
+    finished = frozenset(s.key for s in plan.steps if reported_key(s) in done or s.key in plan.kept)
+    begun = {step.table for step in plan.steps if isinstance(step, Copy) and step.key in plan.kept}
+    copies = [s for s in plan.steps if isinstance(s, Copy) and s.key not in finished and s.table not in begun]
+    emptying = _emptying(copies, journal, found)
+    emptied = {step.key for step in copies}
+    steps = tuple(_after_emptying(step) if step.key in emptied else step for step in plan.steps)
     return Resumption((*steps, *emptying), finished, frozenset(step.key for step in emptying))
 
 
@@ -64,15 +67,15 @@ def there_already(
             yield Outcome(object_, "done", message=how)
 
 
-def not_made(steps: Collection[AnyStep], there: Collection[str], incomplete: Collection[str]) -> Iterator[Outcome]:
+def not_made(steps: Collection[AnyStep], there: Collection[str], incomplete: Mapping[str, str]) -> Iterator[Outcome]:
     """The outcomes of what a job that has ended has not made: all but the steps in `there`, and of the tables that are
-    `incomplete` their rows."""
-    rows = {table_key(table) for table in incomplete}
-    made = {object_ for step in steps if step.key in there for object_ in _objects(step)} - rows
+    `incomplete` their rows; how far those came are its values."""
+    rows = {table_key(table): how_far for table, how_far in incomplete.items()}
+    made = {object_ for step in steps if step.key in there for object_ in _objects(step)} - rows.keys()
     objects = dict.fromkeys(object_ for step in steps if step.key not in there for object_ in _objects(step))
     for object_ in objects:
         if object_ in rows:
-            yield Outcome(object_, "failed", message="not copied: the job ended before")
+            yield Outcome(object_, "failed", message=f"{rows[object_]}: the job ended before")
         elif object_ not in made:
             yield Outcome(object_, "failed", message="not made: the job ended before")
 
@@ -107,8 +110,7 @@ def _emptying(copies: list[Copy], journal: Journal, found: Collection[Entry]) ->
 
 
 def _after_emptying(step: AnyStep) -> AnyStep:
-    if not isinstance(step, Copy):
-        return step
+    assert isinstance(step, Copy), "only tables are emptied"
     return msgspec.structs.replace(step, after=(*step.after, _empty_key(step.table)))
 
 

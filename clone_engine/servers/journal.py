@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import msgspec
 
 from clone_engine.records.jobs import Outcome
 from clone_engine.records.names import Name, quote_ident, quote_literal
-from clone_engine.records.steps import AnyStep, Copy, Journal, table_key
+from clone_engine.records.steps import AnyStep, Copy, Journal, Part, table_key
 
 WITHOUT = "without "
 """Begins the keys, kept beside those of done steps, that tell a resumed job what the target refused to make."""
+PART = "part of a table "
+"""Begins the keys that tell a resumed job which parts of an incomplete table are there: the entry follows."""
 TABLE = "steps"
 """What a journal is called in a schema of its own; elsewhere it has the name of its job."""
 
@@ -43,6 +46,8 @@ class Entry(msgspec.Struct, frozen=True):
     """The table of which the step copied one of `parts` parts; '' for a step that copied no table."""
     parts: int = 0
     rows: int = 0
+    part: Part | None = None
+    """Which part of the table it was; None for all of it."""
     outcomes: tuple[Outcome, ...] = ()
 
 
@@ -99,10 +104,14 @@ def as_entry(text: str) -> Entry:
 def insert(journal: Journal, step: AnyStep, rows: int, outcomes: Sequence[Outcome]) -> str:
     """The statement that makes a step's entry.  It inserts nothing if the step has been done already."""
     table, parts = (step.table, step.parts) if isinstance(step, Copy) else ("", 0)
-    made = Entry(step.key, table, parts, rows, tuple(outcomes))
-    # In ASCII: names of the source need not exist in the target's encoding.
-    text = json.dumps(msgspec.to_builtins(made))
-    return f"INSERT INTO {journal.table.sql} VALUES ({_id(step.key)}, {quote_literal(text)}) ON CONFLICT DO NOTHING"
+    part = step.part if isinstance(step, Copy) else None
+    return enter(journal, Entry(step.key, table, parts, rows, part, tuple(outcomes)))
+
+
+def enter(journal: Journal, made: Entry) -> str:
+    """The statement that makes an entry, unless there is one of the same step."""
+    values = f"{_id(made.step)}, {quote_literal(_text(made))}"
+    return f"INSERT INTO {journal.table.sql} VALUES ({values}) ON CONFLICT DO NOTHING"
 
 
 def forget(journal: Journal, step: str) -> str:
@@ -111,17 +120,41 @@ def forget(journal: Journal, step: str) -> str:
 
 
 def done(found: Iterable[Entry]) -> tuple[str, ...]:
-    """The keys of what is complete, as job processes say them: steps, whole tables, and what was refused."""
+    """The keys of what is complete, as job processes say them: steps, whole tables, parts of others, and what was
+    refused."""
     found = list(found)
-    parts = Counter(one.table for one in found if one.table)
-    tables = dict.fromkeys(table_key(one.table) for one in found if one.table and parts[one.table] == one.parts)
+    copied: defaultdict[str, list[Entry]] = defaultdict(list)
+    for one in found:
+        if one.table:
+            copied[one.table].append(one)
+    complete = {table for table, entries in copied.items() if _is_whole(entries)}
     steps = (one.step for one in found if not one.table)
+    rest = (PART + _text(one) for one in found if one.part and one.table not in complete)
     refused = (WITHOUT + o.object for one in found for o in one.outcomes if o.result == "skipped")
-    return (*steps, *tables, *refused)
+    return (*steps, *map(table_key, sorted(complete)), *rest, *refused)
+
+
+def _is_whole(entries: Sequence[Entry]) -> bool:
+    """Whether these are all parts of their table.  Two jobs may have cut it in different ways."""
+    parts = sorted((one.part for one in entries if one.part), key=lambda part: part.low)
+    if len(parts) < len(entries):
+        return len(entries) == entries[0].parts
+    joined = all(one.high == following.low for one, following in pairwise(parts))
+    return joined and parts[0].low == 0 and parts[-1].high is None
+
+
+def parts_among(keys: Iterable[str]) -> list[Entry]:
+    """The parts of incomplete tables among such keys."""
+    return [as_entry(key.removeprefix(PART)) for key in keys if key.startswith(PART)]
 
 
 def _own_schema(journal: Journal) -> bool:
     return journal.table.name == TABLE
+
+
+def _text(one: Entry) -> str:
+    """In ASCII: names of the source need not exist in the target's encoding."""
+    return json.dumps(msgspec.to_builtins(one))
 
 
 def _id(step: str) -> str:

@@ -37,6 +37,8 @@ class Column(NamedTuple):
 
     name: str
     generated: bool
+    type: str = ""
+    """Its number and type on the source, to tell whether it is still the same."""
 
 
 class Table(NamedTuple):
@@ -57,6 +59,10 @@ class Table(NamedTuple):
     """The extension that it belongs to and that wants its rows to be kept, but not its definition."""
     condition: str = ""
     """Which rows that are, as WHERE …; '' is all of them."""
+    file: int = 0
+    """Where its rows are; another one after they were rewritten or truncated."""
+    horizon: int = 0
+    """All transactions before this one had ended when the snapshot was taken."""
 
 
 class Sequence(NamedTuple):
@@ -210,7 +216,8 @@ def _schemas(connection: psycopg.Connection[Any], request: CloneRequest) -> list
 
 
 def _tables(connection: psycopg.Connection[Any], schemas: list[str], table: str) -> dict[Name, Table]:
-    found = map(_table, rows(connection, "tables", [schemas, table]))
+    ((horizon,),) = rows(connection, "horizon")
+    found = (_table(row, horizon) for row in rows(connection, "tables", [schemas, table]))
     return {table.name: table for table in found}
 
 
@@ -257,7 +264,7 @@ def _check_columns(tables: Mapping[Name, Table], request: CloneRequest) -> None:
         )
 
 
-def _table(row: Any) -> Table:
+def _table(row: Any, horizon: int) -> Table:
     return Table(
         name=Name(row.schema, row.name),
         relkind=row.relkind,
@@ -266,9 +273,11 @@ def _table(row: Any) -> Table:
         rows=row.rows,
         access_method=row.access_method,
         parent=Name(row.parent_schema, row.parent_name) if row.parent_name else None,
-        columns=tuple(Column(c["name"], c["generated"]) for c in row.columns),
+        columns=tuple(Column(c["name"], c["generated"], c["type"]) for c in row.columns),
         extension=row.extension,
         condition=row.condition,
+        file=row.file,
+        horizon=horizon,
     )
 
 

@@ -28,11 +28,13 @@ SELECT n.nspname AS schema,
             ELSE 0 END AS pages,
        greatest(c.reltuples, 0)::bigint AS rows,
        coalesce(a.amname, '') AS access_method,
+       c.relfilenode::bigint AS file,
        CASE WHEN c.relispartition THEN pn.nspname END AS parent_schema,
        CASE WHEN c.relispartition THEN p.relname END AS parent_name,
        coalesce(x.extname, '') AS extension,
        coalesce(x.extcondition[pg_catalog.array_position(x.extconfig, c.oid)], '') AS condition,
-       (SELECT coalesce(json_agg(json_build_object('name', t.attname, 'generated', t.attgenerated <> '')
+       (SELECT coalesce(json_agg(json_build_object('name', t.attname, 'generated', t.attgenerated <> '',
+                                                   'type', t.attnum || ' ' || t.atttypid || ' ' || t.atttypmod)
                                  ORDER BY t.attnum), '[]')
         FROM pg_catalog.pg_attribute t
         WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped) AS columns

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clone_engine.planning.copies import PART_BYTES, Wish, copy_steps
+from clone_engine.planning.copies import LARGEST_PART, PART_BYTES, Wish, copy_steps
 from clone_engine.records.names import Name
-from clone_engine.records.steps import Copy
+from clone_engine.records.steps import Copy, Part
+from clone_engine.servers.journal import Entry
 from clone_engine.servers.source import Column, Table
 
 NAME = Name("app", 'T"t')
 
 
-def steps(pages: int, *, parallel: int = 4, version: int = 160000, where: str = "", **table: object) -> list[Copy]:
+def steps(
+    pages: int,
+    *,
+    parallel: int = 4,
+    version: int = 160000,
+    where: str = "",
+    kept: tuple[Entry, ...] = (),
+    **table: object,
+) -> list[Copy]:
     facts = {
         "name": NAME, "relkind": "r", "bytes": pages * 8192, "pages": pages, "rows": 10 * pages,
         "access_method": "heap", "parent": None, "columns": (Column("a", False),),
     } | table  # fmt: skip
-    wish = Wish(Name("s", "n"), ["a", "B"], "T", where, False, parallel, version)
+    wish = Wish(Name("s", "n"), ["a", "B"], "T", where, False, parallel, version, kept)
     return list(copy_steps(Table(**facts), wish, ("definitions",)))  # type: ignore[arg-type]  # a mixed dict
 
 
@@ -43,8 +53,10 @@ def test_a_condition_cannot_reach_what_follows() -> None:
     [
         (PART_BYTES // 8192, {}, 1),
         (PART_BYTES // 8192 + 1, {}, 2),
-        (10**7, {}, 16),
-        (10**7, {"parallel": 1}, 1),
+        (LARGEST_PART // 8192, {}, 16),
+        (LARGEST_PART // 8192, {"parallel": 1}, 1),
+        (100 * LARGEST_PART // 8192, {}, 100),
+        (100 * LARGEST_PART // 8192, {"parallel": 1}, 100),
         (10**7, {"version": 130000}, 1),
         (10**7, {"access_method": "columnar"}, 1),
         (0, {"bytes": 10**9}, 1),  # all of it in TOAST of no rows
@@ -68,3 +80,22 @@ def test_every_page_is_in_exactly_one_part(pages: int, parallel: int) -> None:
     assert edges[0::2] == edges[1::2]
     assert edges == sorted(edges)
     assert len(set(edges)) == len(bounds) - 1
+
+
+@given(st.integers(PART_BYTES // 8192 + 1, 10**6), st.integers(1, 8), st.data())
+def test_what_is_kept_is_left_as_it_was_and_the_rest_is_cut_anew(
+    pages: int, parallel: int, data: st.DataObject
+) -> None:
+    """The source may have grown since, or another number of copiers be asked for."""
+    first = steps(pages)
+    chosen = data.draw(st.lists(st.sampled_from(first), unique_by=lambda step: step.key, max_size=len(first) - 1))
+    kept = sorted(
+        (Entry(s.key, s.table, s.parts, 1, s.part) for s in chosen), key=lambda e: e.part.low if e.part else 0
+    )
+    second = steps(pages + data.draw(st.integers(0, 10**5)), parallel=parallel, kept=tuple(kept))
+    ranges = [step.part or Part() for step in second]
+    assert {one.part for one in kept} <= set(ranges)
+    assert {one.step for one in kept} <= {step.key for step in second}
+    assert ranges[0].low == 0 and ranges[-1].high is None
+    assert all(one.high == following.low for one, following in pairwise(ranges))
+    assert len({step.key for step in second}) == len(second)
