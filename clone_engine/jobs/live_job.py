@@ -57,6 +57,8 @@ class LiveJob:
         self.unsaved = Unsaved()
         self.saved_at = 0.0
         """When the store last got the record, by the event loop's clock."""
+        self.hearers: list[Callable[[FromJob], None]] = []
+        """Told what the job process says, once it is kept."""
         self._source = source
         self._target = target
         self._steps = steps
@@ -100,6 +102,9 @@ class LiveJob:
             while ended is None and (messages := await child.receive()):
                 progress, ended = self._sort(messages)
                 await take(progress)
+                for hear in self.hearers:
+                    for message in messages:
+                        hear(message)
                 if not self.unsaved and any(isinstance(message, Keep) for message in messages):
                     child.send(Kept())
         except ChildError as failure:

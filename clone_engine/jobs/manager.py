@@ -30,6 +30,7 @@ from clone_engine.jobs.verdicts import (
     secret_lost,
     verdict,
 )
+from clone_engine.records.channel import FromJob
 from clone_engine.records.errors import PgError
 from clone_engine.records.job_store import NO_STEPS, JobStore, Steps, StoreError
 from clone_engine.records.jobs import FINISHED, RESUMABLE, Job, Outcome, Progress
@@ -202,9 +203,14 @@ class Manager:
         self.find(caller, job_id)
         return await _from_store(self._store.outcomes(job_id))
 
-    async def wait(self, job_id: int) -> Job:
-        """The record of a job, once it is finished.  PgError P0002 for an unknown one.  Rights are not checked."""
+    async def wait(self, job_id: int, hear: Callable[[FromJob], None] | None = None) -> Job:
+        """The record of a job, once it is finished; until then `hear` is told what its process says.
+
+        PgError P0002 for an unknown one.  Rights are not checked.
+        """
         if live := self._live.get(job_id):
+            if hear:
+                live.hearers.append(hear)
             return await asyncio.shield(live.finished)
         if job_id not in self._jobs:
             raise not_found(job_id)

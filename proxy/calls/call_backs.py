@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from clone_engine.records.errors import PgError
 from proxy.calls import refusals
 from proxy.calls.characters import Codecs, representable
+from proxy.calls.narration import Remark
 from proxy.calls.recording import PYTHON_TYPES
 from proxy.calls.signatures import FUNCTIONS, Argument, Call
 
@@ -79,9 +80,13 @@ def looked_up(call: Call, snapshot: Mapping[str, Any], *, lenient: bool) -> Any:
     return section.get(str(job_id))
 
 
-def value_reply(value: Any, notices: Sequence[str] = ()) -> Reply:
-    """The reply to a call that was answered: a value, or rows as objects."""
-    return {"value": value, "notices": list(notices)}
+def value_reply(value: Any, remarks: Sequence[Remark] = ()) -> Reply:
+    """The reply to a call that was answered: a value, or rows as objects; and what the stub raises beside it.
+
+    Without what is said of single objects, of which there may be any number.
+    """
+    raised = [remark._asdict() for remark in remarks if remark.severity != "DEBUG1"]
+    return {"value": value, "remarks": [{n: text.replace("\0", "") for n, text in each.items()} for each in raised]}
 
 
 def error_reply(error: PgError) -> Reply:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from clone_engine.asking.arguments import build_request
 from clone_engine.asking.conninfo import parse_conninfo
@@ -24,18 +24,15 @@ from clone_engine.records.request import Conninfo, Kind
 from clone_engine.servers.verify import verify
 from proxy.auth import Credentials
 from proxy.calls.characters import Codecs
+from proxy.calls.narration import Narrator, Remark, Tell, nothing
 from proxy.calls.signatures import Call
 from proxy.calls.snapshot import Snapshots
 
 T = TypeVar("T")
 
 
-class Answer(NamedTuple):
-    """What an action returns, and the notices that go with it."""
-
-    value: int | str | list[dict[str, Any]]
-    """A list holds the rows of a set-returning function, by column."""
-    notices: tuple[str, ...] = ()
+Value = int | str | list[dict[str, Any]]
+"""What an action returns; a list holds the rows of a set-returning function, by column."""
 
 
 class Handlers:
@@ -55,7 +52,7 @@ class Handlers:
         self._clock = clock
         self._snapshots = Snapshots(manager, version)
         self._under_way: set[asyncio.Task[Any]] = set()
-        self._actions: Mapping[str, Callable[[Caller, dict[str, Any]], Awaitable[Answer]]] = {
+        self._actions: Mapping[str, Callable[[Caller, dict[str, Any], Tell], Awaitable[Value]]] = {
             "table": partial(self._clone, "table"),
             "table_ex": partial(self._clone, "table"),
             "schema": partial(self._clone, "schema"),
@@ -88,30 +85,36 @@ class Handlers:
         """
         return self._snapshots.sections(caller, sections, self._clock(), asked=asked, codecs=codecs)
 
-    async def perform(self, caller: Caller, call: Call) -> Answer:
-        """Do what a recorded call asks.  PgError if it is refused; then nothing has been started."""
-        return await self._actions[call.signature.name](caller, call.arguments)
+    async def perform(self, caller: Caller, call: Call, tell: Tell = nothing) -> Value:
+        """Do what a recorded call asks; what it returns.  `tell` is given the messages that go with it, in order.
+
+        PgError if it is refused; then nothing has been started.
+        """
+        return await self._actions[call.signature.name](caller, call.arguments, tell)
 
     async def login(self, caller: Caller) -> Conninfo:
         """A conninfo with which the caller's role can log in to the target; PgError if there is none."""
         return await self._credentials.login(caller.role, caller.database)
 
-    async def _start(self, kind: Kind, caller: Caller, arguments: dict[str, Any]) -> Answer:
+    async def _start(self, kind: Kind, caller: Caller, arguments: dict[str, Any], tell: Tell) -> Value:
         job = await asyncio.shield(await self._submit(kind, caller, arguments))
-        return Answer(job.job_id)
+        return job.job_id
 
-    async def _clone(self, kind: Kind, caller: Caller, arguments: dict[str, Any]) -> Answer:
+    async def _clone(self, kind: Kind, caller: Caller, arguments: dict[str, Any], tell: Tell) -> Value:
         """Start a job and wait for its end.  When whoever waits is cancelled, the job is."""
         submitting = await self._submit(kind, caller, arguments)
         try:
-            job = await self._manager.wait((await asyncio.shield(submitting)).job_id)
+            submitted = await asyncio.shield(submitting)
+            narrator = Narrator(submitted, tell, self._clock)
+            job = await self._manager.wait(submitted.job_id, narrator.hear)
         except asyncio.CancelledError:
             if not self._manager.stopping:  # else the job is interrupted, and its record says so
                 await self._to_its_end(self._stop(caller, submitting))
             raise
         if job.status != "completed":
             raise failure(job)
-        return Answer("OK")
+        narrator.completed()
+        return "OK"
 
     async def _submit(self, kind: Kind, caller: Caller, arguments: dict[str, Any]) -> asyncio.Task[Job]:
         """The manager's work of accepting a job, once there is nothing that the call could be refused for."""
@@ -125,27 +128,28 @@ class Handlers:
         with suppress(PgError):
             await self._manager.cancel(caller, (await submitting).job_id)
 
-    async def _cancel(self, caller: Caller, arguments: dict[str, Any]) -> Answer:
-        return Answer(await self._to_its_end(self._manager.cancel(caller, arguments["job_id"])))
+    async def _cancel(self, caller: Caller, arguments: dict[str, Any], tell: Tell) -> Value:
+        return await self._to_its_end(self._manager.cancel(caller, arguments["job_id"]))
 
-    async def _resume(self, caller: Caller, arguments: dict[str, Any]) -> Answer:
+    async def _resume(self, caller: Caller, arguments: dict[str, Any], tell: Tell) -> Value:
         self._manager.resumable(caller, arguments["job_id"])  # before a login is tried
         target = await self._credentials.login(caller.role, caller.database)
-        return Answer(await self._to_its_end(self._manager.resume(caller, arguments["job_id"], target)))
+        return await self._to_its_end(self._manager.resume(caller, arguments["job_id"], target))
 
-    async def _clear_jobs(self, caller: Caller, arguments: dict[str, Any]) -> Answer:
+    async def _clear_jobs(self, caller: Caller, arguments: dict[str, Any], tell: Tell) -> Value:
         cleared = await self._to_its_end(self._manager.clear(caller))
-        return Answer(cleared, (f"pgclone: cleared {cleared} finished job slots",))
+        tell(Remark("NOTICE", f"pgclone: cleared {cleared} finished job slots"))
+        return cleared
 
-    async def _verify(self, caller: Caller, arguments: dict[str, Any]) -> Answer:
+    async def _verify(self, caller: Caller, arguments: dict[str, Any], tell: Tell) -> Value:
         source = parse_conninfo(arguments["source_conninfo"], caller.role, self._target)
         target = await self._credentials.login(caller.role, caller.database)
         rows = await verify(source, target, arguments.get("schema_name"))
-        return Answer([row._asdict() for row in rows])
+        return [row._asdict() for row in rows]
 
-    async def _job_objects(self, caller: Caller, arguments: dict[str, Any]) -> Answer:
+    async def _job_objects(self, caller: Caller, arguments: dict[str, Any], tell: Tell) -> Value:
         outcomes = await self._manager.outcomes(caller, arguments["job_id"])
-        return Answer(object_rows(self._manager.find(caller, arguments["job_id"]), outcomes))
+        return object_rows(self._manager.find(caller, arguments["job_id"]), outcomes)
 
     async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of what the manager does.  A client that leaves does not stop it half way, memory and store

@@ -29,9 +29,10 @@ CLEAR_ANSWER_ALONE = "SELECT pg_catalog.set_config('pgclone_proxy.n', '0', false
 """The same where the statement is a transaction of its own: the session may have set anything."""
 
 READ_LOG = (
-    "SELECT pg_catalog.current_setting('pgclone_proxy.log', true), pg_catalog.current_setting('transaction_read_only')"
+    "SELECT pg_catalog.current_setting('pgclone_proxy.log', true), pg_catalog.current_setting('transaction_read_only'),"
+    " pg_catalog.current_setting('client_min_messages')"
 )
-"""The recorded log, and "on" where nothing may be started."""
+"""The recorded log, "on" where nothing may be started, and the least severity of messages that the client sees."""
 
 UNANSWERED: dict[str, Any] = {"r": [], "b": {}}
 """The members of the snapshot with which no call is recorded and none finds an answer: each is an error."""

@@ -16,6 +16,7 @@ from typing import Any
 from clone_engine.records.errors import PgError
 from proxy.calls import refusals
 from proxy.calls.call_backs import SQLSTATE, Reply, Word, called, encoded, error_reply, looked_up, read, value_reply
+from proxy.calls.narration import Remark
 from proxy.interception.context import Context
 from proxy.interception.mailbox import Mailbox, Mailboxes
 from proxy.wire import messages
@@ -148,10 +149,11 @@ class CallBacks:
                 raise refusals.called_in_a_repeated_statement(call.signature.flat)
             if not word.secret:
                 raise refusals.call_without_secret(call.signature.flat)
-            answer = await self._context.handlers.perform(self._context.caller, call)
+            remarks: list[Remark] = []
+            value = await self._context.handlers.perform(self._context.caller, call, remarks.append)
         except PgError as error:
             return error_reply(error)
-        return value_reply(answer.value, answer.notices)
+        return value_reply(value, remarks)
 
     def _warn(self, call_back: _CallBack, error: PgError) -> None:
         """Tell the client why nobody answers; the stub's own error cannot know."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from functools import partial
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from clone_engine.jobs.manager import Caller
 from proxy.calls.asked import merged
@@ -13,6 +14,7 @@ from proxy.calls.characters import Codecs, representable
 from proxy.calls.confidential import revealed
 from proxy.calls.filter import names_ours
 from proxy.calls.handlers import Handlers
+from proxy.calls.narration import Remark
 from proxy.calls.ownership import others, ownership_query, stubs
 from proxy.calls.recent import Known, Recent, Seen
 from proxy.calls.recording import result_data
@@ -45,6 +47,14 @@ class Commands(Protocol):
 
     async def command(self, sql: str) -> list[str | None]:
         """Run one statement; the columns of its first row as text, or [].  ServerError if the server refuses it."""
+
+
+class Collected(NamedTuple):
+    """What the collect pass has found."""
+
+    calls: list[Call]
+    least: str
+    """The session's client_min_messages, in the transaction that the statement is part of."""
 
 
 class Context:
@@ -160,7 +170,7 @@ class Context:
     async def perform(
         self,
         commands: Commands,
-        calls: Sequence[Call],
+        collected: Collected,
         rewritten: Rewritten,
         secrets: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
@@ -170,14 +180,19 @@ class Context:
         PgError of the first one that is refused or cancelled; those before it stay done, as background workers' would.
         """
         results = []
-        for call in calls:
+        tell = partial(self._tell, collected.least)
+        for call in collected.calls:
             complete = revealed(call, {**rewritten.secrets, **(secrets or {})})
-            work = self.handlers.perform(self.caller, complete)
-            answer = await self.performing.result(work, commands.command)
-            for notice in answer.notices:
-                self.session.tell(messages.encode_notice(notice, self.codec))
-            results.append(answer.value)
-        return result_data(list(calls), results, rewritten.sites)
+            work = self.handlers.perform(self.caller, complete, tell)
+            results.append(await self.performing.result(work, commands.command))
+        return result_data(collected.calls, results, rewritten.sites)
+
+    def _tell(self, least: str, remark: Remark) -> None:
+        """Show the client a remark, as a server whose client_min_messages is `least` would."""
+        if remark.shown(least):
+            self.session.tell(
+                messages.encode_notice(remark.text, self.codec, remark.wire_severity, remark.sqlstate, remark.hint)
+            )
 
     @property
     def codecs(self) -> Codecs:

@@ -12,8 +12,7 @@ from clone_engine.records.errors import PgError
 from proxy.calls import refusals
 from proxy.calls.recording import CLEAR_COLLECT, READ_LOG, parse_log, same_calls
 from proxy.calls.rewrite import Rewritten
-from proxy.calls.signatures import Call
-from proxy.interception.context import Commands
+from proxy.interception.context import Collected, Commands
 
 SAVEPOINT = "SAVEPOINT pgclone_proxy"
 ROLLBACK_TO = "ROLLBACK TO SAVEPOINT pgclone_proxy"
@@ -23,30 +22,30 @@ Record = Callable[[], Awaitable[None]]
 """Run the statement once, recording its calls; ServerError if the server refuses it."""
 
 
-async def collect(commands: Commands, record: Record, rewritten: Rewritten) -> list[Call]:
+async def collect(commands: Commands, record: Record, rewritten: Rewritten) -> Collected:
     """The calls that the statement makes, in order.  The transaction block that is open is as it was before.
 
     ServerError if the server refuses the statement, and the transaction is failed then; PgError if the calls cannot
     be performed.
     """
     await commands.command(SAVEPOINT)
-    calls = await _pass(commands, record, rewritten)
-    if len(calls) > 1:
+    collected = await _pass(commands, record, rewritten)
+    if len(collected.calls) > 1:
         # Results are handed back by arguments: with several calls these must be the same in every pass.
         again = await _pass(commands, record, rewritten)
-        if not same_calls(calls, again, rewritten.sites):
+        if not same_calls(collected.calls, again.calls, rewritten.sites):
             raise refusals.changing_arguments()
     await commands.command(RELEASE)
-    return calls
+    return collected
 
 
-async def _pass(commands: Commands, record: Record, rewritten: Rewritten) -> list[Call]:
+async def _pass(commands: Commands, record: Record, rewritten: Rewritten) -> Collected:
     await commands.command(CLEAR_COLLECT)
     await record()
-    recorded, read_only = await commands.command(READ_LOG)
+    recorded, read_only, least = await commands.command(READ_LOG)
     await commands.command(ROLLBACK_TO)
     calls = parse_log(recorded or "", rewritten.sites)
     writing = next((call.signature.flat for call in calls if not call.signature.read_only), None)
     if writing and read_only == "on":
         raise PgError("25006", f"cannot execute {writing}() in a read-only transaction")
-    return calls
+    return Collected(calls, least or "")

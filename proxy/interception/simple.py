@@ -13,8 +13,7 @@ from clone_engine.records.errors import PgError
 from proxy.calls import refusals
 from proxy.calls.recording import CLEAR_ANSWER, CLEAR_ANSWER_ALONE
 from proxy.calls.rewrite import Rendered, Rewritten, join
-from proxy.calls.signatures import Call
-from proxy.interception.context import Context, ServerError
+from proxy.interception.context import Collected, Context, ServerError
 from proxy.interception.passes import collect
 from proxy.interception.prepared import noting
 from proxy.interception.replies import REJECT, client_error, rejected
@@ -221,7 +220,7 @@ class _Script:
         if alone:
             await self._simple.roll_back()
 
-    async def _collect(self, statement: Rewritten) -> list[Call]:
+    async def _collect(self, statement: Rewritten) -> Collected:
         rendered = statement.render(self._context.literal(self._context.data([statement])))
 
         async def record() -> None:

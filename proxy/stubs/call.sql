@@ -16,7 +16,7 @@ DECLARE
     number oid;
     content bytea;
     reply jsonb;
-    notice text;
+    remark jsonb;
     pause double precision := 0.001;
     since timestamptz := clock_timestamp();
 BEGIN
@@ -88,8 +88,12 @@ BEGIN
         PERFORM set_config('role', role, true);
     END IF;
     reply := convert_from(substr(content, secret_length + 1), 'UTF8');
-    FOR notice IN SELECT jsonb_array_elements_text(reply -> 'notices') LOOP
-        RAISE NOTICE '%', notice;
+    FOR remark IN SELECT jsonb_array_elements(reply -> 'remarks') LOOP
+        IF remark ->> 'severity' = 'WARNING' THEN
+            RAISE WARNING USING MESSAGE = remark ->> 'text', ERRCODE = remark ->> 'sqlstate';
+        ELSE
+            RAISE NOTICE '%', remark ->> 'text';
+        END IF;
     END LOOP;
     IF reply ? 'error' THEN
         PERFORM pgclone._fail(reply -> 'error');

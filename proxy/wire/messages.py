@@ -247,9 +247,9 @@ def encode_warning(warning: PgError, codec: str) -> bytes:
     return b"N" + encode_error(warning, codec, "WARNING")[1:]
 
 
-def encode_notice(text: str, codec: str, severity: str = "NOTICE", sqlstate: str = "00000") -> bytes:
+def encode_notice(text: str, codec: str, severity: str = "NOTICE", sqlstate: str = "00000", hint: str = "") -> bytes:
     """A NoticeResponse."""
-    fields = {"S": severity, "V": severity, "C": sqlstate, "M": text}
+    fields = {"S": severity, "V": severity, "C": sqlstate, "M": text} | ({"H": hint} if hint else {})
     return encode_fields(b"N", {k: v.replace("\0", "").encode(codec, "replace") for k, v in fields.items()})
 
 

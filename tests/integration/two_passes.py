@@ -156,7 +156,7 @@ class TwoPasses:
         def once() -> list[Call]:
             self._command(CLEAR_COLLECT)
             self._with_data(statement, parameters, SNAPSHOT)
-            log, read_only = self._command(READ_LOG)
+            log, read_only, _ = self._command(READ_LOG)
             recorded = parse_log(log or "", statement.sites)
             calls = [revealed(call, statement.secrets) for call in recorded]
             if calls and read_only == "on" and not calls[0].signature.read_only:

@@ -20,7 +20,8 @@ from clone_engine.jobs.manager import Caller
 from clone_engine.records.errors import PgError
 from clone_engine.records.jobs import Job
 from clone_engine.records.request import CloneRequest, Conninfo
-from proxy.calls.handlers import Answer, Handlers
+from proxy.calls.handlers import Handlers, Value
+from proxy.calls.narration import Tell, nothing
 from proxy.calls.signatures import FUNCTIONS, Call, Signature
 from proxy.config import ServerSettings
 from proxy.embedded import SUPERUSER, free_port
@@ -63,14 +64,14 @@ class Recorder(Handlers):
         texts = self.snapshot(Caller(SUPERUSER, "postgres", False), sections)
         return {section: json.loads(text) for section, text in texts.items()}
 
-    async def perform(self, caller: Caller, call: Call) -> Answer:
+    async def perform(self, caller: Caller, call: Call, tell: Tell = nothing) -> Value:
         """Note the call."""
         self.calls.append(call)
         if call.arguments.get("source_conninfo") == "bad":
             raise PgError("08001", "pgclone: could not connect to source", hint="This one never can.")
         if call.signature.columns:
-            return Answer([one_row(call.signature)])
-        return Answer(FIRST_JOB - 1 + len(self.calls) if call.signature.returns == "integer" else "OK")
+            return [one_row(call.signature)]
+        return FIRST_JOB - 1 + len(self.calls) if call.signature.returns == "integer" else "OK"
 
 
 def one_row(signature: Signature) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 
 from clone_engine.records.errors import PgError
 from proxy.calls.call_backs import Word, called, encoded, error_reply, looked_up, read, value_reply
+from proxy.calls.narration import Remark
 
 N = 70000
 
@@ -72,8 +73,9 @@ def test_reads_are_looked_up_in_the_snapshot() -> None:
 
 
 def test_replies_are_ascii_and_without_nul() -> None:
-    reply = encoded(value_reply("█", ["n"]), frozenset())
-    assert json.loads(reply.decode("ascii")) == {"value": "█", "notices": ["n"]}
+    said = Remark("WARNING", "n", "01000")
+    reply = encoded(value_reply("█", [said, Remark("DEBUG1", "of an object")]), frozenset())
+    assert json.loads(reply.decode("ascii")) == {"value": "█", "remarks": [said._asdict()]}
     assert json.loads(encoded(value_reply([{"a": "█ä€"}]), frozenset({"iso8859-1"})))["value"] == [{"a": "#ä?"}]
     reply = encoded(error_reply(PgError("22023", "a\0b", detail="ä")), frozenset())
     assert json.loads(reply.decode("ascii")) == {

@@ -75,7 +75,7 @@ class OneJob:
             raise self.refusal
         return self.job
 
-    async def wait(self, job_id: int) -> Job:
+    async def wait(self, job_id: int, hear: object) -> Job:
         await self.ended.wait()
         return self.job.to("running").to("cancelled")
 
