@@ -24,7 +24,7 @@ from clone_engine.records.jobs import Outcome
 from clone_engine.records.steps import AnyStep, Copy, Journal, LargeObjects, Plan, Run, Statement, reported_key
 from clone_engine.running import copier_channel as records
 from clone_engine.running.relay import relay
-from clone_engine.servers.connect import Side, cancel, connect, prepare_session
+from clone_engine.servers.connect import BEGIN_COPY, Side, cancel, connect, prepare_session
 from clone_engine.servers.journal import Entry, as_entry, entry, insert
 from clone_engine.servers.server_error import from_psycopg, tolerable
 
@@ -154,7 +154,7 @@ class Copier:
             with failing_at(object_):
                 self._connection("source")
         with failing_at(object_):
-            target.execute("BEGIN")
+            target.execute(BEGIN_COPY if isinstance(step, Copy) else "BEGIN")
             try:
                 done = self._done(step, target, refused)
             except (PgError, StepError, psycopg.Error):

@@ -56,6 +56,10 @@ COMMON: tuple[tuple[int, str, str], ...] = (
     (140000, "idle_session_timeout", "0"),
     (170000, "transaction_timeout", "0"),
 )
+MONEY: Final = "C"
+"""lc_monetary while rows move: what either side is set to does not change how amounts are written and read."""
+BEGIN_COPY: Final = f"BEGIN; SET LOCAL lc_monetary = '{MONEY}'"
+"""Of a target's transaction that takes rows; definitions have amounts in words of the source's own lc_monetary."""
 LOCK_TIMEOUT: Final = "30s"
 """Long enough for an ordinary transaction of others to end; a lock that the caller himself holds is never given up."""
 SOURCE: tuple[tuple[int, str, str], ...] = (
@@ -64,6 +68,7 @@ SOURCE: tuple[tuple[int, str, str], ...] = (
     (0, "extra_float_digits", "3"),
     (0, "synchronize_seqscans", "off"),
     (0, "quote_all_identifiers", "off"),
+    (0, "lc_monetary", MONEY),
 )
 TARGET: tuple[tuple[int, str, str], ...] = (
     (0, "lock_timeout", LOCK_TIMEOUT),
@@ -72,6 +77,10 @@ TARGET: tuple[tuple[int, str, str], ...] = (
     (0, "check_function_bodies", "off"),
     (0, "xmloption", "content"),
     (0, "default_transaction_isolation", "read committed"),
+    # As pg_dump's own text has it.  The others would change what is written: {NULL} to {"NULL"}, a = NULL to a IS NULL.
+    (0, "default_tablespace", ""),
+    (0, "array_nulls", "on"),
+    (0, "transform_null_equals", "off"),
 )
 SETTINGS: dict[Side, tuple[tuple[int, str, str], ...]] = {"source": COMMON + SOURCE, "target": COMMON + TARGET}
 
