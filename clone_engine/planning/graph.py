@@ -216,8 +216,9 @@ class Graph:
 
     def _copy_steps(self, table: Name) -> Iterator[Copy]:
         inputs = self._in
+        request = inputs.request
         facts = inputs.source.tables.get(table)
-        if facts is None or not inputs.request.include_data:
+        if facts is None or not request.include_data:
             return
         ordinary = inputs.ungenerated.get(table, frozenset())
         columns = [
@@ -230,7 +231,8 @@ class Graph:
             rows_of=rows_of,
             where=where,
             as_query=bool(ordinary),
-            parallel=inputs.parallel,
+            # Without a snapshot, a row that is moved between the reading of two parts would be in neither.
+            parallel=inputs.parallel if request.options.consistent else 1,
             version=inputs.source.version,
             kept=inputs.kept.get(table, ()),
         )
