@@ -42,6 +42,15 @@ PASSWORD_FILE = "pgpass"
 IN_MEMORY = hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir()
 """Whether a file can be without a place in the file system, and still be named to libpq."""
 VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
+NO_TEXT = re.compile(r"invalid byte sequence for encoding|has no equivalent in encoding")
+NO_TEXT_HINT = (
+    "A definition on the source (a name, a default, a comment …) holds bytes that are no UTF-8; correct it there.  "
+    "It may be outside the clone: pg_dump reads all comments of a database."
+)
+RIGHTS_HINT = (
+    "The role of the source conninfo must be able to connect and to read (LOCK … IN ACCESS SHARE MODE) every table of "
+    "the clone."
+)
 INSTALL_HINT = "Install the PostgreSQL client programs of the source's version or newer on the proxy's machine."
 
 
@@ -157,18 +166,13 @@ def _run(program: PgDump, source: Conninfo, snapshot: str, selection: Sequence[s
 
 
 def dump_error(stderr: str, source: Conninfo) -> PgError:
-    """What pg_dump said, as an error: its first complaint is the message, the rest the detail."""
+    """What pg_dump said, as an error (22021 or 38000): its first complaint is the message, the rest the detail."""
     for secret in set(source.parameters.values()) - set(source.without_secrets().parameters.values()):
         stderr = stderr.replace(secret, "***") if secret else stderr
     lines = [re.sub(r"^pg_dump: (error: )?", "", line) for line in stderr.strip().splitlines()]
     first = lines[0] if lines else "it gave no reason"
-    return PgError(
-        "38000",
-        f"pgclone: pg_dump failed: {first}",
-        detail="\n".join(lines[1:]),
-        hint="The role of the source conninfo must be able to connect and to read (LOCK … IN ACCESS SHARE MODE) "
-        "every table of the clone.",
-    )
+    sqlstate, hint = ("22021", NO_TEXT_HINT) if NO_TEXT.search(first) else ("38000", RIGHTS_HINT)
+    return PgError(sqlstate, f"pgclone: pg_dump failed: {first}", detail="\n".join(lines[1:]), hint=hint)
 
 
 @contextmanager

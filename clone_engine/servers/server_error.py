@@ -27,6 +27,10 @@ LOGIN_REFUSALS = (
 HINTS = {
     "55P03": "Another session holds a lock on it, perhaps the one that asked for the clone. Resume when it is free.",
     "42501": "A clone has the caller's own rights on the target, and those of the conninfo's user on the source.",
+    "22021": "The source keeps bytes in this that are no UTF-8, as a database in SQL_ASCII may.  Correct them there.",
+    "22P05": "The target's encoding lacks this character.  Clone into a database in UTF8.",
+    "25006": "Conditions of a clone may only read.  Its target must take writes: be no standby, and not have "
+    "default_transaction_read_only on for the role or the database.",
     "53300": "Ask for fewer copiers, or resume the job when the server has connections to spare.",
 }
 """What to do about errors that servers give no hint for."""
