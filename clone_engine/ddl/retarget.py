@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from pglast import ast, enums
-from pglast.stream import RawStream
 
 from clone_engine.ddl.definitions import Ddl, classify, parsed
 from clone_engine.ddl.nodes import name_of, strings, walk
+from clone_engine.ddl.printing import printed
 from clone_engine.records.errors import PgError
 from clone_engine.records.names import Name, split_qualified
 
@@ -53,7 +53,9 @@ def retargeted(ddl: Ddl, renames: Renames) -> Ddl:
 
 def rewritten(tree: Any) -> Ddl:
     """The statement of a changed parse tree.  PgError XX000 if its text would mean anything else."""
-    text = str(RawStream()(tree))
+    if isinstance(tree, ast.AlterTableStmt) and tree.objtype == enums.ObjectType.OBJECT_FOREIGN_TABLE:
+        tree.objtype = enums.ObjectType.OBJECT_TABLE  # does the same, and is not printed without its ONLY
+    text = printed(tree)
     again = parsed(text)
     if again != tree:
         raise PgError(

@@ -65,6 +65,19 @@ CASES = [
         "CREATE FUNCTION app.f(x app.t[]) RETURNS SETOF app.t BEGIN ATOMIC SELECT t.id FROM app.t; END",
         "CREATE FUNCTION app.f(x app.n[]) RETURNS SETOF app.n BEGIN ATOMIC SELECT n.id FROM app.n; END",
     ),
+    (
+        "CREATE INDEX x ON app.t (a COLLATE app.c text_ops DESC NULLS LAST, (a || 'b') COLLATE \"C\" ASC)",
+        "CREATE INDEX x ON app.n (a COLLATE app.c text_ops DESC NULLS LAST, (a || 'b') COLLATE \"C\" ASC)",
+    ),
+    (
+        "CREATE TABLE app.t (a text) PARTITION BY RANGE (a COLLATE app.c app.o, (a || 'b') COLLATE app.c)",
+        "CREATE TABLE app.n (a text) PARTITION BY RANGE (a COLLATE app.c app.o, (a || 'b') COLLATE app.c)",
+    ),
+    ("ALTER TABLE app.t ENABLE ALWAYS RULE r", "ALTER TABLE app.n ENABLE ALWAYS RULE r"),
+    (
+        "ALTER FOREIGN TABLE ONLY app.t ALTER COLUMN a OPTIONS (column_name 'A')",
+        "ALTER TABLE ONLY app.n ALTER COLUMN a OPTIONS (column_name 'A')",
+    ),
 ]  # fmt: skip
 UNCHANGED = [
     "CREATE TABLE other.t (t text, id app.e DEFAULT 't'::app.e)",
