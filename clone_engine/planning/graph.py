@@ -401,7 +401,7 @@ class Graph:
         for key, items in zip(self._foreign_key_keys(), self._foreign_keys.values(), strict=True):
             ddl = items[0].ddl
             ends = [end for end in (ddl.relation, referenced(ddl)) if end]
-            after = [key for end in ends if end in self._made for key in self._complete(end)]
+            after = [key for end in ends if end in self._made or end in self._kept for key in self._complete(end)]
             yield self._run(
                 key,
                 "creating constraints",

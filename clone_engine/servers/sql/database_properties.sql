@@ -1,5 +1,5 @@
--- What is set for the current database, as statements for another one: comment, connection limit, settings, owner,
--- privileges.  pg_dump leaves them to pg_dumpall and --create.
+-- What is set for the current database, as statements for another one: comment, connection limit, settings (those of
+-- roles in it too), owner, privileges.  pg_dump leaves them to pg_dumpall and --create.
 -- $1 the other database.  psql: \bind other \g
 WITH d AS (
     SELECT * FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()
@@ -25,7 +25,9 @@ SELECT 'privileges on', 4, g.ordinality, pg_catalog.format('GRANT %s ON DATABASE
 FROM granted g
 UNION ALL
 SELECT 'settings of', 5, setting.ordinality,
-       pg_catalog.format('ALTER DATABASE %I SET %s TO %s', $1::text,
+       pg_catalog.format('ALTER %s SET %s TO %s',
+                         CASE s.setrole WHEN 0 THEN pg_catalog.format('DATABASE %I', $1::text)
+                              ELSE pg_catalog.format('ROLE %I IN DATABASE %I', pg_catalog.pg_get_userbyid(s.setrole), $1::text) END,
                          (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(part), '.')
                           FROM pg_catalog.unnest(pg_catalog.string_to_array(pg_catalog.split_part(setting.text, '=', 1), '.')) part),
                          CASE WHEN pg_catalog.lower(pg_catalog.split_part(setting.text, '=', 1))
@@ -34,5 +36,5 @@ SELECT 'settings of', 5, setting.ordinality,
                               THEN pg_catalog.substr(setting.text, pg_catalog.strpos(setting.text, '=') + 1)
                               ELSE pg_catalog.quote_literal(pg_catalog.substr(setting.text, pg_catalog.strpos(setting.text, '=') + 1)) END)
 FROM pg_catalog.pg_db_role_setting s, d, pg_catalog.unnest(s.setconfig) WITH ORDINALITY AS setting(text, ordinality)
-WHERE s.setdatabase = d.oid AND s.setrole = 0
+WHERE s.setdatabase = d.oid
 ORDER BY place, number;

@@ -5,7 +5,7 @@ SELECT o.kind, n.nspname AS schema, o.name, o.method
 FROM (
     SELECT 'type' AS kind, t.typnamespace AS namespace, t.typname AS name, '' AS method
     FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
-    WHERE t.typtype IN ('b', 'd', 'e', 'r', 'm') AND t.typelem = 0 OR c.relkind = 'c'
+    WHERE t.typtype IN ('b', 'd', 'e', 'r', 'm') AND t.typelem = 0 OR c.relkind = 'c' OR NOT t.typisdefined
     UNION SELECT 'routine', pronamespace, proname, '' FROM pg_catalog.pg_proc
     UNION SELECT 'operator', oprnamespace, oprname, '' FROM pg_catalog.pg_operator
     UNION ALL SELECT 'collation', collnamespace, collname, '' FROM pg_catalog.pg_collation
