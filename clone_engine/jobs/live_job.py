@@ -6,7 +6,8 @@ Talks with the job process; what its messages mean for the record is the manager
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from clone_engine.jobs.children import ChildError
@@ -57,8 +58,7 @@ class LiveJob:
         self.unsaved = Unsaved()
         self.saved_at = 0.0
         """When the store last got the record, by the event loop's clock."""
-        self.hearers: list[Callable[[FromJob], None]] = []
-        """Told what the job process says, once it is kept."""
+        self._hearers: list[Callable[[FromJob], None]] = []
         self._source = source
         self._target = target
         self._steps = steps
@@ -66,6 +66,17 @@ class LiveJob:
 
     def __repr__(self) -> str:
         return f"<LiveJob {'started' if self.task else 'waiting'}{f', asked to {self.asked}' if self.asked else ''}>"
+
+    @contextmanager
+    def heard_by(self, hear: Callable[[FromJob], None] | None) -> Iterator[None]:
+        """Within the block `hear` is told what the job process says, once it is kept."""
+        if hear:
+            self._hearers.append(hear)
+        try:
+            yield
+        finally:
+            if hear:
+                self._hearers.remove(hear)
 
     def ask_to_stop(self, why: Asked) -> None:
         """The first reason counts: a job that was cancelled before a shutdown is cancelled."""
@@ -102,7 +113,7 @@ class LiveJob:
             while ended is None and (messages := await child.receive()):
                 progress, ended = self._sort(messages)
                 await take(progress)
-                for hear in self.hearers:
+                for hear in self._hearers:
                     for message in messages:
                         hear(message)
                 if not self.unsaved and any(isinstance(message, Keep) for message in messages):

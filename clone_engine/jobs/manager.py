@@ -209,9 +209,8 @@ class Manager:
         PgError P0002 for an unknown one.  Rights are not checked.
         """
         if live := self._live.get(job_id):
-            if hear:
-                live.hearers.append(hear)
-            return await asyncio.shield(live.finished)
+            with live.heard_by(hear):
+                return await asyncio.shield(live.finished)
         if job_id not in self._jobs:
             raise not_found(job_id)
         return self._jobs[job_id]

@@ -6,7 +6,8 @@ statements said of one object becomes one row.  Who collects outcomes is `runnin
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from clone_engine.records.jobs import Job, Outcome
@@ -43,8 +44,8 @@ LONG_KINDS = (
     "user mapping",
 )
 """Kinds of more than one word, each before those that it begins with."""
-LINKS = ("of ", "on ")
-"""Between the kind and the name of what is about another object: comment on …, owner of …."""
+_WORDS = re.compile(rf"((?:{'|'.join(LONG_KINDS)})(?= |\Z)|[^ ]*)(?: (?:of |on )?(.*))?", re.DOTALL)
+"""The kind, and the name behind the little word in what is about another object: comment on …, owner of …."""
 IN_NO_SCHEMA = frozenset({
     "access method", "cast", "database", "event trigger", "extension", "foreign data wrapper", "job", "language",
     "large object", "option", "publication", "schema", "server", "snapshot", "tablespace", "transform", "user mapping",
@@ -95,16 +96,17 @@ def merged(outcomes: Iterable[Outcome]) -> list[Outcome]:
     return found
 
 
-def named(words: str, schemas: Collection[str] = ()) -> Named:
-    """The words taken apart.  `schemas` are known ones: names may hold dots, and are not quoted in reports."""
-    kind = next((long for long in LONG_KINDS if words == long or words.startswith(f"{long} ")), words.partition(" ")[0])
-    rest = words[len(kind) + 1 :]
-    for link in LINKS:
-        rest = rest.removeprefix(link)
+def named(words: str, schemas: Sequence[str] = ()) -> Named:
+    """The words taken apart.  `schemas` are known ones: names may hold dots, and are not quoted in reports.
+
+    The first that fits counts, so the longest should come first: one name may be the beginning of another.
+    """
+    found = _WORDS.match(words)
+    assert found, "it matches anything"
+    kind, rest = found[1], found[2] or ""
     if kind in IN_NO_SCHEMA:
         return Named(kind, "", rest)
-    # The longest that fits: one name may be the beginning of another.
-    for schema in sorted(schemas, key=len, reverse=True):
+    for schema in schemas:
         if rest.startswith(f"{schema}."):
             return Named(kind, schema, rest[len(schema) + 1 :])
         if f" on {schema}." in rest:
@@ -121,10 +123,10 @@ def _by_the_first_dot(kind: str, rest: str) -> Named:
     return Named(kind, schema, f"{before}{on}{name}")
 
 
-def _schemas(job: Job, outcomes: Sequence[Outcome]) -> set[str]:
-    """The schemas that are known to be part of the clone."""
+def _schemas(job: Job, outcomes: Sequence[Outcome]) -> list[str]:
+    """The schemas that are known to be part of the clone, the longest name first."""
     made = {outcome.object.removeprefix("schema ") for outcome in outcomes if outcome.object.startswith("schema ")}
-    return (made | {job.request.schema_name, "public"}) - {""}
+    return sorted((made | {job.request.schema_name, "public"}) - {""}, key=lambda name: (-len(name), name))
 
 
 def _under_new_name(job: Job, outcome: Outcome) -> Outcome:

@@ -149,7 +149,9 @@ class Handlers:
 
     async def _job_objects(self, caller: Caller, arguments: dict[str, Any], tell: Tell) -> Value:
         outcomes = await self._manager.outcomes(caller, arguments["job_id"])
-        return object_rows(self._manager.find(caller, arguments["job_id"]), outcomes)
+        job = self._manager.find(caller, arguments["job_id"])
+        # In a thread: of ten thousand tables it takes a while, and the other sessions need not wait for it.
+        return await asyncio.to_thread(object_rows, job, outcomes)
 
     async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of what the manager does.  A client that leaves does not stop it half way, memory and store

@@ -37,7 +37,7 @@ STATEMENTS = {
 
 @pytest.mark.parametrize("sql", STATEMENTS)
 def test_the_words_for_a_statement_are_taken_apart(sql: str) -> None:
-    assert named(parse_statement(sql).label, {"s", "s.t", "public"}) == Named(*STATEMENTS[sql])
+    assert named(parse_statement(sql).label, ("public", "s.t", "s")) == Named(*STATEMENTS[sql])
 
 
 @pytest.mark.parametrize(
