@@ -8,18 +8,21 @@ from __future__ import annotations
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from proxy.embedded import Server
+from proxy.installations import Installation
 from proxy.launch import ProxyProcess
-from tests.clone.kind_cases import KINDS, NO_KIND, Differences, State, Tables, spoil, state, tables, whose
+from tests.clone.kind_cases import KINDS, NO_KIND, OLDEST, Differences, State, Tables, spoil, state, tables, whose
 from tests.clone.test_extensions import FILES
 from tests.harness.proxies import connect, running_proxies
 from tests.harness.servers import Database, Servers
 from tests.harness.waiting import wait_until
 
+TAKES_OUR_EXTENSIONS = 18
 CLUSTER = (
     "CREATE ROLE kinds_owner",
     "CREATE ROLE kinds_reader",
@@ -67,12 +70,13 @@ class Bench:
         return before
 
 
-@pytest.fixture(scope="module")
-def bench(servers: Servers) -> Iterator[Bench]:
-    """The bench with all kinds that the newest server knows."""
-    newest = servers.installations[-1]
-    settings = {"allow_in_place_tablespaces": "on", "extension_control_path": f"$system:{_extensions(servers)}"}
-    server = servers.get(newest, name="kinds", settings=settings)
+@contextmanager
+def running_bench(servers: Servers, installation: Installation) -> Iterator[Bench]:
+    """The bench with all kinds that a server of this installation knows."""
+    settings = {"allow_in_place_tablespaces": "on"}
+    if installation.major >= TAKES_OUR_EXTENSIONS:
+        settings["extension_control_path"] = f"$system:{_extensions(servers)}"
+    server = servers.get(installation, name="kinds", settings=settings)
     with tempfile.TemporaryDirectory(prefix="pgclone-") as directory, running_proxies(Path(directory)) as proxies:
         ready = Bench(server, proxies.start(server.conninfo(), {"jobs": {"max_running": 3}}))
         for statement in CLUSTER:
@@ -82,6 +86,13 @@ def bench(servers: Servers) -> Iterator[Bench]:
             if kind.is_known_to(ready.source):
                 ready.source.execute(kind.script)
                 ready.kinds.append(name)
+        yield ready
+
+
+@pytest.fixture(scope="module")
+def bench(servers: Servers) -> Iterator[Bench]:
+    """That of the newest server, with the targets; and a session of somebody's with tables of its own."""
+    with running_bench(servers, servers.installations[-1]) as ready:
         for name in COPIES:
             ready.create(name, ready.source.name)
         with ready.source.connect() as session:
@@ -178,6 +189,25 @@ def differences(request: pytest.FixtureRequest, bench: Bench) -> Differences:
 def test_it_arrives_as_it_was(kind: str, differences: Differences, bench: Bench) -> None:
     if kind not in (*bench.kinds, NO_KIND):
         pytest.skip(f"PostgreSQL {bench.server.installation.major} here does not have it")
+    found = differences.get(kind, [])
+    assert not found, "\n".join(found)
+
+
+@pytest.fixture(scope="module")
+def with_icu(servers: Servers) -> Iterator[tuple[Bench, Differences]]:
+    """A bench of a server that knows ICU, which the wheels do not, and what a clone there has different."""
+    systems = [i for i in servers.installations if not i.embedded and i.major >= OLDEST]
+    if not systems:
+        pytest.skip("no server here knows ICU")
+    with running_bench(servers, systems[0]) as ready:
+        yield ready, _created(ready)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, NO_KIND])
+def test_it_arrives_where_icu_is_known(kind: str, with_icu: tuple[Bench, Differences]) -> None:
+    ready, differences = with_icu
+    if kind not in (*ready.kinds, NO_KIND):
+        pytest.skip(f"PostgreSQL {ready.server.installation.major} here does not have it")
     found = differences.get(kind, [])
     assert not found, "\n".join(found)
 

@@ -8,6 +8,8 @@ import pytest
 
 from clone_engine.asking.options import readers
 from proxy.calls.signatures import FUNCTIONS, VIEW, VIEW_COLUMNS, Signature
+from tests.clone.kind_cases import KINDS, NO_KIND
+from tests.clone.test_kinds import test_it_arrives_as_it_was as every_kind
 from tests.docs.repository import ROOT, text
 
 README = text("README.md")
@@ -47,6 +49,21 @@ def test_links_test_directories_and_make_targets_of_the_documents_exist(document
     targets = set(re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE))
     for target in re.findall(r"(?:^ {4}|`)make ([a-z-]+)", written, re.MULTILINE):
         assert target in targets, target
+
+
+def test_each_kind_of_object_is_in_the_table_with_the_cases_that_show_it() -> None:
+    rows = re.search(r"### Kind by kind\n(.*?)\n1\. ", README, re.DOTALL)
+    assert rows is not None
+    shown = [re.findall(r"`(\w+)`", row.split("|")[6]) for row in re.findall(r"^\| (?=\w).*", rows[1], re.MULTILINE)]
+    assert all(shown)
+    (cases,) = (mark.args[1] for mark in vars(every_kind)["pytestmark"] if mark.args[0] == "kind")
+    assert sorted(name for names in shown for name in names) == sorted(set(cases) - {NO_KIND})
+
+
+@pytest.mark.parametrize("case", KINDS)
+def test_a_kind_that_clones_leave_out_has_no_full_mark(case: str) -> None:
+    (row,) = (row for row in README.splitlines() if row.startswith("| ") and f"`{case}`" in row.rpartition("| ")[2])
+    assert row.split("|")[5].strip() == ("○" if KINDS[case].left_out else "●")
 
 
 def test_the_readme_test_command_is_what_ci_runs() -> None:
