@@ -203,7 +203,7 @@ class Graph:
             self._in.definitions_key, "creating table", self._slots.get("pre", []), (), built=True
         )
         made = (i.ddl.identity[1] for i in self._slots.get("pre", ()) if i.ddl.kind == "schema")
-        missing = sorted(self._in.source.schemas - self._in.existing.schemas - set(made))
+        missing = sorted((self._in.source.schemas | self._in.needs.places) - self._in.existing.schemas - set(made))
         places = [statement for name in missing for statement in missing_schema(name)]
         for name in self._in.stale:
             places.append(Statement(f"DROP SCHEMA IF EXISTS {quote_ident(name)} CASCADE", f"schema {name}", True))

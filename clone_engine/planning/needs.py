@@ -29,6 +29,11 @@ def brought(ddls: Iterable[Ddl], needs: Needs) -> list[Ddl]:
     return [ddl for ddl in ddls if object_of(ddl) in needs.brought]
 
 
+def unneeded(ddls: Iterable[Ddl], needs: Needs) -> list[Ddl]:
+    """The other statements."""
+    return [ddl for ddl in ddls if object_of(ddl) not in needs.brought]
+
+
 def without_others(ddls: Iterable[Ddl], needs: Needs) -> list[Ddl]:
     """A schema's dump without what else is in the other schemas of which it holds something needed."""
     return [ddl for ddl in ddls if _schema_of(ddl) not in needs.schemas or object_of(ddl) in needs.brought]
@@ -46,18 +51,21 @@ def _schema_of(ddl: Ddl) -> str:
 
 def among(needed: Iterable[Ddl], ddls: Iterable[Ddl], needs: Needs) -> list[Ddl]:
     """`ddls` of some tables with the needed statements: sequences first, then those that need none of these tables, and
-    behind the tables the others (a function of their row type)."""
+    behind the tables the others (a function of their row type).  Constraints of domains that are not proven come last:
+    rows may break them."""
     first, rest = list[Ddl](), list[Ddl]()
     for ddl in ddls:
         (first if ddl.kind == "sequence" and ddl.relation in needs.sequences else rest).append(ddl)
     known = {ddl.relation for ddl in rest if ddl.kind in TABLES}
-    before, behind, waiting = [], [], set[Identity]()
+    before, behind, last, waiting = [], [], [], set[Identity]()
     for ddl in needed:
-        if object_of(ddl) in waiting or mentions(ddl.node) & known:
+        if ddl.identity[0] == "domain constraint":
+            last.append(ddl)
+        elif object_of(ddl) in waiting or mentions(ddl.node) & known:
             behind.append(ddl)
             waiting.add(object_of(ddl))
             known.add(Name(*ddl.identity[1:3]))
         else:
             before.append(ddl)
     place = max((place for place, ddl in enumerate(rest, 1) if ddl.kind in TABLES), default=0)
-    return [*first, *before, *rest[:place], *behind, *rest[place:]]
+    return [*first, *before, *rest[:place], *behind, *rest[place:], *last]

@@ -21,7 +21,7 @@ from clone_engine.planning.dependents import dependents
 from clone_engine.planning.graph import Graph, Inputs
 from clone_engine.planning.large_objects import check_large_objects
 from clone_engine.planning.narrowing import narrowed
-from clone_engine.planning.needs import among, brought, without_others
+from clone_engine.planning.needs import among, brought, unneeded, without_others
 from clone_engine.planning.older import advice, fitted
 from clone_engine.planning.routines import needed_schemas, of_routines, without_needs
 from clone_engine.planning.selection import Wanted, itemize, select
@@ -80,7 +80,6 @@ def prepare(
     earlier = decided(done)
     needs = read_needs(source, target, request, facts, earlier.brought if earlier else ())
     facts = with_sequences(source, facts, needs.sequences)
-    facts = facts._replace(schemas=facts.schemas | needs.places)
     ddls = without_stubs(_definitions(start.source, snapshot, request, facts, needs))
     ddls, left_out = narrowed(ddls, facts)
     whole = request.kind != "functions"
@@ -127,6 +126,7 @@ def _definitions(source: Conninfo, snapshot: str, request: CloneRequest, facts: 
 
 def build(dumped: Dumped, request: CloneRequest, parallel: int) -> Plan:
     """The plan from everything that is known.  Pure: the same facts give the same plan."""
+    dumped = _as_needed(dumped, request)
     facts, conflicts = dumped.source, dumped.conflicts
     owned = belongings(dumped.ddls)
     staging = dumped.staging if conflicts.swapped else ""
@@ -176,6 +176,14 @@ def build(dumped: Dumped, request: CloneRequest, parallel: int) -> Plan:
         ),
         advice=advice(facts.version, dumped.existing.version),
     )
+
+
+def _as_needed(dumped: Dumped, request: CloneRequest) -> Dumped:
+    """A table that is left as it is needs nothing."""
+    left = dumped.conflicts.left
+    if request.kind != "table" or any(("relation", *table) not in left for table in dumped.source.tables):
+        return dumped
+    return dumped._replace(ddls=unneeded(dumped.ddls, dumped.needs), needs=Needs())
 
 
 def _check_anew(conflicts: Conflicts, ddls: Iterable[Ddl], chosen: Iterable[Ddl]) -> None:

@@ -6,7 +6,7 @@ BEGIN ATOMIC.  Which statements bring what is lacking, and what can't be brought
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import psycopg
@@ -19,6 +19,8 @@ from clone_engine.servers.queries import rows
 from clone_engine.servers.source import Source
 
 DIFFERS = "exists on the target and is left as it is, though it differs there"
+LONGEST_SHAPE = 200
+"""Characters of an enum's labels and the like that a report shows."""
 
 
 class Need(NamedTuple):
@@ -108,8 +110,20 @@ def read_needs(
         places=frozenset(need.schema for need in (*brought, *extensions) if need.schema),
         sequences=tuple(Name(need.schema, need.name) for need in brought if need.kind == "sequence"),
         relations=frozenset(Name(need.schema, need.name) for need in lacking if need.kind == "relation"),
-        notes=tuple((n.label, DIFFERS) for n in objects if n not in lacking and n in here and here[n] != there[n]),
+        notes=tuple(_differing(here, {need: shape for need, shape in there.items() if need not in lacking})),
     )
+
+
+def _differing(here: Mapping[Need, str], there: Mapping[Need, str]) -> Iterator[tuple[str, str]]:
+    """What is another thing on the target, with why it is left; of types, what they are."""
+    for need in sorted(here.keys() & there.keys()):
+        if here[need] != there[need]:
+            both = f": {_short(there[need])}; on the source {_short(here[need])}" if need.kind == "type" else ""
+            yield need.label, DIFFERS + both
+
+
+def _short(shape: str) -> str:
+    return shape if len(shape) <= LONGEST_SHAPE else shape[:LONGEST_SHAPE] + "..."
 
 
 def _needs(source: psycopg.Connection[Any], request: CloneRequest, facts: Source) -> list[Need]:

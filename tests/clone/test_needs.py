@@ -110,6 +110,7 @@ def test_where_the_table_is_there_and_what_it_needs_is_not(
     conflict: str, library: Database, target_database: Database
 ) -> None:
     target_database.execute("CREATE SCHEMA app; CREATE TABLE app.things (id int); INSERT INTO app.things VALUES (1)")
+    library.execute("ALTER DOMAIN lib.coat DROP CONSTRAINT layered")  # which would come with the swap
     request = table_request("app", "things", conflict=conflict)
     with planned(library, target_database, request) as (plan, keeper):
         carry_out(plan, keeper, target_database, stop_before="swap")
@@ -118,7 +119,8 @@ def test_where_the_table_is_there_and_what_it_needs_is_not(
     for statement in plan.on_failure:
         target_database.execute(statement.sql)
     clone(library, target_database, request)
-    assert definitions(target_database, "-n", "lib") == wanted(target_database.server, LIBRARY, "-n", "lib")
+    proven = LIBRARY + "ALTER DOMAIN lib.coat DROP CONSTRAINT layered"
+    assert definitions(target_database, "-n", "lib") == wanted(target_database.server, proven, "-n", "lib")
     assert definitions(target_database, "-t", "app.things") == definitions(library, "-t", "app.things")
     assert contents(target_database, "app")["things"] == contents(library, "app")["things"]
 
@@ -163,7 +165,29 @@ def test_what_is_there_stays_and_is_named_if_it_differs(library: Database, targe
     )
     plan = clone(library, target_database, table_request("app", "things"))
     why = "exists on the target and is left as it is, though it differs there"
-    assert plan.notes == (("routine lib.allowed(integer)", why), ("type lib.color", why))
+    assert dict(plan.notes) == {
+        "routine lib.allowed(integer)": why,
+        "type lib.color": f"{why}: 'red', 'it''s green', 'blue'; on the source 'red', 'it''s green'",
+    }
+
+
+def test_rows_that_break_an_unproven_constraint_of_a_domain_arrive(
+    source_database: Database, target_database: Database
+) -> None:
+    source_database.execute(
+        "CREATE SCHEMA app; CREATE DOMAIN app.d AS int; CREATE TABLE app.t (v app.d); INSERT INTO app.t VALUES (-1);"
+        "ALTER DOMAIN app.d ADD CONSTRAINT positive CHECK (VALUE > 0) NOT VALID"
+    )
+    clone(source_database, target_database, table_request("app", "t"))
+    assert definitions(target_database) == definitions(source_database)
+    assert contents(target_database, "app") == contents(source_database, "app")
+
+
+def test_a_table_that_is_left_as_it_is_needs_nothing(library: Database, target_database: Database) -> None:
+    target_database.execute("CREATE SCHEMA app; CREATE TABLE app.things (id int)")
+    plan = clone(library, target_database, table_request("app", "things", conflict="skip"))
+    assert dict(plan.notes)["table app.things"] == "exists on the target and is left as it is"
+    assert target_database.value("SELECT to_regnamespace('lib')") is None
 
 
 def test_a_sequence_that_is_there_keeps_its_value(library: Database, target_database: Database) -> None:
