@@ -78,7 +78,12 @@ class Graph:
         self._installed = extensions - inputs.existing.extensions.keys()
         self._kept = {table for table, facts in inputs.source.tables.items() if facts.extension in self._installed}
         made = {i.ddl.identity[1] for i in inputs.items if i.ddl.kind == "access method"}
-        self._available = Available(inputs.existing.tablespaces, inputs.existing.access_methods | made)
+        self._available = Available(
+            inputs.existing.tablespaces,
+            inputs.existing.access_methods | made,
+            inputs.existing.default_privileges,
+            inputs.conflicts.replaced - inputs.conflicts.anew,
+        )
         whole = frozenset(table for table in self._made if not self._lacks_rows(table))
         self._tolerance = tolerance(inputs.items, whole, inputs.names.final, inputs.needs)
         self._slots = Sorter(inputs.owned.tables, self._made, bool(inputs.names.staging), inputs.needs.brought).sorted(

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from clone_engine.ddl.retarget import Renames, retargeted
+from clone_engine.ddl.subjects import Identity
+from clone_engine.planning.privileges import DefaultPrivileges, as_built_in
 from clone_engine.planning.selection import Item
 from clone_engine.planning.tolerance import Tolerance
 from clone_engine.records.names import quote_ident, quote_literal
@@ -42,10 +44,14 @@ def alone(schema: str) -> tuple[Statement, ...]:
 
 
 class Available(NamedTuple):
-    """What tables can be placed in and kept by on the target."""
+    """What the target has for new objects."""
 
     tablespaces: frozenset[str]
     access_methods: frozenset[str]
+    default_privileges: DefaultPrivileges
+    """What new objects are given there, and those of a clone are not."""
+    in_place: frozenset[Identity]
+    """Routines that are replaced without being dropped: they are no new objects."""
 
 
 def statements(
@@ -81,6 +87,10 @@ def statements(
             tolerance.some(item.ddl),
             tolerance.needs(item.ddl),
         )
+        if item.ddl.identity not in available.in_place:
+            made = retargeted(item.ddl, final).label
+            for sql in as_built_in(ddl, available.default_privileges):
+                yield Statement(sql, "", needs=(made,))
 
 
 def missing_schema(name: str) -> Iterator[Statement]:

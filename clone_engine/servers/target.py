@@ -45,6 +45,8 @@ class Existing(NamedTuple):
     """Installed extensions with their versions."""
     available: Mapping[str, str] = {}
     """Extensions that could be installed, with the version that would be."""
+    default_privileges: Mapping[str, tuple[str, ...]] = {}
+    """Of the caller: pg_default_acl.defaclobjtype with the grantees, quoted, that are not the caller."""
 
     @property
     def access_methods(self) -> frozenset[str]:
@@ -104,6 +106,7 @@ def read_target(connection: psycopg.Connection[Any], ddls: Iterable[Ddl], schema
         statistics={name: Present(kind, table) for kind, name, table in found if kind == "X"},
         objects=frozenset(plain | outside) | _by_types(connection, ddls, routines | operators),
         routine_names=routines,
+        default_privileges={r.kind: tuple(r.grantees or ()) for r in rows(connection, "default_privileges")},
     )
 
 

@@ -61,6 +61,46 @@ def test_an_ordinary_caller_gets_everything_as_his_own(
     assert target_database.rows(owners) == [("clone_caller",)]
 
 
+GIVING = """
+ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO clone_reader, PUBLIC;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO clone_reader;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO clone_reader;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO "odd ""reader";
+"""
+TAKING = """
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM CURRENT_USER;
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES REVOKE USAGE ON TYPES FROM PUBLIC;
+"""
+
+
+@pytest.mark.usefixtures("roles")
+@pytest.mark.parametrize("defaults", [GIVING, TAKING])
+@pytest.mark.parametrize("conflict", ["error", "replace"])
+def test_default_privileges_of_the_target_do_not_count(
+    defaults: str, conflict: str, source_database: Database, target_database: Database
+) -> None:
+    """Guards against tables that roles of the target could read, and those of the source not."""
+    source_database.execute(case("everyday")[0])
+    source_database.execute(
+        "GRANT SELECT ON app.orders TO clone_reader; CREATE AGGREGATE app.most(int) (SFUNC = int4larger, STYPE = int);"
+        "CREATE PROCEDURE app.p(IN a int[], OUT b text) LANGUAGE sql AS 'SELECT 1';"
+        "REVOKE EXECUTE ON PROCEDURE app.p FROM PUBLIC; CREATE SEQUENCE app.free; CREATE DOMAIN app.d AS int;"
+        "CREATE TABLE app.numbered (id int GENERATED ALWAYS AS IDENTITY)"
+    )
+    target_database.execute("CREATE ROLE clone_owner; CREATE ROLE clone_reader")
+    target_database.execute('DROP ROLE IF EXISTS "odd ""reader"; CREATE ROLE "odd ""reader"')
+    try:
+        if conflict == "replace":
+            clone(source_database, target_database, schema_request("app"))
+        target_database.execute(defaults)
+        clone(source_database, target_database, schema_request("app", conflict=conflict))
+        made, given = (schema_definitions(d, "app").splitlines() for d in (target_database, source_database))
+        assert made == given, set(made) ^ set(given)
+    finally:
+        target_database.execute('DROP OWNED BY "odd ""reader" CASCADE; DROP ROLE "odd ""reader"')
+
+
 @pytest.fixture
 def with_extensions(all_servers: list[Server]) -> Server:
     """A server that has the extensions citext and hstore to install."""
