@@ -21,6 +21,7 @@ import click
 import uvloop
 
 from clone_engine.jobs.children import JobProcesses
+from clone_engine.jobs.limits import Limits
 from clone_engine.jobs.manager import Manager, ManagerSettings
 from clone_engine.jobs.sqlite_store import SqliteStore
 from clone_engine.records.errors import PgError
@@ -164,8 +165,10 @@ def _fail(reason: str) -> None:
 
 async def _serve(settings: Settings, target: Target) -> None:
     await _reach(target)
-    limits = ManagerSettings(max_running=settings.jobs.max_running, default_parallel=settings.jobs.default_parallel)
-    manager = Manager(SqliteStore(Path(settings.jobs.store)), limits, JobProcesses(os.environ).start, time.time)
+    jobs = settings.jobs
+    limits = Limits(jobs.max_running, jobs.max_running_per_role, jobs.max_running_per_source)
+    of_jobs = ManagerSettings(limits, default_parallel=jobs.default_parallel)
+    manager = Manager(SqliteStore(Path(jobs.store)), of_jobs, JobProcesses(os.environ).start, time.time)
     server = _server(settings, target, manager)
     await manager.start()
     try:

@@ -38,6 +38,8 @@ class JobSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     store: str = "pgclone-proxy.sqlite"
     max_running: int = 4
+    max_running_per_role: int = 0
+    max_running_per_source: int = 0
     default_parallel: int = 2
     passfile: str = ""
     admin_roles: tuple[str, ...] = ()
@@ -101,6 +103,8 @@ RANGES: tuple[tuple[str, str, float, float], ...] = (
     ("server", "connect_timeout", 0.1, 3600),
     ("server", "startup_timeout", 0.1, 3600),
     ("jobs", "max_running", 1, 1000),
+    ("jobs", "max_running_per_role", 0, 1000),
+    ("jobs", "max_running_per_source", 0, 1000),
     ("jobs", "default_parallel", 1, 64),
 )
 

@@ -19,6 +19,7 @@ from typing import TypeVar
 import msgspec
 import structlog
 
+from clone_engine.jobs.limits import Limits, next_to_run
 from clone_engine.jobs.live_job import LiveJob, StartChild
 from clone_engine.jobs.verdicts import (
     Verdict,
@@ -57,7 +58,7 @@ class Caller(msgspec.Struct, frozen=True):
 class ManagerSettings(msgspec.Struct, frozen=True):
     """What the configuration says of jobs."""
 
-    max_running: int = 4
+    limits: Limits = Limits()
     """Jobs that run at once; the others wait, first come, first served."""
     default_parallel: int = 2
     """Copiers of a job whose options do not say."""
@@ -239,13 +240,16 @@ class Manager:
         return job
 
     def _start_waiting(self) -> None:
-        """Start jobs while there is room."""
-        while self._waiting and not self._stopping:
-            if len(self._live) - len(self._waiting) >= self._settings.max_running:
-                return
-            job_id = self._waiting.popleft()
-            live = self._live[job_id]
-            live.task = asyncio.create_task(self._run(job_id, live), name=f"job {job_id}")
+        """Start the jobs that may run, in the order in which they came."""
+        while not self._stopping and (job := self._next()):
+            self._waiting.remove(job.job_id)
+            live = self._live[job.job_id]
+            live.task = asyncio.create_task(self._run(job.job_id, live), name=f"job {job.job_id}")
+
+    def _next(self) -> Job | None:
+        waiting = (self._jobs[job_id] for job_id in self._waiting)
+        running = [self._jobs[job_id] for job_id, live in self._live.items() if live.task]
+        return next_to_run(waiting, running, self._settings.limits)
 
     async def _run(self, job_id: int, live: LiveJob) -> None:
         async def take(progress: Progress | None) -> None:

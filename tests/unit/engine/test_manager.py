@@ -12,6 +12,7 @@ import pytest
 import uvloop
 
 from clone_engine.jobs.children import JobProcesses
+from clone_engine.jobs.limits import Limits
 from clone_engine.jobs.manager import Caller, Manager, ManagerSettings
 from clone_engine.jobs.sqlite_store import SqliteStore
 from clone_engine.records.channel import Forerunner
@@ -40,7 +41,7 @@ async def within_limit() -> AsyncIterator[None]:
 
 @pytest.fixture
 async def manager(store: JobStore, processes: JobProcesses) -> AsyncIterator[Manager]:
-    manager = Manager(store, ManagerSettings(max_running=2), processes.start, time.time)
+    manager = Manager(store, ManagerSettings(Limits(2)), processes.start, time.time)
     await manager.start()
     yield manager
     await manager.stop()
@@ -138,6 +139,17 @@ async def test_jobs_wait_for_room_first_come_first_served(manager: Manager) -> N
     await manager.cancel(ALICE, 2)
     await until_copying(manager, 3)
     assert [shown(manager, j).status for j in jobs] == ["running", "cancelled", "running", "pending"]
+
+
+async def test_a_limit_of_one_role_does_not_hold_up_others(store: JobStore, processes: JobProcesses) -> None:
+    manager = Manager(store, ManagerSettings(Limits(3, per_role=1)), processes.start)
+    await manager.start()
+    jobs = [await submit(manager, "wait") for _ in range(2)] + [await submit(manager, "wait", BOB)]
+    await until_copying(manager, 1, 3)
+    assert [shown(manager, j).status for j in jobs] == ["running", "pending", "running"]
+    await manager.cancel(ALICE, 1)
+    await until_copying(manager, 2)
+    await manager.stop()
 
 
 async def test_progress_is_visible_while_it_runs_and_version_tells_of_it(manager: Manager) -> None:
@@ -297,7 +309,7 @@ async def test_clear_forgets_the_finished_jobs_of_the_caller(manager: Manager, s
 
 
 async def test_stop_cancels_what_runs_and_says_how_to_go_on(store: JobStore, processes: JobProcesses) -> None:
-    manager = Manager(store, ManagerSettings(max_running=1), processes.start, time.time)
+    manager = Manager(store, ManagerSettings(Limits(1)), processes.start, time.time)
     await manager.start()
     await submit(manager, "wait")
     await submit(manager, "wait", source=SECRET_SOURCE)
@@ -399,7 +411,7 @@ async def test_progress_is_saved_now_and_then_and_shown_at_once(processes: JobPr
 
 async def test_full_store_refuses_new_jobs_and_spares_those_that_run(processes: JobProcesses) -> None:
     store = UnreliableStore()
-    manager = Manager(store, ManagerSettings(max_running=1), processes.start)
+    manager = Manager(store, ManagerSettings(Limits(1)), processes.start)
     await manager.start()
     running, pending = await submit(manager, "wait"), await submit(manager, "complete")
     await until_copying(manager, running)
