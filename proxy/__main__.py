@@ -30,10 +30,12 @@ from clone_engine.records.request import Conninfo
 from clone_engine.servers.connect import forget_environment
 from proxy.auth import Credentials
 from proxy.calls.handlers import Handlers
-from proxy.config import ConfigError, Settings, load
+from proxy.calls.roles import Roles
+from proxy.config import ConfigError, JobSettings, Settings, load
 from proxy.interception.interceptor import SqlInterceptor
 from proxy.interception.mailbox import Mailboxes
 from proxy.logs import configure
+from proxy.restart import go_on
 from proxy.server import Server
 from proxy.session import Session
 from proxy.stubs.installing import install, remove, transaction
@@ -171,10 +173,15 @@ async def _serve(settings: Settings, target: Target) -> None:
     manager = Manager(SqliteStore(Path(jobs.store)), of_jobs, JobProcesses(os.environ).start, time.time)
     server = _server(settings, target, manager)
     await manager.start()
+    going_on: asyncio.Task[None] | None = None
     try:
         await server.start()
+        if jobs.resume_at_start:
+            going_on = asyncio.create_task(go_on(manager, Credentials(target, jobs.passfile), _roles(jobs)))
         await _signalled()
     finally:
+        if going_on:
+            going_on.cancel()
         manager.begin_stop()
         await server.stop()
         await manager.stop()
@@ -184,12 +191,16 @@ def _server(settings: Settings, target: Target, manager: Manager) -> Server:
     credentials = Credentials(target, settings.jobs.passfile)
     handlers = Handlers(manager, credentials, target.conninfo, version("pgclone-proxy"))
     mailboxes = Mailboxes(handlers.login)
-    admins = frozenset(settings.jobs.admin_roles)
+    roles = _roles(settings.jobs)
 
     def make_interceptor(session: Session) -> SqlInterceptor:
-        return SqlInterceptor(session, handlers, admins, mailboxes)
+        return SqlInterceptor(session, handlers, roles, mailboxes)
 
     return Server(settings.server, target, make_interceptor)
+
+
+def _roles(jobs: JobSettings) -> Roles:
+    return Roles(frozenset(jobs.admin_roles), frozenset(jobs.allow_roles), frozenset(jobs.deny_roles))
 
 
 class _Probe(asyncio.Protocol):

@@ -42,7 +42,10 @@ class JobSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_running_per_source: int = 0
     default_parallel: int = 2
     passfile: str = ""
+    resume_at_start: bool = True
     admin_roles: tuple[str, ...] = ()
+    allow_roles: tuple[str, ...] = ()
+    deny_roles: tuple[str, ...] = ()
 
 
 class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -189,6 +189,20 @@ class Manager:
             new = _new_job(caller, old.request, source, self._clock(), resumed_from=job_id)
             return (await self._add(new, source, target, steps)).job_id
 
+    @property
+    def interrupted(self) -> list[Job]:
+        """The jobs that are to go on by themselves and nobody has resumed, in order of their ids."""
+        resumed = {job.resumed_from for job in self._jobs.values()}
+        return [job for job in self._jobs.values() if job.to_go_on and job.job_id not in resumed]
+
+    async def leave(self, job_id: int) -> None:
+        """Do not go on with an interrupted job at the next start either.  PgError 58030 if the store fails."""
+        if job := self._jobs.get(job_id):
+            job = msgspec.structs.replace(job, to_go_on=False)
+            await _from_store(self._save(job))
+            self._jobs[job_id] = job
+            self.version += 1
+
     async def clear(self, caller: Caller) -> int:
         """Forget the finished jobs that the caller may control; their number."""
         finished = [job.job_id for job in self.visible(caller) if job.status in FINISHED]
@@ -304,7 +318,8 @@ class Manager:
 
     def _ended(self, job: Job, end: Verdict) -> Job:
         progress = final_progress(job.progress, end.status)
-        return job.to(end.status, ended_at=self._clock(), progress=progress, sqlstate=end.sqlstate, error=end.error)
+        said = {"sqlstate": end.sqlstate, "error": end.error, "to_go_on": end.to_go_on}
+        return job.to(end.status, ended_at=self._clock(), progress=progress, **said)
 
     async def _change(self, job: Job) -> None:
         """Make `job`, in another state than before, the record: in the store first, then for all to see.

@@ -24,8 +24,7 @@ from clone_engine.records.request import CloneRequest, Conninfo
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 1
-SCHEMA = """
+FIRST_SCHEMA = """
 CREATE TABLE job (
     job_id            INTEGER PRIMARY KEY AUTOINCREMENT,  -- AUTOINCREMENT: ids of removed jobs are not used again
     owner             TEXT NOT NULL,
@@ -59,6 +58,13 @@ CREATE TABLE outcome (
 );
 CREATE INDEX outcome_job ON outcome (job_id);
 """
+MIGRATIONS: tuple[str, ...] = (
+    FIRST_SCHEMA,
+    # Jobs of before are not gone on with: nobody was told that they would be.
+    "ALTER TABLE job ADD COLUMN to_go_on INTEGER NOT NULL DEFAULT 0;",
+)
+"""What makes a file of each schema version from one of the version before; 0 is an empty file."""
+SCHEMA_VERSION = len(MIGRATIONS)
 COLUMNS = (
     "owner",
     "database",
@@ -73,6 +79,7 @@ COLUMNS = (
     "sqlstate",
     "error",
     "resumed_from",
+    "to_go_on",
 )
 INSERT_JOB = f"INSERT INTO job ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + c for c in COLUMNS)})"
 UPDATE_JOB = f"UPDATE job SET {', '.join(f'{c} = :{c}' for c in COLUMNS)} WHERE job_id = :job_id"
@@ -181,13 +188,24 @@ class SqliteStore:
         connection.execute("PRAGMA journal_mode = WAL")
         # FULL: an id that a client has seen survives a power cut, so it is never given again.
         connection.execute("PRAGMA synchronous = FULL")
+        self._migrate(connection)
+        self._check(connection)
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-        elif version != SCHEMA_VERSION:
+        if version > SCHEMA_VERSION:
             raise StoreError(
                 f"job store {self._path} has schema version {version}; this program knows {SCHEMA_VERSION}"
             )
+        if version < SCHEMA_VERSION:
+            steps = "".join(MIGRATIONS[version:])
+            connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        """A damaged file must not pass for a shorter list of jobs."""
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise StoreError(f"job store {self._path} is damaged ({found.splitlines()[-1]}); restore or move it away")
 
     def _close(self) -> None:
         if self._connection:
@@ -244,6 +262,7 @@ def _job(row: sqlite3.Row) -> Job:
             {
                 **dict(row),
                 "source_had_secret": bool(row["source_had_secret"]),
+                "to_go_on": bool(row["to_go_on"]),
                 "request": msgspec.json.decode(row["request"], type=CloneRequest),
                 "source": Conninfo(msgspec.json.decode(row["source"], type=dict[str, str])),
                 "progress": msgspec.json.decode(row["progress"], type=Progress),

@@ -24,6 +24,7 @@ class Verdict(NamedTuple):
     status: Status
     sqlstate: str = ""
     error: str = ""
+    to_go_on: bool = False
 
 
 def verdict(job: Job, asked: Asked, ended: Ended | None, ending: str) -> Verdict:
@@ -51,7 +52,8 @@ def interrupted(job: Job, *, by: Literal["a restart", "a shutdown"]) -> Verdict:
     if job.source_had_secret:  # which does not outlive the proxy
         go_on = f"its source password is lost, so pgclone_resume({job.job_id}) cannot go on; call the function again"
     sqlstate = {"a restart": "57P02", "a shutdown": "57P01"}[by]
-    return Verdict("failed", sqlstate, f"interrupted by {by} of the proxy; {go_on}{_left(job)}")
+    error = f"interrupted by {by} of the proxy; {go_on}{_left(job)}"
+    return Verdict("failed", sqlstate, error, to_go_on=not job.source_had_secret)
 
 
 def _left(job: Job) -> str:

@@ -71,6 +71,8 @@ class Job(msgspec.Struct, frozen=True):
     error: str = ""
     resumed_from: int = 0
     """The job that this one goes on from; 0 if none."""
+    to_go_on: bool = False
+    """Whether the proxy is to go on with it by itself when it starts again."""
 
     @property
     def name_on_target(self) -> str:

@@ -141,6 +141,7 @@ class CallBacks:
         front = self._context.session.exchange.front
         repeated = front is not None and (front.hidden or front.repeated)
         try:
+            self._context.check_role()
             call = called(word)
             if call.signature.role != "action":
                 snapshot = self._context.snapshot(frozenset((call.signature.section,)))

@@ -19,6 +19,7 @@ from proxy.calls.ownership import others, ownership_query, stubs
 from proxy.calls.recent import Known, Recent, Seen
 from proxy.calls.recording import result_data
 from proxy.calls.rewrite import Reference, Rewritten, deallocations, references, rewrite
+from proxy.calls.roles import Roles
 from proxy.calls.signatures import Call
 from proxy.interception.performing import Performing
 from proxy.interception.prepared import PreparedStatements
@@ -60,10 +61,11 @@ class Collected(NamedTuple):
 class Context:
     """The session, the caller, and what the session has prepared."""
 
-    def __init__(self, session: Session, handlers: Handlers, caller: Caller) -> None:
+    def __init__(self, session: Session, handlers: Handlers, caller: Caller, roles: Roles) -> None:
         self.session = session
         self.handlers = handlers
         self.caller = caller
+        self._roles = roles
         self.performing = Performing()
         self.prepared = PreparedStatements()
         self._recent = Recent()
@@ -88,7 +90,7 @@ class Context:
     ) -> list[Rewritten]:
         """The statements of `sql`, rewritten; [] if nothing in it is ours.
 
-        PgError if its shape is refused; ServerError if the server could not be asked whose the names are.
+        PgError if its shape or the caller is refused; ServerError if the server could not be asked whose the names are.
         """
         known = self._recent.get(sql)
         names = known.names if known else await _parsing(sql, references)
@@ -96,13 +98,19 @@ class Context:
         old_strings = self.session.parameters.get("standard_conforming_strings") == "off"
         seen = Seen(left_alone, as_stubs, void_parameters, extended, old_strings)
         if known and known.seen == seen:
+            self.check_role()
             return known.statements
         prepared = self.prepared.executable()
         statements: list[Rewritten] = await _parsing(sql, rewrite, prepared=prepared, **seen._asdict())
         self.used = self.used or bool(statements)
         if statements:
+            self.check_role()
             self._recent.keep(sql, Known(names, seen, statements))
         return statements
+
+    def check_role(self) -> None:
+        """PgError 42501 if the configuration denies the caller the functions and the view."""
+        self._roles.check(self.caller.role)
 
     def columns(self, entry: Entry) -> list[str | None]:
         """The columns of the first row of a hidden entry, as text; [] if it has none."""

@@ -6,9 +6,9 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
-from clone_engine.jobs.manager import Caller
 from proxy.calls.filter import may_name_ours
 from proxy.calls.handlers import Handlers
+from proxy.calls.roles import Roles
 from proxy.interception.call_backs import CallBacks
 from proxy.interception.context import Context
 from proxy.interception.extended import ExtendedQueries, Work
@@ -23,11 +23,11 @@ from proxy.wire.frames import HEADER
 class SqlInterceptor:
     """Answers statements of ours on one session (session.Interceptor)."""
 
-    def __init__(self, session: Session, handlers: Handlers, admin_roles: frozenset[str], mailboxes: Mailboxes) -> None:
+    def __init__(self, session: Session, handlers: Handlers, roles: Roles, mailboxes: Mailboxes) -> None:
         principal = session.principal
         assert principal is not None
-        caller = Caller(principal.role, principal.database, principal.role in admin_roles)
-        self._context = Context(session, handlers, caller)
+        caller = roles.caller(principal.role, principal.database)
+        self._context = Context(session, handlers, caller, roles)
         self._simple = SimpleQueries(self._context)
         self._extended = ExtendedQueries(self._context)
         self._call_backs = CallBacks(self._context, mailboxes)

@@ -327,7 +327,7 @@ def accepts(server: Server) -> bool:
 def test_a_shutdown_of_the_proxy_is_said_and_the_job_is_interrupted(
     proxies: Proxies, server: Server, source: Database, target_database: Database, call: str
 ) -> None:
-    proxy = proxies.start(server.conninfo())
+    proxy = proxies.start(server.conninfo(), {"jobs": {"resume_at_start": False}})
     with held(source), Client("127.0.0.1", proxy.port, SUPERUSER, target_database.name) as client:
         with contextlib.closing(Watch(proxy, target_database.name)) as watch:
             client.send(query(call))

@@ -22,6 +22,7 @@ from clone_engine.records.jobs import Job
 from clone_engine.records.request import CloneRequest, Conninfo
 from proxy.calls.handlers import Handlers, Value
 from proxy.calls.narration import Tell, nothing
+from proxy.calls.roles import Roles
 from proxy.calls.signatures import FUNCTIONS, Call, Signature
 from proxy.config import ServerSettings
 from proxy.embedded import SUPERUSER, free_port
@@ -87,7 +88,7 @@ def recording_proxy(target: str, now: float) -> Iterator[tuple[int, Recorder]]:
     loops: list[asyncio.AbstractEventLoop] = []
 
     def intercept(session: Session) -> SqlInterceptor:
-        return SqlInterceptor(session, recorder, frozenset(), Mailboxes(recorder.login))
+        return SqlInterceptor(session, recorder, Roles(), Mailboxes(recorder.login))
 
     async def serve() -> None:
         server = Server(ServerSettings(listen_port=port, unix_socket_dir=""), parse_target(target, 10), intercept)

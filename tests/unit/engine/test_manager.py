@@ -343,6 +343,28 @@ async def test_jobs_left_by_a_crash_are_failed_at_the_next_start(store: JobStore
     await manager.stop()
 
 
+async def test_what_was_interrupted_goes_on_once(store: JobStore, processes: JobProcesses) -> None:
+    first = Manager(store, ManagerSettings(Limits(2)), processes.start)
+    await first.start()
+    for source in (SOURCE, SECRET_SOURCE, SOURCE, SOURCE):
+        await submit(first, "wait", source=source)
+    await first.cancel(ALICE, 4)
+    await first.stop()
+    second = Manager(store, ManagerSettings(), processes.start)
+    await second.start()
+    assert [job.job_id for job in second.interrupted] == [1, 3]
+    assert await second.resume(ALICE, 1, TARGET) == 5
+    await second.leave(3)
+    await second.leave(99)
+    assert second.interrupted == []
+    await second.cancel(ALICE, 5)
+    await second.stop()
+    third = Manager(store, ManagerSettings(), processes.start)
+    await third.start()
+    assert third.interrupted == []
+    await third.stop()
+
+
 async def test_what_has_been_announced_is_in_the_store(manager: Manager, store: JobStore) -> None:
     await run(manager, "complete")
     await run(manager, "fail")

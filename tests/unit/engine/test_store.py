@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from clone_engine.jobs.sqlite_store import SqliteStore
+from clone_engine.jobs.sqlite_store import FIRST_SCHEMA, SqliteStore
 from clone_engine.records.job_store import JobStore, Steps, StoreError
 from clone_engine.records.jobs import Job, Outcome, Progress
 from clone_engine.records.request import CloneRequest, Conninfo, Options
@@ -169,8 +170,41 @@ async def test_unusable_files(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "newer") as newer:
         newer.execute("PRAGMA user_version = 99")
     newer.close()
-    with pytest.raises(StoreError, match="newer has schema version 99; this program knows 1"):
+    with pytest.raises(StoreError, match="newer has schema version 99; this program knows 2"):
         await SqliteStore(tmp_path / "newer").open()
+
+
+async def test_file_of_the_first_version_is_migrated(tmp_path: Path) -> None:
+    path = tmp_path / "old"
+    with sqlite3.connect(path) as old:
+        old.executescript(FIRST_SCHEMA + "PRAGMA user_version = 1;")
+        old.execute(
+            "INSERT INTO job VALUES (7, 'alice', 'app', '{\"kind\": \"schema\"}', '{\"host\": \"h\"}', 0, 'failed',"
+            " '{}', 1.0, 2.0, 3.0, '57P01', 'interrupted', 0)"
+        )
+    old.close()
+    store = SqliteStore(path)
+    for expected in ([7], [7, 8]):
+        await store.open()
+        jobs = await store.load()
+        assert [job.job_id for job in jobs] == expected
+        assert (jobs[0].owner, jobs[0].error, jobs[0].to_go_on) == ("alice", "interrupted", False)
+        await store.add(JOB)
+        await store.close()
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
+async def test_truncated_file_is_refused(tmp_path: Path, kept: float) -> None:
+    path = tmp_path / "jobs"
+    store = SqliteStore(path)
+    await store.open()
+    for _ in range(50):
+        job = await store.add(JOB)
+        await store.save(job, outcomes=[Outcome(f"table {number}", "done") for number in range(20)])
+    await store.close()
+    os.truncate(path, int(path.stat().st_size * kept))
+    with pytest.raises(StoreError, match="jobs"):
+        await SqliteStore(path).open()
 
 
 async def test_reader_with_a_long_transaction_does_not_hold_up_the_store(tmp_path: Path) -> None:
