@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from pglast import ast, enums
 
-from clone_engine.ddl.definitions import Ddl, parse_statement, parsed
+from clone_engine.ddl.definitions import Ddl, label_of, parse_statement, parsed
 from clone_engine.ddl.features import features
 from clone_engine.ddl.nodes import name_of, strings, walk
 from clone_engine.ddl.retarget import rewritten
@@ -134,7 +134,8 @@ class Fitter:
             return ddl
         tree = parsed(ddl.sql)
         tree.sequence.relpersistence = "p"
-        self.notes.append((ddl.label, f"is logged: PostgreSQL {self.major} has no unlogged sequences"))
+        label = label_of("persistence of", ddl.identity)
+        self.notes.append((label, f"is logged: PostgreSQL {self.major} has no unlogged sequences"))
         return rewritten(tree)
 
     def _with_nameless_not_nulls(self, ddl: Ddl) -> Iterator[Ddl]:
@@ -152,7 +153,9 @@ class Fitter:
         tree = parsed(ddl.sql)
         _body(tree).tableElts = tuple(e for e in _elements(tree) if not _is_not_null(e)) or None
         if private:
-            self.notes.append((ddl.label, f"PostgreSQL {self.major} has no NOT NULL constraints that are NO INHERIT"))
+            reason = f"is inherited: PostgreSQL {self.major} has no NOT NULL constraints that are NO INHERIT"
+            names = [str(node.conname or "NOT NULL") for node in private]
+            self.notes += [(label_of("check", ("on", "constraint", *ddl.identity[1:], name)), reason) for name in names]
             for node in filter(_is_not_null, walk(tree)):
                 node.is_no_inherit = False
         yield rewritten(tree)

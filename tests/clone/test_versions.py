@@ -118,7 +118,7 @@ CREATE PUBLICATION generated FOR TABLE checked WITH (publish_generated_columns =
 GRANTED = "SELECT privilege_type FROM information_schema.table_privileges WHERE grantee = 'pg_monitor'"
 LEFT_OUT = {
     17: {
-        "table app.named",
+        "constraint mine on app.named",
         "comment on mine on app.named",
         "constraint small on app.checked",
         "publication generated",
@@ -129,7 +129,7 @@ LEFT_OUT = {
         "event trigger onlogin",
         "comment on app.needed.never",
     },
-    14: {"sequence app.unlogged_id_seq"},
+    14: {"persistence of app.unlogged_id_seq"},
 }
 """What a server of this version, and of those before it, has to do without."""
 OLDER = [major for major in MAJORS if major < 18]
