@@ -9,6 +9,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,11 @@ class Bench:
         self.proxy = proxy
         self.source = self.database("kinds_of_source")
         self.kinds: list[str] = []
+
+    @cached_property
+    def wanted(self) -> State:
+        """What the source holds."""
+        return state(self.source)
 
     def database(self, name: str) -> Database:
         return Database(self.server, name)
@@ -112,7 +118,7 @@ def _sync(bench: Bench) -> Differences:
     """Into an empty database, by one copier."""
     target = bench.create("sync")
     bench.call(target.name, "SELECT pgclone_database(%s, true, '{\"parallel\": 1}')")
-    return state(bench.source).differences(state(target))
+    return bench.wanted.differences(state(target))
 
 
 def _created(bench: Bench) -> Differences:
@@ -131,7 +137,7 @@ def _replace(bench: Bench) -> Differences:
     """Onto everything: what is there becomes what the source has."""
     _, _, target = bench.onto("replace", '"parallel": 4')
     target.execute(UNPROVEN.format("ADD", "CHECK (VALUE < 2) NOT VALID"))
-    return state(bench.source).differences(state(target))
+    return bench.wanted.differences(state(target))
 
 
 def _rename(bench: Bench) -> Differences:
@@ -144,7 +150,7 @@ def _rename(bench: Bench) -> Differences:
         kept = after.get((schema, f"{name}_old"))
         if kept != was:
             found[whose(schema)].append(f"{schema}.{name}_old was {was} and is {kept}")
-    for kind, differences in state(bench.source).differences(state(target, "-T", "*.*_old")).items():
+    for kind, differences in bench.wanted.differences(state(target, "-T", "*.*_old")).items():
         # Publications go on with the old tables, too.
         found[kind] += [what for what in differences if "_old: " not in what and "_old; " not in what]
     return found
@@ -162,7 +168,7 @@ def _schemas_async(bench: Bench) -> Differences:
         wait_until(lambda: not client.execute(f"SELECT {jobs} IN ('pending', 'running')").fetchall(), 120, "all jobs")
         failed = client.execute(f"SELECT schema_name, error_message {jobs} <> 'completed'").fetchall()
     found = defaultdict(list, {kind: [error] for kind, error in failed})
-    for kind, differences in state(bench.source).differences(state(target)).items():
+    for kind, differences in bench.wanted.differences(state(target)).items():
         if kind in NEED_WHAT_IS_IN_NO_SCHEMA:
             continue
         found[kind] += [what for what in differences if f"Schema: {kind};" in what or f"{kind}." in what.split(": ")[0]]
