@@ -98,8 +98,8 @@ def naming(owned: Belongings, request: CloneRequest, staging: str = "") -> Namin
 
     One for each schema, numbered if there are several: a name may be taken in two of them.
     """
-    tables = _final_tables(owned.tables, request)
-    new_name = _new_name(request)
+    new_name = _new_name(owned, request)
+    tables = _final_tables(owned.tables, request, new_name)
     final = _renames(owned, tables, new_name, {})
     if not staging:
         return Naming(final, final)
@@ -108,23 +108,32 @@ def naming(owned: Belongings, request: CloneRequest, staging: str = "") -> Namin
     return Naming(_renames(owned, tables, new_name, places), final, places)
 
 
-def _final_tables(tables: Iterable[Name], request: CloneRequest) -> dict[Name, Name]:
+def _final_tables(tables: Iterable[Name], request: CloneRequest, new_name: Callable[[str], str]) -> dict[Name, Name]:
     """The tables with their names in the end.  Partitions of a renamed table are renamed after it."""
-    root, new_name = Name(request.schema_name, request.table_name), _new_name(request)
+    root = Name(request.schema_name, request.table_name)
     return {
         table: Name(table.schema, request.target_table_name or root.name if table == root else new_name(table.name))
         for table in tables
     }
 
 
-def _new_name(request: CloneRequest) -> Callable[[str], str]:
+def _new_name(owned: Belongings, request: CloneRequest) -> Callable[[str], str]:
     """What becomes of the name of something that belongs to the tables of a clone.
 
     Whatever belongs to a partition too is named after the table that is cloned: the partition's own new name may be
-    cut, and then be the same as another's up to there.
+    cut, and then be the same as another's up to there.  Of `orders_by` and `by` the second makes way.
     """
     old, new = request.table_name, request.target_table_name or request.table_name
-    return lambda name: renamed_after(name, old, new)
+    relations = (*owned.tables, *owned.indexes, *owned.sequences, *owned.statistics)
+    names = {relation.name for relation in relations} | {name for _, name in owned.checks}
+    taken = {renamed_after(name, old, new) for name in names if name.startswith(old)}
+
+    def new_name(name: str) -> str:
+        after = renamed_after(name, old, new)
+        makes_way = new != old and after in taken and not name.startswith(old)
+        return renamed_after(f"_{name}", old, new) if makes_way else after
+
+    return new_name
 
 
 def _renames(

@@ -50,3 +50,17 @@ def test_partitions_of_a_table_under_the_longest_name(source_database: Database,
     clone(source_database, target_database, table_request("public", "log", "é" * 31))
     assert target_database.value(f"SELECT count(*) FROM {'é' * 31}") == 30
     assert target_database.value("SELECT count(*) FROM pg_class WHERE relkind IN ('i', 'I') AND relname LIKE 'é%'") == 8
+
+
+def test_names_that_would_become_one(source_database: Database, target_database: Database) -> None:
+    """Guards against `orders_by` and `by`, which were both called copy_by."""
+    source_database.execute(
+        "CREATE TABLE orders (id int CONSTRAINT by PRIMARY KEY, v int CONSTRAINT orders_by CHECK (v > 0), w int);"
+        "CREATE INDEX orders_w ON orders (w); CREATE INDEX w ON orders (w, v); INSERT INTO orders VALUES (1, 2, 3)"
+    )
+    for _ in range(2):
+        clone(source_database, target_database, table_request("public", "orders", "copy", conflict="replace"))
+        names = "SELECT relname::text FROM pg_class WHERE relname ~ '^copy' ORDER BY 1"
+        assert target_database.rows(names) == [("copy",), ("copy__by",), ("copy__w",), ("copy_w",)]
+        checks = "SELECT conname::text FROM pg_constraint WHERE conrelid = 'copy'::regclass AND contype IN ('c', 'p')"
+        assert sorted(target_database.rows(checks)) == [("copy__by",), ("copy_by",)]
