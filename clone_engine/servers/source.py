@@ -116,7 +116,7 @@ class Source(NamedTuple):
     idle: frozenset[Name] = frozenset()
     """Their other sequences."""
     notes: tuple[tuple[str, str], ...] = ()
-    """Options that do nothing and publications that are not cloned, each with why."""
+    """Options that do nothing, publications and subscriptions that are not cloned, each with why."""
     statistics: tuple[str, ...] = ()
     """Statements that make the extended statistics of a table clone, which pg_dump does not."""
     large_objects: tuple[int, ...] = ()
@@ -166,7 +166,7 @@ def read_source(connection: psycopg.Connection[Any], request: CloneRequest) -> S
         lacking=chosen.lacking,
         drawn=drawn,
         idle=frozenset(_named(s) for s in sequences if _owner(s) in chosen.left_out) - drawn,
-        notes=chosen.notes,
+        notes=(*chosen.notes, *(_subscriptions(connection) if request.whole_database else ())),
         versions=_versions(connection),
         large_objects=_large_objects(connection) if request.whole_database and request.include_data else (),
     )
@@ -308,6 +308,11 @@ def _publications(connection: psycopg.Connection[Any], tables: Iterable[Name]) -
     wanted = sorted(tables)
     for row in rows(connection, "publications", [[t.schema for t in wanted], [t.name for t in wanted]]):
         yield f"publication {row.name}", f"publishes {row.table}, and is not part of this clone"
+
+
+def _subscriptions(connection: psycopg.Connection[Any]) -> Iterator[tuple[str, str]]:
+    for row in rows(connection, "subscriptions"):
+        yield f"subscription {row.name}", "is not cloned: it would use the replication slot of the first"
 
 
 def _drawn(

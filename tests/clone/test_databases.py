@@ -169,3 +169,13 @@ def test_what_an_ordinary_role_may_not_make_is_reported(ordinary: tuple[Database
         ("comment on of_nobody on app.t", "policy of_nobody on app.t"),
     }
     assert reported["policy of_nobody on app.t"] == "42704"
+
+
+def test_subscriptions_are_left_out_and_said(server: Server) -> None:
+    with fresh_database(server, "source") as source, fresh_database(server, "target") as target:
+        source.execute("CREATE SUBSCRIPTION feed CONNECTION 'dbname=x' PUBLICATION p WITH (connect = false)")
+        try:
+            plan = clone(source, target, database_request())
+        finally:
+            source.execute("ALTER SUBSCRIPTION feed SET (slot_name = NONE); DROP SUBSCRIPTION feed")
+        assert [object_ for object_, _ in plan.notes] == ["subscription feed"]
