@@ -145,6 +145,11 @@ class Session:
     def __repr__(self) -> str:
         return f"<Session {self.number} {self.principal} {self.exchange}>"
 
+    @property
+    def backend(self) -> int:
+        """The process id of the session's server process, as it was told to the client; 0 if it was not."""
+        return int.from_bytes(self._key[:4], signed=True)
+
     # --- life ---------------------------------------------------------------------------------------------
 
     def client_opened(self, transport: asyncio.Transport) -> None:

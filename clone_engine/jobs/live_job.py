@@ -50,7 +50,7 @@ class Unsaved:
 class LiveJob:
     """One unfinished job, waiting or running."""
 
-    def __init__(self, source: Conninfo, target: Conninfo, steps: Steps) -> None:
+    def __init__(self, source: Conninfo, target: Conninfo, steps: Steps, waited_by: int = 0) -> None:
         self.task: asyncio.Task[None] | None = None
         """Runs the job; None while it waits."""
         self.asked: Asked = ""
@@ -62,6 +62,7 @@ class LiveJob:
         self._source = source
         self._target = target
         self._steps = steps
+        self._waited_by = waited_by
         self._stop_asked = asyncio.Event()
 
     def __repr__(self) -> str:
@@ -92,6 +93,7 @@ class LiveJob:
             target=self._target,
             parallel=job.request.options.parallel or default_parallel,
             name=job.name_on_target,
+            waited_by=self._waited_by,
             done=self._steps.done,
             earlier=tuple(Forerunner(one.name_on_target, one.owner) for one in earlier),
         )

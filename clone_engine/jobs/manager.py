@@ -48,6 +48,8 @@ class Caller(msgspec.Struct, frozen=True):
     database: str
     admin: bool = False
     """Whether this role sees and controls everybody's jobs."""
+    backend: int = 0
+    """The process id of the server process that the caller's session has; 0 if it is not known."""
 
     @property
     def whose(self) -> str | None:
@@ -135,13 +137,19 @@ class Manager:
 
     # What callers may do.
 
-    async def submit(self, caller: Caller, request: CloneRequest, source: Conninfo, target: Conninfo) -> Job:
+    async def submit(
+        self, caller: Caller, request: CloneRequest, source: Conninfo, target: Conninfo, waits: bool = False
+    ) -> Job:
         """A new pending job of the caller; it starts when there is room.  `target` holds the caller's own credential.
+
+        `waits` says that the caller's session does nothing until the job has ended: the job fails if it would have to
+        wait for a lock of that session.
 
         PgError 57P03 while the proxy shuts down, 58030 if the store fails.
         """
         async with self._submitting:
-            return await self._add(_new_job(caller, request, source, self._clock()), source, target, NO_STEPS)
+            job = _new_job(caller, request, source, self._clock())
+            return await self._add(job, source, target, NO_STEPS, caller.backend if waits else 0)
 
     @property
     def jobs(self) -> Iterable[Job]:
@@ -239,12 +247,12 @@ class Manager:
 
     # One job, from its acceptance to its end.
 
-    async def _add(self, job: Job, source: Conninfo, target: Conninfo, steps: Steps) -> Job:
+    async def _add(self, job: Job, source: Conninfo, target: Conninfo, steps: Steps, waited_by: int = 0) -> Job:
         if self._stopping:
             raise PgError("57P03", "pgclone: the proxy is shutting down", hint="Call again when it is back.")
         job = await _from_store(self._store.add(job, steps))
         self._jobs[job.job_id] = job
-        self._live[job.job_id] = LiveJob(source, target, steps)
+        self._live[job.job_id] = LiveJob(source, target, steps, waited_by)
         if job.source_had_secret:
             self._sources[job.job_id] = source
         self._waiting.append(job.job_id)

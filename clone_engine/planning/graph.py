@@ -20,7 +20,15 @@ from clone_engine.planning.copies import Wish, copy_steps
 from clone_engine.planning.large_objects import large_object_steps
 from clone_engine.planning.selection import Item
 from clone_engine.planning.slots import Sorter
-from clone_engine.planning.statements import NEEDS_METHOD, SESSION, Available, alone, missing_schema, statements
+from clone_engine.planning.statements import (
+    NEEDS_METHOD,
+    SESSION,
+    Available,
+    alone,
+    briefly,
+    missing_schema,
+    statements,
+)
 from clone_engine.planning.swap import swap_statements
 from clone_engine.planning.tolerance import tolerance
 from clone_engine.records.names import Name, quote_ident, quote_literal
@@ -389,6 +397,7 @@ class Graph:
         made_anew += self._statements(self._slots.get("tail", ()), inputs.names.final)
         # Last, since a rollback does not undo setval: of sequences that are there already it must be the only change.
         values = self._sequence_statements()
+        lock = briefly(t for t in inputs.conflicts.swapped if inputs.existing.relations[t].relkind != "f")
         moves = swap_statements(
             tables, inputs.names, inputs.conflicts, inputs.existing, inputs.request.options.conflict
         )
@@ -396,7 +405,8 @@ class Graph:
             key=self.swap_key,
             phase="swapping tables",
             after=(*self._all_complete(), *self._foreign_key_keys()),
-            statements=(session, *alone(inputs.request.schema_name), *moves, *made_anew, *values),
+            statements=(session, *alone(inputs.request.schema_name), *lock, *moves, *made_anew, *values),
+            patient=True,
         )
 
     def _foreign_key_keys(self) -> list[str]:

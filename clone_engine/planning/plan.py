@@ -31,6 +31,7 @@ from clone_engine.records.errors import PgError
 from clone_engine.records.names import Name
 from clone_engine.records.request import CloneRequest, Conninfo
 from clone_engine.records.steps import Plan
+from clone_engine.servers.connect import application_name
 from clone_engine.servers.dump import dump_database, dump_others, dump_schema, dump_tables, find_pg_dump
 from clone_engine.servers.journal import Entry
 from clone_engine.servers.needs import Needs, read_needs
@@ -80,7 +81,7 @@ def prepare(
     earlier = decided(done)
     needs = read_needs(source, target, request, facts, earlier.brought if earlier else ())
     facts = with_sequences(source, facts, needs.sequences)
-    ddls = without_stubs(_definitions(start.source, snapshot, request, facts, needs))
+    ddls = without_stubs(_definitions(_named(start), snapshot, request, facts, needs))
     ddls, left_out = narrowed(ddls, facts)
     whole = request.kind != "functions"
     existing = read_target(
@@ -103,6 +104,11 @@ def prepare(
 def _stale(schemas: Iterable[str], staging: Sequence[str]) -> tuple[str, ...]:
     """The staging schemas of earlier jobs that did not live to drop them."""
     return tuple(sorted(s for s in schemas if any(s == name or s.startswith(f"{name}_") for name in staging)))
+
+
+def _named(start: Start) -> Conninfo:
+    """The source, for a pg_dump whose session is called as the job's others."""
+    return Conninfo({"application_name": application_name(start.job_id), **start.source.parameters})
 
 
 def _definitions(source: Conninfo, snapshot: str, request: CloneRequest, facts: Source, needs: Needs) -> list[Ddl]:

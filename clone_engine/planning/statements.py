@@ -13,7 +13,7 @@ from clone_engine.ddl.subjects import Identity
 from clone_engine.planning.privileges import DefaultPrivileges, as_built_in
 from clone_engine.planning.selection import Item
 from clone_engine.planning.tolerance import Tolerance
-from clone_engine.records.names import quote_ident, quote_literal
+from clone_engine.records.names import Name, quote_ident, quote_literal
 from clone_engine.records.steps import Statement
 from clone_engine.servers.connect import LOCK_TIMEOUT
 
@@ -24,6 +24,10 @@ SESSION = (
     " pg_catalog.set_config('client_min_messages', 'warning', true)"
 )
 """What pg_dump's statements rely on, for the present transaction."""
+MOMENT = "700ms"
+"""For which a lock is waited for that others would have to wait behind."""
+SHOWN = 3
+"""Names in a message."""
 NEEDS_TABLESPACE = frozenset({"table", "index", "key", "materialized view"})
 NEEDS_METHOD = frozenset({"table", "materialized view"})
 
@@ -39,6 +43,23 @@ def alone(schema: str) -> tuple[Statement, ...]:
     return (
         Statement("SET LOCAL lock_timeout = 0", ""),
         Statement(f"SELECT {locks if schema else f'pg_catalog.pg_advisory_xact_lock({every})'}", ""),
+        Statement(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'", ""),
+    )
+
+
+def briefly(tables: Iterable[Name]) -> tuple[Statement, ...]:
+    """What locks existing tables against all others, all at once and before anything is changed.
+
+    Whoever comes while a lock is waited for waits too, so that may be only a moment.
+    """
+    names = sorted(tables)
+    if not names:
+        return ()
+    listed = ", ".join(f"ONLY {name.sql}" for name in names)
+    shown = ", ".join(map(str, names[:SHOWN])) + (" and more" if len(names) > SHOWN else "")
+    return (
+        Statement(f"SET LOCAL lock_timeout = '{MOMENT}'", ""),
+        Statement(f"LOCK TABLE {listed} IN ACCESS EXCLUSIVE MODE", f"lock of {shown}"),
         Statement(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'", ""),
     )
 

@@ -47,6 +47,9 @@ class Run(Step, frozen=True, kw_only=True, tag="run"):
     """Statements for the target, in order, in one transaction."""
 
     statements: tuple[Statement, ...]
+    patient: bool = False
+    """Whether it is run again, for a while, when it does not get a lock: it asks for that for a moment only, so that
+    those who wait behind it need not wait long."""
 
 
 class Part(msgspec.Struct, frozen=True):

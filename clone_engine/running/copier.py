@@ -35,6 +35,11 @@ NEWS_INTERVAL: Final = 0.25
 """Seconds between two Moved records.  Users look a few times a second at most."""
 CHILD_TIMEOUT: Final = 0.3
 """Seconds that pg_dump gets to cancel its own query before it is killed."""
+COLLISIONS: Final = frozenset({"40001", "40P01"})
+"""A deadlock with others, or what they changed at the same moment: the server's advice is to try again."""
+NO_LOCK: Final = "55P03"
+LONGEST_PAUSE: Final = 2.0
+"""Seconds between two attempts, in which those who wait for a lock behind us get it."""
 LAST_RESORT: Final = 3
 """Seconds from SIGTERM to the end of a copier that has lost its job process and is stuck."""
 
@@ -143,7 +148,23 @@ class Copier:
         return plan
 
     def _do(self, step: AnyStep, journal: Journal | None, refused: Collection[str]) -> records.Finished:
-        """Do a step in one transaction, and leave its entry in the journal with it."""
+        """Do a step in one transaction, and leave its entry in the journal with it.
+
+        It is tried again, a few times, where it failed for what others do at the same time.
+        """
+        attempt = 1
+        while True:
+            try:
+                return self._try(step, journal, refused)
+            except StepError as failed:
+                if attempt >= _attempts(step, failed.error.sqlstate):
+                    raise
+            if source := self._connections.pop("source", None):
+                source.close()  # it may be in the middle of a COPY
+            time.sleep(min(0.1 * 2**attempt, LONGEST_PAUSE))
+            attempt += 1
+
+    def _try(self, step: AnyStep, journal: Journal | None, refused: Collection[str]) -> records.Finished:
         with failing_at(""):
             target = self._connection("target")
             if not self._settled:
@@ -214,6 +235,13 @@ class Copier:
                 connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 connection.execute(b"SET TRANSACTION SNAPSHOT '%s'" % self._snapshot.encode())
         return self._connections[side]
+
+
+def _attempts(step: AnyStep, sqlstate: str) -> int:
+    """How often a step may be tried that failed so: for about a minute if it is patient."""
+    if sqlstate in COLLISIONS:
+        return 5
+    return 25 if sqlstate == NO_LOCK and isinstance(step, Run) and step.patient else 1
 
 
 @contextmanager

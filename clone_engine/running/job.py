@@ -25,6 +25,7 @@ from clone_engine.running.journaling import JobJournal
 from clone_engine.running.progress import Account
 from clone_engine.running.resume import EARLIER, Resumption, not_made, on_new_snapshot, resumption, there_already
 from clone_engine.running.scheduler import Schedule
+from clone_engine.running.standstill import standstill
 from clone_engine.running.undo import CLEANUP_TIMEOUT, end_backends, undo
 from clone_engine.servers.connect import connect_async
 from clone_engine.servers.journal import WITHOUT, Entry
@@ -37,6 +38,8 @@ NO_CONNECTIONS: Final = "53300"
 """Too many connections: of the server, the database or the role."""
 REFUSALS = ("0A", "22", "42")
 """SQLSTATE classes of a server that cannot take what it is given."""
+BREATH: Final = 0.5
+"""Seconds until another copier tries to plan where a server had no connection for one."""
 NEWS_INTERVAL: Final = 0.4
 """Seconds between two Advanced lines: at least two a second, with room for a busy machine."""
 
@@ -93,20 +96,33 @@ class Job:
     async def work(self) -> None:
         """Clone.  JobError at the first failure; CancelledError leaves things to `clean_up` as well."""
         self._background(self._tell_progress())
+        working = asyncio.create_task(self._work_through())
+        failing = asyncio.create_task(self._failures.get())
         try:
-            await self._open()
-            plan = await self._prepare()
-            await self._begin(plan)
-            while not self._schedule.complete:
-                self._hand_out()
-                await self._hear()
-            self._announcer_().hold(self._kept_back)
-            await self._announcer_().flush()
-            self._report_failure(await self._journal.drop(self._announcer_().target))
+            await asyncio.wait({working, failing}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise JobError(failing.result(), "")
+            await working
         except PgError as error:
             raise JobError(error, "") from None
+        finally:
+            working.cancel()
+            failing.cancel()
+            await asyncio.wait({working, failing})
         self._completed = True
         self._say(Advanced(self._account.ended()))
+
+    async def _work_through(self) -> None:
+        """From the first connection to the last step.  JobError or PgError at the first failure."""
+        await self._open()
+        plan = await self._prepare()
+        await self._begin(plan)
+        while not self._schedule.complete:
+            self._hand_out()
+            await self._hear()
+        self._announcer_().hold(self._kept_back)
+        await self._announcer_().flush()
+        self._report_failure(await self._journal.drop(self._announcer_().target))
 
     async def clean_up(self, failed_at: str) -> None:
         """What the plan says for a job that does not complete; empties tables of which only parts arrived, and reports
@@ -231,6 +247,8 @@ class Job:
             await self._create_database(self._keeper)
         self._target = await self._connect_target()
         self._announcer = Announcer(self._target, self._say)
+        if self._start.waited_by:
+            self._background(standstill(self._target, self._start.job_id, self._start.waited_by))
         self._done = (*self._start.done, *await self._journal.take_over(self._target))
         self._refused = {key.removeprefix(WITHOUT) for key in self._done if key.startswith(WITHOUT)}
         self._progress = Progress(phase="starting")
@@ -253,14 +271,19 @@ class Job:
         return target
 
     async def _prepare(self) -> Plan:
-        """The plan, made by the first copier: it can be stopped at any moment, and its pg_dump with it."""
-        maker = self._crew.members[0]
+        """The plan, made by a copier: it can be stopped at any moment, and its pg_dump with it."""
+        makers = list(self._crew.members)
+        maker = makers.pop(0)
         self._crew.tell(maker, records.Prepare(self._done))
         while True:
             member, record = await self._crew.events.get()
             match record:
                 case records.Prepared(plan):
                     return plan
+                case records.Failed(sqlstate=sqlstate) if sqlstate == NO_CONNECTIONS and makers:
+                    await asyncio.sleep(BREATH)  # connections of others may end
+                    maker = makers.pop(0)
+                    self._crew.tell(maker, records.Prepare(self._done))
                 case records.Failed():
                     raise _failure(record)
                 case None if member is maker:
@@ -307,17 +330,8 @@ class Job:
         return tuple(sorted(needed & self._refused))
 
     async def _hear(self) -> None:
-        """Wait for one record of a copier, or a failure of the job's own connections, and act on it."""
-        event = asyncio.create_task(self._crew.events.get())
-        failure = asyncio.create_task(self._failures.get())
-        try:
-            await asyncio.wait({event, failure}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            event.cancel()
-            failure.cancel()
-        if failure.done() and not failure.cancelled():
-            raise failure.result()
-        member, record = event.result()
+        """Wait for one record of a copier, and act on it."""
+        member, record = await self._crew.events.get()
         match record:
             case records.Moved(rows, size):
                 self._account.move(self._busy[member].key, rows, size)

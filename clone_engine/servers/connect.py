@@ -106,13 +106,18 @@ def forget_environment(environ: MutableMapping[str, str] = os.environ) -> None:
         del environ[name]
 
 
+def application_name(job_id: int) -> str:
+    """What the sessions of a job are called, unless the conninfo says otherwise."""
+    return f"pgclone: job {job_id}"
+
+
 def parameters(conninfo: Conninfo, job_id: int, libpq_version: int) -> dict[str, str]:
     """The keywords and values to connect with: the conninfo's own, and safe values for what it leaves open."""
     given = conninfo.parameters
     out = {keyword: value for since, keyword, value in LIBPQ_DEFAULTS if libpq_version >= since}
     if CERTIFICATE_KEYWORDS & given.keys():
         out.pop("sslcertmode", None)
-    return out | {"fallback_application_name": f"pgclone: job {job_id}"} | given | {"client_encoding": "UTF8"}
+    return out | {"fallback_application_name": application_name(job_id)} | given | {"client_encoding": "UTF8"}
 
 
 def settings_sql(side: Side, server_version: int) -> bytes:

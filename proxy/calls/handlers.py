@@ -102,7 +102,7 @@ class Handlers:
 
     async def _clone(self, kind: Kind, caller: Caller, arguments: dict[str, Any], tell: Tell) -> Value:
         """Start a job and wait for its end.  When whoever waits is cancelled, the job is."""
-        submitting = await self._submit(kind, caller, arguments)
+        submitting = await self._submit(kind, caller, arguments, waits=True)
         try:
             submitted = await asyncio.shield(submitting)
             narrator = Narrator(submitted, tell, self._clock)
@@ -116,12 +116,14 @@ class Handlers:
         narrator.completed()
         return "OK"
 
-    async def _submit(self, kind: Kind, caller: Caller, arguments: dict[str, Any]) -> asyncio.Task[Job]:
+    async def _submit(
+        self, kind: Kind, caller: Caller, arguments: dict[str, Any], waits: bool = False
+    ) -> asyncio.Task[Job]:
         """The manager's work of accepting a job, once there is nothing that the call could be refused for."""
         request = build_request(kind, arguments)
         source = parse_conninfo(arguments["source_conninfo"], caller.role, self._target)
         target = await self._credentials.login(caller.role, caller.database)
-        return self._kept(self._manager.submit(caller, request, source, target))
+        return self._kept(self._manager.submit(caller, request, source, target, waits))
 
     async def _stop(self, caller: Caller, submitting: asyncio.Task[Job]) -> None:
         """Cancel the job that is being submitted, and wait for its end.  Nothing happens if it is not accepted."""

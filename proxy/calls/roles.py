@@ -18,9 +18,9 @@ class Roles(msgspec.Struct, frozen=True):
     allow: frozenset[str] = frozenset()
     deny: frozenset[str] = frozenset()
 
-    def caller(self, role: str, database: str) -> Caller:
+    def caller(self, role: str, database: str, backend: int) -> Caller:
         """The caller that a session of `role` is."""
-        return Caller(role, database, role in self.admin)
+        return Caller(role, database, role in self.admin, backend)
 
     def check(self, role: str) -> None:
         """PgError 42501 if `role` may not use pgclone."""

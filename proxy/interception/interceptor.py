@@ -26,7 +26,7 @@ class SqlInterceptor:
     def __init__(self, session: Session, handlers: Handlers, roles: Roles, mailboxes: Mailboxes) -> None:
         principal = session.principal
         assert principal is not None
-        caller = roles.caller(principal.role, principal.database)
+        caller = roles.caller(principal.role, principal.database, session.backend)
         self._context = Context(session, handlers, caller, roles)
         self._simple = SimpleQueries(self._context)
         self._extended = ExtendedQueries(self._context)

@@ -35,5 +35,5 @@ def test_a_role_that_may_not(roles: Roles, why: str) -> None:
 
 def test_an_administrator_is_known() -> None:
     roles = Roles(admin=names("dba"))
-    assert roles.caller("dba", "d").whose is None
-    assert roles.caller("alice", "d").whose == "alice"
+    assert roles.caller("dba", "d", 0).whose is None
+    assert roles.caller("alice", "d", 0).whose == "alice"

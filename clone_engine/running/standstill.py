@@ -1,0 +1,41 @@
+"""Finds out that a job waits for the session that waits for the job: neither would ever go on.
+
+The server cannot see it: to it the calling session is idle in its transaction.  So it is asked who blocks whom.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import psycopg
+from psycopg import AsyncRawCursor
+
+from clone_engine.records.errors import PgError
+from clone_engine.servers.connect import application_name
+from clone_engine.servers.queries import text_of
+from clone_engine.servers.server_error import from_psycopg
+
+PULSE: Final = 1.0
+"""Seconds between two questions; most clones are done before the first."""
+
+
+async def standstill(target: psycopg.AsyncConnection, job_id: int, backend: int) -> None:
+    """Return never: PgError 55P03 soon after the job waits for a lock that `backend`, the caller's, holds.
+
+    That counts also if the lock is one on the source, when that is the same server.
+    """
+    while True:
+        await asyncio.sleep(PULSE)
+        try:
+            asked = await AsyncRawCursor(target).execute(text_of("waits_for"), [application_name(job_id), backend])
+            found = [object_ for (object_,) in await asked.fetchall()]
+        except psycopg.Error as error:
+            raise from_psycopg(error) from None
+        if found:
+            raise PgError(
+                "55P03",
+                "pgclone: the clone waits for a lock that the calling transaction holds",
+                detail=f"It waits for {found[0]}, and the transaction for the clone: neither would go on.",
+                hint="Commit before the call, or use the asynchronous function.",
+            )
