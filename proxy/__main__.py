@@ -3,7 +3,7 @@
 Makes the parts and joins them.
 
 Exit codes: 0 all well; 1 the demo found a difference; 2 a setting, an address or the target cannot be used, said in
-one line on standard error.
+one line on standard error; 3 ended by SIGQUIT.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import signal
 import sys
 import time
 from importlib.metadata import version
@@ -38,6 +37,7 @@ from proxy.logs import configure
 from proxy.restart import go_on
 from proxy.server import Server
 from proxy.session import Session
+from proxy.shutdown import Signals
 from proxy.stubs.installing import install, remove, transaction
 from proxy.upstream import Target, parse_target
 
@@ -64,7 +64,7 @@ config_option = click.option(
 @main.command()
 @config_option
 def serve(path: Path | None) -> None:
-    """Listen for clients until SIGTERM or SIGINT."""
+    """Listen for clients until SIGTERM, SIGINT or SIGQUIT."""
     try:
         settings, target = _settings(path)
         configure(settings.log)
@@ -178,7 +178,10 @@ async def _serve(settings: Settings, target: Target) -> None:
         await server.start()
         if jobs.resume_at_start:
             going_on = asyncio.create_task(go_on(manager, Credentials(target, jobs.passfile), _roles(jobs)))
-        await _signalled()
+        signals = Signals()
+        await signals.asked()
+        server.stop_listening()
+        await signals.unless_hurried(_quiet(server, manager), settings.server.shutdown_timeout)
     finally:
         if going_on:
             going_on.cancel()
@@ -218,12 +221,10 @@ async def _reach(target: Target) -> None:
         raise ConfigError(error.message.removeprefix("pgclone: ")) from None
 
 
-async def _signalled() -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+async def _quiet(server: Server, manager: Manager) -> None:
+    """Returns when the last client has left and the last job has ended."""
+    await server.empty()
+    await manager.idle()
 
 
 if __name__ == "__main__":

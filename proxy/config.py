@@ -31,6 +31,7 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     target: str = ""
     connect_timeout: float = 10.0
     startup_timeout: float = 60.0
+    shutdown_timeout: float = 5.0
 
 
 class JobSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,6 +106,7 @@ RANGES: tuple[tuple[str, str, float, float], ...] = (
     ("server", "listen_port", 1, 65535),
     ("server", "connect_timeout", 0.1, 3600),
     ("server", "startup_timeout", 0.1, 3600),
+    ("server", "shutdown_timeout", 0, 86400),
     ("jobs", "max_running", 1, 1000),
     ("jobs", "max_running_per_role", 0, 1000),
     ("jobs", "max_running_per_source", 0, 1000),

@@ -129,6 +129,7 @@ class ProxyProcess:
 
     def _defaults(self, target: str) -> Sections:
         listen = {"listen_host": "127.0.0.1", "listen_port": self.port, "unix_socket_dir": str(self.directory)}
+        listen |= {"shutdown_timeout": 0}  # whoever stops it does not want to wait for clients
         return {"server": {**listen, "target": target}, "jobs": {"store": str(self.directory / "jobs.sqlite")}}
 
     def _wait_until_listening(self, process: subprocess.Popen[bytes]) -> bool:

@@ -88,10 +88,18 @@ class Server:
             raise
         log.info("listening", addresses=self.addresses, target=self.target.address)
 
+    def stop_listening(self) -> None:
+        """Let nobody else in; the open sessions go on.  May be called more than once."""
+        while self._listeners:
+            self._listeners.pop().close()
+
+    async def empty(self) -> None:
+        """Returns when no session is open."""
+        await self._empty.wait()
+
     async def stop(self) -> None:
         """Stop listening and close every session.  Returns when they are closed, or after CLOSING_SECONDS."""
-        for listener in self._listeners:
-            listener.close()
+        self.stop_listening()
         for session in list(self._sessions):
             session.shut_down()
         with suppress(TimeoutError):

@@ -115,6 +115,11 @@ class Manager:
         """Whether the proxy shuts down: unfinished jobs are about to be interrupted."""
         return self._stopping
 
+    async def idle(self) -> None:
+        """Returns when no job runs or waits."""
+        while unfinished := [live.finished for live in self._live.values()]:
+            await asyncio.wait(unfinished)
+
     def begin_stop(self) -> None:
         """Accept no more jobs, and start none; `stop` follows."""
         self._stopping = True

@@ -1,0 +1,86 @@
+"""The signals that end the proxy: what each waits for, and that a faster one goes on at once."""
+
+from __future__ import annotations
+
+import signal
+
+import psycopg
+import pytest
+
+from proxy.embedded import Server
+from proxy.launch import ProxyProcess
+from proxy.shutdown import QUIT
+from tests.harness.proxies import Proxies, connect
+from tests.harness.servers import Database
+from tests.harness.waiting import wait_until
+from tests.integration.test_restart import interrupted, jobs
+
+PATIENT = {"server": {"shutdown_timeout": 3600.0}}
+"""Longer than any test waits: whatever ends the proxy, it is not this limit."""
+
+
+def send(proxy: ProxyProcess, how: signal.Signals) -> None:
+    assert proxy.process
+    proxy.process.send_signal(how)
+
+
+def refuses(proxy: ProxyProcess) -> bool:
+    try:
+        connect(proxy).close()
+    except psycopg.OperationalError:
+        return True
+    return False
+
+
+def test_sigterm_waits_for_clients_and_lets_no_new_ones_in(proxies: Proxies, server: Server) -> None:
+    proxy = proxies.start(server.conninfo(), PATIENT)
+    with connect(proxy) as connection:
+        send(proxy, signal.SIGTERM)
+        wait_until(lambda: refuses(proxy), 30, "the listeners to close")
+        assert connection.execute("SELECT count(*) FROM pgclone_jobs_view").fetchone() == (0,)
+    assert proxy.process and proxy.process.wait(30) == 0
+
+
+def test_sigterm_waits_for_jobs(
+    proxies: Proxies, server: Server, source_database: Database, target_database: Database
+) -> None:
+    proxy = proxies.start(server.conninfo(), PATIENT)
+    with interrupted(proxy, source_database, target_database):
+        send(proxy, signal.SIGTERM)
+        wait_until(lambda: refuses(proxy), 30, "the listeners to close")
+    assert proxy.process and proxy.process.wait(30) == 0
+    proxy.start()
+    assert jobs(proxy, target_database) == [(1, "completed")]
+
+
+def test_sigterm_waits_no_longer_than_its_limit(proxies: Proxies, server: Server) -> None:
+    proxy = proxies.start(server.conninfo(), {"server": {"shutdown_timeout": 0.1}})
+    with connect(proxy):
+        assert proxy.stop(signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT], ids=lambda second: second.name)
+def test_a_second_signal_goes_on_at_once(proxies: Proxies, server: Server, second: signal.Signals) -> None:
+    proxy = proxies.start(server.conninfo(), PATIENT)
+    with connect(proxy):
+        send(proxy, signal.SIGTERM)
+        wait_until(lambda: refuses(proxy), 30, "the listeners to close")
+        assert proxy.stop(second) == 0
+
+
+def test_sigint_does_not_wait_for_clients(proxies: Proxies, server: Server) -> None:
+    proxy = proxies.start(server.conninfo(), PATIENT)
+    with connect(proxy):
+        assert proxy.stop(signal.SIGINT) == 0
+
+
+def test_sigquit_ends_it_at_once_and_its_jobs_go_on_at_the_next_start(
+    proxies: Proxies, server: Server, source_database: Database, target_database: Database
+) -> None:
+    proxy = proxies.start(server.conninfo(), PATIENT)
+    with interrupted(proxy, source_database, target_database):
+        assert proxy.stop(signal.SIGQUIT) == QUIT
+    proxy.start()
+    ended = [(1, "failed"), (2, "completed")]
+    wait_until(lambda: jobs(proxy, target_database) == ended, 30, "the new job to complete")
+    proxy.stop(signal.SIGINT)
