@@ -193,6 +193,42 @@ async def test_file_of_the_first_version_is_migrated(tmp_path: Path) -> None:
         await store.close()
 
 
+FILLER = """
+import asyncio, resource, sys
+from pathlib import Path
+from clone_engine.jobs.sqlite_store import SqliteStore
+from clone_engine.records.job_store import StoreError
+from tests.unit.engine.test_store import JOB
+def limit(size):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+async def fill():
+    store = SqliteStore(Path(sys.argv[1]))
+    await store.open()
+    kept = [await store.add(JOB)]
+    limit(256 * 1024)
+    try:
+        while True:
+            kept.append(await store.add(JOB))
+    except StoreError as error:
+        print(error)
+    assert await store.load() == kept, "while full"
+    limit(resource.RLIM_INFINITY)
+    kept.append(await store.add(JOB))
+    assert await store.load() == kept, "afterwards"
+    assert [job.job_id for job in kept] == sorted({job.job_id for job in kept})
+    await store.close()
+asyncio.run(fill())
+"""
+
+
+def test_store_that_cannot_grow_refuses_and_goes_on_when_it_can(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FILLER, str(tmp_path / "jobs")], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"job store {tmp_path / 'jobs'}: ")
+
+
 @pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
 async def test_truncated_file_is_refused(tmp_path: Path, kept: float) -> None:
     path = tmp_path / "jobs"
