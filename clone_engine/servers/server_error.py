@@ -73,9 +73,9 @@ def from_login(error: psycopg.Error, conninfo: Conninfo, side: str) -> PgError:
 
 def from_fields(fields: dict[str, str]) -> PgError:
     """The error in the fields of an ErrorResponse (protocol chapter 54.8)."""
-    return PgError(
-        fields.get("C", "XX000"), fields.get("M", "unknown error"), detail=fields.get("D", ""), hint=fields.get("H", "")
-    )
+    sqlstate = fields.get("C", "XX000")
+    hint = fields.get("H") or HINTS.get(sqlstate, "")
+    return PgError(sqlstate, fields.get("M", "unknown error"), detail=fields.get("D", ""), hint=hint)
 
 
 def tolerable(sqlstate: str) -> bool:
