@@ -51,22 +51,24 @@ class Mailboxes:
 
     def __init__(self, login: Callable[[Caller], Awaitable[Conninfo]]) -> None:
         self._login = login
-        self._open: dict[Caller, tuple[Mailbox, int]] = {}
+        self._open: dict[tuple[str, str], tuple[Mailbox, int]] = {}  # by role and database
 
     def __repr__(self) -> str:
         return f"<Mailboxes of {len(self._open)} callers>"
 
     def take(self, caller: Caller) -> Mailbox:
         """The caller's, to be given back by each session that takes it."""
-        mailbox, takers = self._open.get(caller) or (Mailbox(lambda: self._login(caller)), 0)
-        self._open[caller] = mailbox, takers + 1
+        shared = caller.role, caller.database
+        mailbox, takers = self._open.get(shared) or (Mailbox(lambda: self._login(caller)), 0)
+        self._open[shared] = mailbox, takers + 1
         return mailbox
 
     async def give_back(self, caller: Caller) -> None:
         """A session needs it no more; it is closed if that was the last."""
-        mailbox, takers = self._open.pop(caller)
+        shared = caller.role, caller.database
+        mailbox, takers = self._open.pop(shared)
         if takers > 1:
-            self._open[caller] = mailbox, takers - 1
+            self._open[shared] = mailbox, takers - 1
         else:
             await mailbox.close()
 
