@@ -159,8 +159,8 @@ class Copier:
             except StepError as failed:
                 if attempt >= _attempts(step, failed.error.sqlstate):
                     raise
-            if source := self._connections.pop("source", None):
-                source.close()  # it may be in the middle of a COPY
+            self.close()  # a COPY may have been left in the middle
+            self._connections.clear()
             time.sleep(min(0.1 * 2**attempt, LONGEST_PAUSE))
             attempt += 1
 

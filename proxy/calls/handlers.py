@@ -26,7 +26,7 @@ from proxy.auth import Credentials
 from proxy.calls.characters import Codecs
 from proxy.calls.narration import Narrator, Remark, Tell, nothing
 from proxy.calls.signatures import Call
-from proxy.calls.snapshot import Snapshots
+from proxy.calls.snapshot import Moment, Snapshots
 
 T = TypeVar("T")
 
@@ -78,12 +78,17 @@ class Handlers:
         sections: frozenset[str],
         asked: frozenset[int] | None = None,
         codecs: Codecs = frozenset(),
+        since: Moment | None = None,
     ) -> dict[str, str]:
         """The sections of the snapshot that a statement reads, each as JSON, as the caller may see the jobs now.
 
-        `asked` and `codecs` as `Snapshots.sections` has them.
+        `asked`, `codecs` and `since` as `Snapshots.sections` has them.
         """
-        return self._snapshots.sections(caller, sections, self._clock(), asked=asked, codecs=codecs)
+        return self._snapshots.sections(caller, sections, self._clock(), asked=asked, codecs=codecs, since=since)
+
+    def moment(self, caller: Caller) -> Moment:
+        """What the caller sees now, to be shown to a statement each time that it runs."""
+        return self._snapshots.moment(caller, self._clock())
 
     async def perform(self, caller: Caller, call: Call, tell: Tell = nothing) -> Value:
         """Do what a recorded call asks; what it returns.  `tell` is given the messages that go with it, in order.

@@ -29,6 +29,13 @@ class Section(NamedTuple):
     """Whether members are found by the job's number, so that others may be left out."""
 
 
+class Moment(NamedTuple):
+    """The jobs as a caller saw them, by number, and when; for a statement that runs more than once."""
+
+    jobs: Mapping[int, _Rendered]
+    time: float
+
+
 class Snapshots:
     """The snapshot, as each caller may see it at the moment of asking."""
 
@@ -44,14 +51,24 @@ class Snapshots:
         return f"<Snapshots of {len(self._rendered)} jobs>"
 
     def sections(
-        self, caller: Caller, names: frozenset[str], now: float, *, asked: frozenset[int] | None, codecs: Codecs
+        self,
+        caller: Caller,
+        names: frozenset[str],
+        now: float,
+        *,
+        asked: frozenset[int] | None,
+        codecs: Codecs,
+        since: Moment | None = None,
     ) -> dict[str, str]:
         """The text, in ASCII, of each of the sections.
 
         `asked`: the numbers of the jobs that are looked up by number, None for any · `codecs`: of the encodings that
-        the values have to pass.
+        the values have to pass · `since`: shows the jobs of that moment as they were then, beside those that have come
+        since.
         """
         seen = self._seen_by(caller)
+        if since:
+            seen, now = dict(sorted({**seen, **since.jobs}.items())), since.time
         rows = list(seen.values())
         found = rows if asked is None else [seen[number] for number in sorted(asked) if number in seen]
 
@@ -61,6 +78,10 @@ class Snapshots:
             return section.opening + ",".join(members) + section.closing
 
         return {name: self._constants.get(name) or text(name) for name in sorted(names)}
+
+    def moment(self, caller: Caller, now: float) -> Moment:
+        """What the caller sees now."""
+        return Moment(self._seen_by(caller), now)
 
     def _seen_by(self, caller: Caller) -> Mapping[int, _Rendered]:
         """What the caller may see, by number and in that order."""

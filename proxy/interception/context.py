@@ -21,6 +21,7 @@ from proxy.calls.recording import result_data
 from proxy.calls.rewrite import Reference, Rewritten, deallocations, references, rewrite
 from proxy.calls.roles import Roles
 from proxy.calls.signatures import Call
+from proxy.calls.snapshot import Moment
 from proxy.interception.performing import Performing
 from proxy.interception.prepared import PreparedStatements
 from proxy.session import Session
@@ -153,20 +154,30 @@ class Context:
         row = await commands.command(ownership_query(ordered))
         return elsewhere | others(ordered, row), stubs(ordered, row)
 
-    def data(self, statements: Sequence[Rewritten], results: dict[str, Any] | None = None) -> str:
-        """The JSON of what `statements` read, with the results of their actions if there are any yet."""
+    def moment(self) -> Moment:
+        """The jobs as they are now.  A statement with actions sees them so each time that it runs: an action must not
+        change which rows of the view it is called for."""
+        return self.handlers.moment(self.caller)
+
+    def data(
+        self, statements: Sequence[Rewritten], results: dict[str, Any] | None = None, since: Moment | None = None
+    ) -> str:
+        """The JSON of what `statements` read, with the results of their actions if there are any yet.
+
+        Where there is a moment `since`, the jobs that were there then are shown as they were.
+        """
         sections = frozenset().union(*(statement.sections for statement in statements))
         asked = merged(statement.asked for statement in statements)
-        members = self._members(sections, asked)
+        members = self._members(sections, asked, since)
         members |= {name: json.dumps(representable(value, self.codecs)) for name, value in (results or {}).items()}
         return "{" + ",".join(f'"{name}":{text}' for name, text in members.items()) + "}"
 
     def snapshot(self, sections: frozenset[str]) -> dict[str, Any]:
         """The sections of the snapshot, in characters that the session's encodings have."""
-        return {name: json.loads(text) for name, text in self._members(sections, None).items()}
+        return {name: json.loads(text) for name, text in self._members(sections, None, None).items()}
 
-    def _members(self, sections: frozenset[str], asked: frozenset[int] | None) -> dict[str, str]:
-        return self.handlers.snapshot(self.caller, sections, asked, self.codecs)
+    def _members(self, sections: frozenset[str], asked: frozenset[int] | None, since: Moment | None) -> dict[str, str]:
+        return self.handlers.snapshot(self.caller, sections, asked, self.codecs, since)
 
     def literal(self, data: str) -> str:
         """`data` as an SQL literal of type jsonb.  Dollar quotes hold whatever the lexical settings are."""

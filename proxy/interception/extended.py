@@ -21,6 +21,7 @@ from proxy.calls.confidential import PARAMETER
 from proxy.calls.filter import may_name_ours
 from proxy.calls.recording import CLEAR_ANSWER, UNANSWERED
 from proxy.calls.rewrite import Rewritten
+from proxy.calls.snapshot import Moment
 from proxy.interception.context import Context, ServerError
 from proxy.interception.passes import collect
 from proxy.interception.prepared import Named, Ours, Undo, noting
@@ -261,13 +262,14 @@ class ExtendedQueries:
             self._ask(frame, PLAIN[ord("E")])
             return
         portal.answered = True
+        moment = self._context.moment()
         try:
             await self._ask_for_portal(execute.portal)
             await self._promote()
-            calls = await collect(self, partial(self._record, portal), portal.ours.rewritten)
+            calls = await collect(self, partial(self._record, portal, moment), portal.ours.rewritten)
             results = await self._context.perform(self, calls, portal.ours.rewritten, portal.secrets)
             await self.command(CLEAR_ANSWER)
-            await self._rebind(portal, results)
+            await self._rebind(portal, results, moment)
         except ServerError as error:
             self._tell_error(error.entry)
         except PgError as refusal:
@@ -292,15 +294,15 @@ class ExtendedQueries:
             await self.command("BEGIN")
             self.promoted = True
 
-    async def _record(self, portal: Portal) -> None:
+    async def _record(self, portal: Portal, moment: Moment) -> None:
         ours = portal.ours
-        data = self._context.data([ours.rewritten])
+        data = self._context.data([ours.rewritten], since=moment)
         await self._hidden(self._text(ours, data), ours.types, _filled(portal.bind, ours, data), ours)
 
-    async def _rebind(self, portal: Portal, results: dict[str, Any]) -> None:
+    async def _rebind(self, portal: Portal, results: dict[str, Any], moment: Moment) -> None:
         """Bind the client's portal again, now to the statement with the results."""
         ours, name = portal.ours, next(self._names)
-        data = self._context.data([ours.rewritten], results)
+        data = self._context.data([ours.rewritten], results, moment)
         bind = _filled(portal.bind, ours, data)._replace(statement=name)
         await self._hidden_messages(
             (

@@ -13,6 +13,7 @@ from clone_engine.records.errors import PgError
 from proxy.calls import refusals
 from proxy.calls.recording import CLEAR_ANSWER, CLEAR_ANSWER_ALONE
 from proxy.calls.rewrite import Rendered, Rewritten, join
+from proxy.calls.snapshot import Moment
 from proxy.interception.context import Collected, Context, ServerError
 from proxy.interception.passes import collect
 from proxy.interception.prepared import noting
@@ -197,11 +198,12 @@ class _Script:
             await self._forward(statement, self._context.data([statement]))
             return
         alone = self._status == IDLE
+        moment = self._context.moment()
         try:
             if alone:
                 await self._simple.command("BEGIN")
             try:
-                calls = await self._collect(statement)
+                calls = await self._collect(statement, moment)
             except (ServerError, PgError):
                 await self._undo(alone)
                 raise
@@ -213,15 +215,15 @@ class _Script:
         except PgError as refusal:
             await self._reject(refusal)
         else:
-            await self._forward(statement, self._context.data([statement], results))
+            await self._forward(statement, self._context.data([statement], results, moment))
 
     async def _undo(self, alone: bool) -> None:
         """Nothing of the collect pass may stay; in the client's own block its failure must."""
         if alone:
             await self._simple.roll_back()
 
-    async def _collect(self, statement: Rewritten) -> Collected:
-        rendered = statement.render(self._context.literal(self._context.data([statement])))
+    async def _collect(self, statement: Rewritten, moment: Moment) -> Collected:
+        rendered = statement.render(self._context.literal(self._context.data([statement], since=moment)))
 
         async def record() -> None:
             await self._simple.hidden(rendered.text.encode(self._codec), rendered.client_position)

@@ -10,8 +10,9 @@ from clone_engine.records.names import quote_ident
 from proxy.launch import ProxyProcess
 from tests.clone.serial import all_contents, case, definitions
 from tests.harness.clients import CLIENTS, SqlClient, SqlError
+from tests.harness.proxies import connect
 from tests.harness.servers import Database
-from tests.harness.waiting import wait_until
+from tests.harness.waiting import under_way, wait_until
 
 NEW = 'a "new" one'
 PARALLEL = '{"parallel": 1}'
@@ -139,3 +140,21 @@ def test_one_that_holds_something_stays_and_is_gone_on_in(
     state = f"SELECT status FROM pgclone_jobs_view WHERE job_id = {resumed} AND end_time IS NOT NULL"
     assert wait_until(lambda: client.rows(state)) == [("completed",)]
     assert created.rows("SELECT * FROM good, bad") == [(1, 2)]
+
+
+def test_a_cancelled_call_drops_the_database_in_which_nothing_is_complete(
+    client: SqlClient, source_database: Database, created: Database, target_database: Database, proxy: ProxyProcess
+) -> None:
+    source_database.execute("CREATE TABLE t AS SELECT 1 AS id")
+    exists = f"SELECT count(*) FROM pg_database WHERE datname = '{NEW}'"
+    newest = "SELECT max(job_id) FROM pgclone_jobs_view WHERE status = 'running'"
+    with source_database.connect() as holder, connect(proxy, target_database.name) as other:
+        holder.execute("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+        with under_way(
+            lambda: client.rows(f"SELECT pgclone_database_create($1, '{NEW}')", source_database.conninfo())
+        ) as call:
+            wait_until(lambda: target_database.value(exists), 20, "the new database")
+            assert other.execute(f"SELECT pgclone_cancel(({newest})::int)").fetchall() == [("cancelled",)]
+            with pytest.raises(SqlError, match="was cancelled"):
+                call.result(20)
+    assert not target_database.value(exists)

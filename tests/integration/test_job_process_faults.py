@@ -313,6 +313,38 @@ def test_a_lost_snapshot_fails_the_job_within_seconds(clone: Clone) -> None:
     clone.assert_gone()
 
 
+COLLIDES = "DO $$ BEGIN IF nextval('public.attempts') < 3 THEN RAISE 'collision' USING ERRCODE = '{}'; END IF; END $$"
+
+
+@pytest.mark.parametrize("sqlstate", ["40001", "40P01"])
+def test_a_step_that_collides_with_others_is_tried_again(clone: Clone, sqlstate: str) -> None:
+    clone.target.execute("CREATE SEQUENCE public.attempts")
+    again = run("again", COLLIDES.format(sqlstate), after=("definitions",))
+    assert clone.run(plan(DEFINITIONS, again)).wait().error == ""
+    assert clone.target.value("SELECT last_value FROM public.attempts") == 3
+
+
+def test_a_copy_that_collides_with_others_is_made_again(clone: Clone) -> None:
+    """Its source session was in the middle of sending rows."""
+    clone.target.execute(
+        "CREATE SEQUENCE public.attempts; CREATE FUNCTION public.collide() RETURNS trigger LANGUAGE plpgsql AS $$"
+        " BEGIN IF NEW.id = 500 AND nextval('public.attempts') < 3 THEN RAISE 'x' USING ERRCODE = '40P01'; END IF;"
+        " RETURN NEW; END $$"
+    )
+    trigger = "CREATE TRIGGER t BEFORE INSERT ON shop.customers FOR EACH ROW EXECUTE FUNCTION public.collide()"
+    definitions = run("definitions", *TARGET_TABLES, trigger)
+    job = clone.run(plan(definitions, copy("customers")))
+    assert job.wait().error == ""
+    assert clone.target.rows(CONTENTS.format("customers")) == clone.source.rows(CONTENTS.format("customers"))
+    assert job.all(Advanced)[-1].progress.rows_copied == 1000
+    assert clone.target.value("SELECT last_value FROM public.attempts") == 3
+
+
+def test_a_collision_without_end_fails_the_job(clone: Clone) -> None:
+    ended = clone.run(plan(run("never", "DO $$ BEGIN RAISE 'never' USING ERRCODE = '40001'; END $$"))).wait()
+    assert (ended.sqlstate, "never" in ended.error) == ("40001", True)
+
+
 # --- resume --------------------------------------------------------------------------------------------------------
 
 
