@@ -6,14 +6,13 @@ Talks with the job process; what its messages mean for the record is the manager
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
 from clone_engine.jobs.children import ChildError
 from clone_engine.jobs.verdicts import Asked
-from clone_engine.records.channel import Advanced, Done, Ended, Forerunner, FromJob, Keep, Kept, Reported, Start
-from clone_engine.records.job_store import Steps
+from clone_engine.records.channel import Advanced, Done, Ended, Forerunner, FromJob, Keep, Kept, Reported, Start, Undone
 from clone_engine.records.jobs import Job, Outcome, Progress
 from clone_engine.records.request import Conninfo
 
@@ -36,21 +35,21 @@ class Unsaved:
     """What a job process has said of steps and objects since the record was last saved."""
 
     def __init__(self) -> None:
-        self.begun: list[str] = []
         self.done: list[str] = []
+        self.undone: list[str] = []
         self.outcomes: list[Outcome] = []
 
     def __bool__(self) -> bool:
-        return bool(self.begun or self.done or self.outcomes)
+        return bool(self.done or self.undone or self.outcomes)
 
     def clear(self) -> None:
-        self.begun, self.done, self.outcomes = [], [], []
+        self.done, self.undone, self.outcomes = [], [], []
 
 
 class LiveJob:
     """One unfinished job, waiting or running."""
 
-    def __init__(self, source: Conninfo, target: Conninfo, steps: Steps, waited_by: int = 0) -> None:
+    def __init__(self, source: Conninfo, target: Conninfo, done: Sequence[str], waited_by: int = 0) -> None:
         self.task: asyncio.Task[None] | None = None
         """Runs the job; None while it waits."""
         self.asked: Asked = ""
@@ -61,7 +60,7 @@ class LiveJob:
         self._hearers: list[Callable[[FromJob], None]] = []
         self._source = source
         self._target = target
-        self._steps = steps
+        self._done = tuple(done)
         self._waited_by = waited_by
         self._stop_asked = asyncio.Event()
 
@@ -94,7 +93,7 @@ class LiveJob:
             parallel=job.request.options.parallel or default_parallel,
             name=job.name_on_target,
             waited_by=self._waited_by,
-            done=self._steps.done,
+            done=self._done,
             earlier=tuple(Forerunner(one.name_on_target, one.owner) for one in earlier),
         )
 
@@ -118,8 +117,9 @@ class LiveJob:
                 for hear in self._hearers:
                     for message in messages:
                         hear(message)
-                if not self.unsaved and any(isinstance(message, Keep) for message in messages):
-                    child.send(Kept())
+                asked = [message.number for message in messages if isinstance(message, Keep)]
+                if asked and not self.unsaved:
+                    child.send(Kept(asked[-1]))
         except ChildError as failure:
             ended = Ended("failed", "58000", str(failure))
         finally:
@@ -140,6 +140,8 @@ class LiveJob:
                     newest = progress
                 case Done(key):
                     self.unsaved.done.append(key)
+                case Undone(key):
+                    self.unsaved.undone.append(key)
                 case Reported(outcome):
                     self.unsaved.outcomes.append(outcome)
                 case Ended():

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -33,7 +33,7 @@ from clone_engine.jobs.verdicts import (
 )
 from clone_engine.records.channel import FromJob
 from clone_engine.records.errors import PgError
-from clone_engine.records.job_store import NO_STEPS, JobStore, Steps, StoreError
+from clone_engine.records.job_store import JobStore, StoreError
 from clone_engine.records.jobs import FINISHED, RESUMABLE, Job, Outcome, Progress
 from clone_engine.records.request import CloneRequest, Conninfo
 
@@ -154,7 +154,7 @@ class Manager:
         """
         async with self._submitting:
             job = _new_job(caller, request, source, self._clock())
-            return await self._add(job, source, target, NO_STEPS, caller.backend if waits else 0)
+            return await self._add(job, source, target, (), caller.backend if waits else 0)
 
     @property
     def jobs(self) -> Iterable[Job]:
@@ -198,9 +198,9 @@ class Manager:
         async with self._submitting:
             old = self.resumable(caller, job_id)
             source = self._sources.get(job_id, old.source)
-            steps = await _from_store(self._store.steps(job_id))
+            done = await _from_store(self._store.done(job_id))
             new = _new_job(caller, old.request, source, self._clock(), resumed_from=job_id)
-            return (await self._add(new, source, target, steps)).job_id
+            return (await self._add(new, source, target, done)).job_id
 
     @property
     def interrupted(self) -> list[Job]:
@@ -252,12 +252,12 @@ class Manager:
 
     # One job, from its acceptance to its end.
 
-    async def _add(self, job: Job, source: Conninfo, target: Conninfo, steps: Steps, waited_by: int = 0) -> Job:
+    async def _add(self, job: Job, source: Conninfo, target: Conninfo, done: Sequence[str], waited_by: int = 0) -> Job:
         if self._stopping:
             raise PgError("57P03", "pgclone: the proxy is shutting down", hint="Call again when it is back.")
-        job = await _from_store(self._store.add(job, steps))
+        job = await _from_store(self._store.add(job, done))
         self._jobs[job.job_id] = job
-        self._live[job.job_id] = LiveJob(source, target, steps, waited_by)
+        self._live[job.job_id] = LiveJob(source, target, done, waited_by)
         if job.source_had_secret:
             self._sources[job.job_id] = source
         self._waiting.append(job.job_id)
@@ -353,7 +353,7 @@ class Manager:
             await self._store.save(job)
             return
         new = live.unsaved
-        await self._store.save(job, begun=new.begun, done=new.done, outcomes=new.outcomes)
+        await self._store.save(job, done=new.done, undone=new.undone, outcomes=new.outcomes)
         new.clear()
         live.saved_at = asyncio.get_running_loop().time()
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from clone_engine.records.job_store import NO_STEPS, Steps, StoreError
+from clone_engine.records.job_store import StoreError
 from clone_engine.records.jobs import Job, Outcome, Progress
 from clone_engine.records.request import CloneRequest, Conninfo
 
@@ -62,6 +62,17 @@ MIGRATIONS: tuple[str, ...] = (
     FIRST_SCHEMA,
     # Jobs of before are not gone on with: nobody was told that they would be.
     "ALTER TABLE job ADD COLUMN to_go_on INTEGER NOT NULL DEFAULT 0;",
+    # Which steps were under way is in the target's journal.  (Not every SQLite can drop a column.)
+    """
+    CREATE TABLE done (
+        ordinal INTEGER PRIMARY KEY,
+        job_id  INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,
+        key     TEXT NOT NULL,
+        UNIQUE (job_id, key)
+    );
+    INSERT INTO done SELECT ordinal, job_id, key FROM step WHERE done;
+    DROP TABLE step;
+    """,
 )
 """What makes a file of each schema version from one of the version before; 0 is an empty file."""
 SCHEMA_VERSION = len(MIGRATIONS)
@@ -83,10 +94,8 @@ COLUMNS = (
 )
 INSERT_JOB = f"INSERT INTO job ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + c for c in COLUMNS)})"
 UPDATE_JOB = f"UPDATE job SET {', '.join(f'{c} = :{c}' for c in COLUMNS)} WHERE job_id = :job_id"
-SAVE_STEP = """
-INSERT INTO step (job_id, key, done) VALUES (?, ?, ?)
-ON CONFLICT (job_id, key) DO UPDATE SET done = max(done, excluded.done)
-"""
+SAVE_DONE = "INSERT INTO done (job_id, key) VALUES (?, ?) ON CONFLICT DO NOTHING"
+REMOVE_DONE = "DELETE FROM done WHERE job_id = ? AND key = ?"
 SAVE_OUTCOME = "INSERT INTO outcome (job_id, object, result, sqlstate, message) VALUES (?, ?, ?, ?, ?)"
 
 
@@ -122,36 +131,33 @@ class SqliteStore:
     async def load(self) -> list[Job]:
         return await self._do(lambda: [_job(row) for row in self._rows("SELECT * FROM job ORDER BY job_id")])
 
-    async def add(self, job: Job, steps: Steps = NO_STEPS) -> Job:
+    async def add(self, job: Job, done: Sequence[str] = ()) -> Job:
         def work() -> Job:
             with self._transaction() as connection:
                 job_id = connection.execute(INSERT_JOB, _columns(job)).lastrowid
-                kept = [*((key, True) for key in steps.done), *((key, False) for key in steps.begun)]
-                connection.executemany(SAVE_STEP, [(job_id, key, done) for key, done in kept])
+                connection.executemany(SAVE_DONE, [(job_id, key) for key in done])
             return msgspec.structs.replace(job, job_id=job_id, source=job.source.without_secrets())
 
         return await self._do(work)
 
     async def save(
-        self, job: Job, *, begun: Sequence[str] = (), done: Sequence[str] = (), outcomes: Sequence[Outcome] = ()
+        self, job: Job, *, done: Sequence[str] = (), undone: Sequence[str] = (), outcomes: Sequence[Outcome] = ()
     ) -> None:
         def work() -> None:
             with self._transaction() as connection:
                 if not connection.execute(UPDATE_JOB, {**_columns(job), "job_id": job.job_id}).rowcount:
                     raise StoreError(f"job store has no job {job.job_id}")
-                steps = [*((key, False) for key in begun), *((key, True) for key in done)]
-                connection.executemany(SAVE_STEP, [(job.job_id, key, done) for key, done in steps])
+                connection.executemany(SAVE_DONE, [(job.job_id, key) for key in done])
+                connection.executemany(REMOVE_DONE, [(job.job_id, key) for key in undone])
                 connection.executemany(
                     SAVE_OUTCOME, [(job.job_id, o.object, o.result, o.sqlstate, o.message) for o in outcomes]
                 )
 
         await self._do(work)
 
-    async def steps(self, job_id: int) -> Steps:
-        rows = await self._do(
-            lambda: self._rows("SELECT key, done FROM step WHERE job_id = ? ORDER BY ordinal", job_id)
-        )
-        return Steps(tuple(r["key"] for r in rows if r["done"]), tuple(r["key"] for r in rows if not r["done"]))
+    async def done(self, job_id: int) -> tuple[str, ...]:
+        rows = await self._do(lambda: self._rows("SELECT key FROM done WHERE job_id = ? ORDER BY ordinal", job_id))
+        return tuple(row["key"] for row in rows)
 
     async def outcomes(self, job_id: int) -> list[Outcome]:
         sql = "SELECT object, result, sqlstate, message FROM outcome WHERE job_id = ? ORDER BY ordinal"

@@ -55,6 +55,9 @@ class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
 class Kept(msgspec.Struct, frozen=True, tag="kept"):
     """The answer to Keep: what was said before it is in the store."""
 
+    number: int
+    """Of that Keep; none is 0."""
+
 
 ToJob = Start | Cancel | Kept
 
@@ -72,6 +75,12 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
     key: str
 
 
+class Undone(msgspec.Struct, frozen=True, tag="undone"):
+    """What Done said of a key, this job's or one that it goes on from, is no longer true."""
+
+    key: str
+
+
 class Reported(msgspec.Struct, frozen=True, tag="object"):
     """What became of one object."""
 
@@ -80,6 +89,9 @@ class Reported(msgspec.Struct, frozen=True, tag="object"):
 
 class Keep(msgspec.Struct, frozen=True, tag="keep"):
     """Save all that was said so far, and answer Kept: what tells the same on the target is about to be removed."""
+
+    number: int
+    """A new one each time: a late answer to an earlier question is none to a later one."""
 
 
 class Ended(msgspec.Struct, frozen=True, tag="ended"):
@@ -91,7 +103,7 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     error: str = ""
 
 
-FromJob = Advanced | Done | Reported | Keep | Ended
+FromJob = Advanced | Done | Undone | Reported | Keep | Ended
 
 _encoder = msgspec.json.Encoder()
 _to_job: msgspec.json.Decoder[ToJob] = msgspec.json.Decoder(ToJob)

@@ -106,7 +106,7 @@ def table_key(table: str) -> str:
 
 
 def reported_key(step: AnyStep) -> str:
-    """The key under which it is reported that a step has begun or is done: that of its table for data."""
+    """The key under which it is reported that a step is done: that of its table for data."""
     return table_key(step.table) if isinstance(step, Copy) else step.key
 
 

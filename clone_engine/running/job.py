@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import psycopg
 
-from clone_engine.records.channel import Advanced, Done, FromJob, Keep, Reported, Start
+from clone_engine.records.channel import Advanced, Done, FromJob, Keep, Reported, Start, Undone
 from clone_engine.records.errors import PgError
 from clone_engine.records.jobs import Outcome, Progress
 from clone_engine.records.steps import AnyStep, Copy, Plan, Run, reported_key, table_key
@@ -28,7 +28,7 @@ from clone_engine.running.scheduler import Schedule
 from clone_engine.running.standstill import standstill
 from clone_engine.running.undo import CLEANUP_TIMEOUT, end_backends, undo
 from clone_engine.servers.connect import connect_async
-from clone_engine.servers.journal import WITHOUT, Entry
+from clone_engine.servers.journal import WITHOUT, Entry, without_parts
 from clone_engine.servers.journal import done as done_keys
 from clone_engine.servers.keeper import Keeper
 
@@ -80,7 +80,8 @@ class Job:
         self._creation: Creation | None = None
         self._any_finished = False
         self._journal = JobJournal(start)
-        self._answers: asyncio.Queue[bool] = asyncio.Queue()
+        self._answers: asyncio.Queue[int] = asyncio.Queue()
+        self._asked = 0
         self._abandoned = False  # the manager has gone
         self._done: tuple[str, ...] = start.done
         self._told = set(start.done)  # the keys that the manager has, or will get
@@ -153,7 +154,7 @@ class Job:
             await self._empty_incomplete(target)
 
     async def _empty_incomplete(self, target: psycopg.AsyncConnection) -> None:
-        entries = await self._journaled(target)
+        entries = await self._journaled(target) or ()
         complete, parts = set(done_keys(entries)), Counter(entry.table for entry in entries)
         for step in self._incomplete():
             object_ = table_key(step.table)
@@ -165,40 +166,53 @@ class Job:
                 self._report_failure(await undo(target, step.empty, object_))
 
     async def _give_up_journal(self, target: psycopg.AsyncConnection) -> tuple[str, ...]:
-        """Let the store know what the journal does, and remove that; without an answer it stays for a resumed job.
+        """Let the store know what the journal does, and remove that; if it cannot be read, or the manager does not
+        answer, it stays for a resumed job.
 
         What it knew of steps that stay done.
         """
-        known = done_keys(await self._journaled(target)) if self._keeps_steps or self._plan is None else ()
-        keys = [key for key in known if key not in self._told]
+        entries = await self._journaled(target)
+        if entries is None:
+            return ()
+        known = done_keys(entries) if self._keeps_steps or self._plan is None else ()
+        said: list[FromJob] = [Done(key) for key in known if key not in self._told]
+        if self._journal.journal:
+            said += [Undone(key) for key in self._told.difference(without_parts(self._told), known)]
         with suppress(PgError, psycopg.Error, TimeoutError):
             if self._announcer:
                 await asyncio.wait_for(self._announcer.flush(), CLEANUP_TIMEOUT)
-            for key in keys:
-                self._say(Done(key))
+            for message in said:
+                self._say(message)
             if not (known or self._told) or await self._kept():
                 self._report_failure(await asyncio.wait_for(self._journal.drop(target), CLEANUP_TIMEOUT))
         return known
 
-    async def _journaled(self, target: psycopg.AsyncConnection) -> tuple[Entry, ...]:
-        """What the journal says; nothing if it cannot be read any more."""
+    async def _journaled(self, target: psycopg.AsyncConnection) -> tuple[Entry, ...] | None:
+        """What the journal says; None if it cannot be read now."""
         with suppress(PgError, TimeoutError):
             return await asyncio.wait_for(self._journal.entries(target), CLEANUP_TIMEOUT)
-        return ()
+        return None
 
     async def _kept(self) -> bool:
-        """Whether the manager says, in time, that all that it was told is in the store."""
+        """Whether the manager says, in time, that all that it was told is in the store.
+
+        A late answer to an earlier question is none to this one.
+        """
         if self._abandoned:
             return False
-        self._say(Keep())
+        self._asked += 1
+        self._say(Keep(self._asked))
         with suppress(TimeoutError):
-            return await asyncio.wait_for(self._answers.get(), CLEANUP_TIMEOUT)
+            async with asyncio.timeout(CLEANUP_TIMEOUT):
+                while not self._abandoned:
+                    if await self._answers.get() == self._asked:
+                        return True
         return False
 
-    def answer(self, kept: bool) -> None:
-        """The manager has kept what it was told; or, if not `kept`, has gone for good."""
-        self._abandoned = not kept
-        self._answers.put_nowait(kept)
+    def answer(self, number: int) -> None:
+        """The manager has kept what it was told before the Keep of this number; or, if that is 0, has gone for good."""
+        self._abandoned = not number
+        self._answers.put_nowait(number)
 
     def _report_rest(self, complete: Collection[str], failed_at: str) -> None:
         """What nothing has been said of yet, now that the job is over; `complete` are the keys in the journal."""
@@ -249,7 +263,7 @@ class Job:
         self._announcer = Announcer(self._target, self._say)
         if self._start.waited_by:
             self._background(standstill(self._target, self._start.job_id, self._start.waited_by))
-        self._done = (*self._start.done, *await self._journal.take_over(self._target))
+        self._done = await self._journal.take_over(self._target)
         self._refused = {key.removeprefix(WITHOUT) for key in self._done if key.startswith(WITHOUT)}
         self._progress = Progress(phase="starting")
         self._say(Advanced(self._progress))

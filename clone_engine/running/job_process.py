@@ -103,11 +103,11 @@ class JobProcess:
         while line := await reader.readline():
             with suppress(msgspec.DecodeError, msgspec.ValidationError):
                 match decode_to_job(line):
-                    case Kept():
-                        self._job.answer(True)
+                    case Kept(number):
+                        self._job.answer(number)
                     case Cancel():
                         self._cancel()
-        self._job.answer(False)
+        self._job.answer(0)
         self._cancel()
 
     def _cancel(self) -> None:

@@ -39,15 +39,19 @@ class JobJournal:
         return f"<JobJournal {self.journal and self.journal.table}>"
 
     async def take_over(self, target: psycopg.AsyncConnection) -> tuple[str, ...]:
-        """Make the journal of the job that this one goes on from its own, if it left one.  The keys of what is done.
+        """Make the journal of the job that this one goes on from its own, if it left one.  The keys of what is done,
+        those that the store knows of first.
 
-        Whatever is still at work for that job can commit nothing after this.
+        Whatever is still at work for that job can commit nothing after this.  What the store knows of parts counts only
+        without a journal: one that was left may be of a job that has emptied the table since.
         """
         for one in self._start.earlier:
             found = await _rows(target, sql.FIND, one.owner, one.name)
             if found:
-                return await self._take(target, Journal(Name(*found[0])))
-        return ()
+                done = await self._take(target, Journal(Name(*found[0])))
+                self._parts = []
+                return (*sql.without_parts(self._start.done), *done)
+        return self._start.done
 
     async def _take(self, target: psycopg.AsyncConnection, left: Journal) -> tuple[str, ...]:
         moved, lock, rename = sql.take_over(left, self._start.name)
@@ -71,12 +75,13 @@ class JobJournal:
         """
         if self.journal is None:
             request = self._start.request
-            (answer,) = await _rows(target, sql.PLACES, request.schema_name)
+            (answer,) = await _rows(target, sql.PLACES, request.schema_name, request.schema_name)
             place = sql.place(self._start.name, *answer)
             if place is None:
                 raise PgError(
                     "42501",
                     "pgclone: the role may create nothing in the target database",
+                    detail="Schemas of other ordinary roles do not count, except the one that the clone goes into.",
                     hint="Grant it CREATE on the schema that the clone goes into, or on the database.",
                 )
             made = sql.make(place)

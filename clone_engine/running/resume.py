@@ -23,7 +23,7 @@ class Resumption(NamedTuple):
     done: frozenset[str]
     """Keys of the steps that are not run again."""
     added: frozenset[str]
-    """Keys of steps that are not in the plan (they empty tables), and so are never reported as begun or done."""
+    """Keys of steps that are not in the plan (they empty tables), and so are never reported as done."""
 
 
 def resumption(plan: Plan, done: Collection[str], journal: Journal, found: Collection[Entry]) -> Resumption:

@@ -32,10 +32,17 @@ SELECT n.nspname, c.relname
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND pg_catalog.pg_get_userbyid(c.relowner) = %s
   AND %s IN (c.relname, CASE c.relname WHEN 'steps' THEN n.nspname END)"""
+# Whoever owns a schema can put another table in the place of ours, with triggers that have our rights.  The owner of
+# the one that the clone goes into can do that with its tables anyhow; others must be trusted anyhow, or be ourselves.
 PLACES = """
 SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'), ARRAY(
-  SELECT nspname FROM pg_catalog.pg_namespace
-  WHERE pg_catalog.has_schema_privilege(oid, 'CREATE') AND nspname !~ '^pg_' ORDER BY nspname <> %s, nspname)"""
+  SELECT n.nspname FROM pg_catalog.pg_namespace n
+  JOIN pg_catalog.pg_roles o ON o.oid = n.nspowner
+  JOIN pg_catalog.pg_database d ON d.datname = pg_catalog.current_database()
+  WHERE pg_catalog.has_schema_privilege(n.oid, 'CREATE') AND n.nspname !~ '^pg_'
+    AND (n.nspname = %s OR o.rolsuper OR o.oid = d.datdba OR o.rolname = 'pg_database_owner'
+      OR pg_catalog.pg_has_role(o.oid, 'MEMBER'))
+  ORDER BY n.nspname <> %s, n.nspname)"""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -55,7 +62,8 @@ _decoder = msgspec.json.Decoder(Entry)
 
 
 def place(name: str, may_create: bool, schemas: Sequence[str]) -> Journal | None:
-    """Where the journal of job `name` goes, by an answer to PLACES; None if the role may create nothing at all."""
+    """Where the journal of job `name` goes, by an answer to PLACES; None if the role may create nothing in a schema
+    whose owner can be trusted."""
     if may_create:
         return Journal(Name(name, TABLE))
     return Journal(Name(schemas[0], name)) if schemas else None
@@ -146,6 +154,11 @@ def _is_whole(entries: Sequence[Entry]) -> bool:
 def parts_among(keys: Iterable[str]) -> list[Entry]:
     """The parts of incomplete tables among such keys."""
     return [as_entry(key.removeprefix(PART)) for key in keys if key.startswith(PART)]
+
+
+def without_parts(keys: Iterable[str]) -> tuple[str, ...]:
+    """All such keys but those of parts."""
+    return tuple(key for key in keys if not key.startswith(PART))
 
 
 def _own_schema(journal: Journal) -> bool:

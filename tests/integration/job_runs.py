@@ -29,6 +29,7 @@ from clone_engine.records.channel import (
     Reported,
     Start,
     ToJob,
+    Undone,
     decode_from_job,
     encode,
 )
@@ -60,8 +61,8 @@ class JobRun:
         assert self.process.stdout
         for line in self.process.stdout:
             self.said.append(decode_from_job(line))
-            if self.keeps and isinstance(self.said[-1], Keep):
-                self._tell(Kept())
+            if self.keeps and isinstance(said := self.said[-1], Keep):
+                self._tell(Kept(said.number))
 
     def all(self, kind: type[M]) -> list[M]:
         """What it has said of one kind."""
@@ -165,7 +166,11 @@ class Clone:
     def _going_on(self, run: JobRun) -> dict[str, Any]:
         """The fields of a Start line that goes on from `run`."""
         earlier = self._runs[self._runs.index(run) :: -1]
-        done = [key for one in earlier for key in one.done()]
+        done = dict[str, None]()
+        for one in reversed(earlier):
+            done |= dict.fromkeys(one.done())
+            for gone in one.all(Undone):
+                done.pop(gone.key, None)
         owner = as_conninfo(self.target).parameters["user"]
         return {"done": tuple(done), "earlier": tuple(Forerunner(one.name, owner) for one in earlier)}
 

@@ -17,7 +17,7 @@ from clone_engine.jobs.manager import Caller, Manager, ManagerSettings
 from clone_engine.jobs.sqlite_store import SqliteStore
 from clone_engine.records.channel import Forerunner
 from clone_engine.records.errors import PgError
-from clone_engine.records.job_store import NO_STEPS, JobStore, MemoryStore, Steps, StoreError
+from clone_engine.records.job_store import JobStore, MemoryStore, StoreError
 from clone_engine.records.jobs import Job, Outcome, Status
 from clone_engine.records.request import CloneRequest, Conninfo
 from tests.harness.waiting import wait_until_async
@@ -229,8 +229,7 @@ async def test_resume_goes_on_with_the_steps_that_are_done(manager: Manager, sto
     new_id = await manager.resume(ALICE, old_id, TARGET)
     assert new_id == 2
     await until_copying(manager, new_id)
-    steps = await store.steps(new_id)
-    assert steps.done == ("table wait.orders",)
+    assert await store.done(new_id) == ("table wait.orders",)
     new = shown(manager, new_id)
     assert (new.resumed_from, new.request, new.source, new.source_had_secret) == (old_id, old.request, SOURCE, True)
     assert shown(manager, old_id) == old
@@ -330,7 +329,7 @@ async def test_jobs_left_by_a_crash_are_failed_at_the_next_start(store: JobStore
     base = Job(0, "alice", "app", clone("wait"), SOURCE)
     for status in ("pending", "running", "completed"):
         await store.add(msgspec.structs.replace(base, status=status, started_at=1.0))
-    await store.save((await store.load())[1], begun=["table wait.items"], done=["table wait.orders"])
+    await store.save((await store.load())[1], done=["table wait.orders"])
     await store.add(msgspec.structs.replace(base, status="running", source_had_secret=True))
     manager = Manager(store, ManagerSettings(), processes.start, time.time)
     await manager.start()
@@ -338,7 +337,7 @@ async def test_jobs_left_by_a_crash_are_failed_at_the_next_start(store: JobStore
     assert [job.sqlstate for job in manager.visible(ALICE)] == ["57P02", "57P02", "", "57P02"]
     assert shown(manager, 2).error == "interrupted by a restart of the proxy; go on with pgclone_resume(2)"
     assert await manager.resume(ALICE, 2, TARGET) == 5
-    assert (await store.steps(5)).done == ("table wait.orders",)
+    assert await store.done(5) == ("table wait.orders",)
     await refused(manager.resume(ALICE, 4, TARGET), "28000", "pgclone: the source password of job 4 is no longer known")
     await manager.stop()
 
@@ -403,16 +402,16 @@ class UnreliableStore(MemoryStore):
         self.full = False
         self.saves = 0
 
-    async def add(self, job: Job, steps: Steps = NO_STEPS) -> Job:
+    async def add(self, job: Job, done: Sequence[str] = ()) -> Job:
         self._check()
-        return await super().add(job, steps)
+        return await super().add(job, done)
 
     async def save(
-        self, job: Job, *, begun: Sequence[str] = (), done: Sequence[str] = (), outcomes: Sequence[Outcome] = ()
+        self, job: Job, *, done: Sequence[str] = (), undone: Sequence[str] = (), outcomes: Sequence[Outcome] = ()
     ) -> None:
         self._check()
         self.saves += 1
-        await super().save(job, begun=begun, done=done, outcomes=outcomes)
+        await super().save(job, done=done, undone=undone, outcomes=outcomes)
 
     def _check(self) -> None:
         if self.full:
@@ -458,8 +457,8 @@ async def test_steps_that_the_store_could_not_take_are_saved_later(processes: Jo
     await until(lambda: shown(manager, job_id).status == "running")
     store.full = True
     await until_copying(manager, job_id)
-    assert await store.steps(job_id) == Steps()
+    assert await store.done(job_id) == ()
     store.full = False
     await manager.cancel(ALICE, job_id)
-    assert await store.steps(job_id) == Steps(("table wait.orders",))
+    assert await store.done(job_id) == ("table wait.orders",)
     await manager.stop()

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from clone_engine.jobs.sqlite_store import FIRST_SCHEMA, SqliteStore
-from clone_engine.records.job_store import JobStore, Steps, StoreError
+from clone_engine.records.job_store import JobStore, StoreError
 from clone_engine.records.jobs import Job, Outcome, Progress
 from clone_engine.records.request import CloneRequest, Conninfo, Options
 
@@ -65,16 +65,15 @@ async def test_ids_grow_and_are_never_used_again(store: JobStore) -> None:
     await store.close()
 
 
-async def test_steps_are_begun_then_done(store: JobStore) -> None:
+async def test_what_is_done_and_no_longer_done(store: JobStore) -> None:
     await store.open()
-    job = await store.add(JOB, Steps(done=("a",), begun=("b",)))
-    assert await store.steps(1) == Steps(("a",), ("b",))
-    await store.save(job, begun=["c", "d"])
-    await store.save(job, begun=["e"], done=["b", "c", "e"])
-    assert await store.steps(1) == Steps(("a", "b", "c", "e"), ("d",))
-    await store.save(job, begun=["a"], done=["d", "d"])
-    assert await store.steps(1) == Steps(("a", "b", "c", "d", "e"), ())
-    assert await store.steps(2) == Steps()
+    job = await store.add(JOB, ("b",))
+    assert await store.done(1) == ("b",)
+    await store.save(job, done=["c", "a", "b"])
+    assert await store.done(1) == ("b", "c", "a")
+    await store.save(job, done=["d", "d"], undone=["c", "unknown"])
+    assert await store.done(1) == ("b", "a", "d")
+    assert await store.done(2) == ()
     await store.close()
 
 
@@ -87,7 +86,7 @@ async def test_outcomes_keep_their_order(store: JobStore) -> None:
     await store.save(first, outcomes=[failed, failed])
     assert await store.outcomes(1) == [Outcome("table t", "done"), failed, failed]
     await store.remove([1])
-    assert (await store.outcomes(1), await store.steps(1)) == ([], Steps())
+    assert (await store.outcomes(1), await store.done(1)) == ([], ())
     assert await store.outcomes(2) == [Outcome("table u", "skipped")]
     await store.close()
 
@@ -96,7 +95,7 @@ async def test_job_that_is_not_there_cannot_be_saved(store: JobStore) -> None:
     await store.open()
     with pytest.raises(StoreError, match="no job 7"):
         await store.save(msgspec.structs.replace(JOB, job_id=7), done=["a"])
-    assert (await store.load(), await store.steps(7)) == ([], Steps())
+    assert (await store.load(), await store.done(7)) == ([], ())
     await store.close()
 
 
@@ -113,14 +112,14 @@ async def test_file_outlives_the_store_and_so_do_its_ids(tmp_path: Path) -> None
     path = tmp_path / "new" / "jobs.sqlite"
     store = SqliteStore(path)
     await store.open()
-    job = await store.add(JOB, Steps(done=("a",)))
+    job = await store.add(JOB, ("a",))
     await store.add(JOB)
     await store.remove([2])
     await store.close()
     assert path.stat().st_mode & 0o777 == 0o600
     store = SqliteStore(path)
     await store.open()
-    assert (await store.load(), await store.steps(1)) == ([job], Steps(("a",)))
+    assert (await store.load(), await store.done(1)) == ([job], ("a",))
     assert (await store.add(JOB)).job_id == 3
     await store.close()
 
@@ -170,7 +169,7 @@ async def test_unusable_files(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "newer") as newer:
         newer.execute("PRAGMA user_version = 99")
     newer.close()
-    with pytest.raises(StoreError, match="newer has schema version 99; this program knows 2"):
+    with pytest.raises(StoreError, match="newer has schema version 99; this program knows 3"):
         await SqliteStore(tmp_path / "newer").open()
 
 
@@ -182,6 +181,7 @@ async def test_file_of_the_first_version_is_migrated(tmp_path: Path) -> None:
             "INSERT INTO job VALUES (7, 'alice', 'app', '{\"kind\": \"schema\"}', '{\"host\": \"h\"}', 0, 'failed',"
             " '{}', 1.0, 2.0, 3.0, '57P01', 'interrupted', 0)"
         )
+        old.execute("INSERT INTO step VALUES (1, 7, 'b', 1), (2, 7, 'was under way', 0), (3, 7, 'a', 1)")
     old.close()
     store = SqliteStore(path)
     for expected in ([7], [7, 8]):
@@ -189,6 +189,7 @@ async def test_file_of_the_first_version_is_migrated(tmp_path: Path) -> None:
         jobs = await store.load()
         assert [job.job_id for job in jobs] == expected
         assert (jobs[0].owner, jobs[0].error, jobs[0].to_go_on) == ("alice", "interrupted", False)
+        assert await store.done(7) == ("b", "a")
         await store.add(JOB)
         await store.close()
 
