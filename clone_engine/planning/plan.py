@@ -115,7 +115,7 @@ def _definitions(source: Conninfo, snapshot: str, request: CloneRequest, facts: 
     """The statements that make what is asked for, as pg_dump writes them."""
     program = find_pg_dump(facts.version)
     if request.whole_database:
-        return parse_dump(dump_database(program, source, snapshot, facts.left_out))
+        return parse_dump(dump_database(program, source, snapshot, facts.left_out, facts.of_jobs))
     if request.kind != "table":
         text = dump_schema(
             program, source, snapshot, request.schema_name, needs.schemas, needs.extensions, facts.left_out

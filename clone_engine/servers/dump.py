@@ -81,12 +81,20 @@ def find_pg_dump(server_version: int) -> PgDump:
     return found
 
 
-def dump_database(program: PgDump, source: Conninfo, snapshot: str, left_out: Collection[Name] = ()) -> str:
-    """The definitions of everything in the database, but for subscriptions and the tables `left_out`.
+def dump_database(
+    program: PgDump, source: Conninfo, snapshot: str, left_out: Collection[Name] = (), without: Collection[str] = ()
+) -> str:
+    """The definitions of everything in the database, but for subscriptions, the tables `left_out` and the schemas
+    `without`.
 
     A copied subscription would use the replication slot of the first, and drop that when it is dropped.
     """
-    return _run(program, source, snapshot, ["--no-subscriptions", *_patterns("-T", left_out)])
+    return _run(
+        program,
+        source,
+        snapshot,
+        ["--no-subscriptions", *_patterns("-T", left_out), *(f"-N{quote_ident(name)}" for name in without)],
+    )
 
 
 def dump_schema(

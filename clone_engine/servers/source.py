@@ -109,6 +109,8 @@ class Source(NamedTuple):
     """Of tables whose parents may not come with them."""
     left_out: Mapping[Name, str] = {}
     """Tables that options leave out, each with why."""
+    of_jobs: tuple[str, ...] = ()
+    """Schemas that jobs made for themselves in a database that is cloned as a whole."""
     lacking: frozenset[Name] = frozenset()
     """Partitioned tables that are cloned without some of their partitions."""
     drawn: frozenset[Name] = frozenset()
@@ -168,6 +170,7 @@ def read_source(connection: psycopg.Connection[Any], request: CloneRequest) -> S
         idle=frozenset(_named(s) for s in sequences if _owner(s) in chosen.left_out) - drawn,
         notes=(*chosen.notes, *(_subscriptions(connection) if request.whole_database else ())),
         versions=_versions(connection),
+        of_jobs=tuple(row.name for row in rows(connection, "schemas") if row.of_job) if request.whole_database else (),
         large_objects=_large_objects(connection) if request.whole_database and request.include_data else (),
     )
 
@@ -212,7 +215,9 @@ def _large_objects(connection: psycopg.Connection[Any]) -> tuple[int, ...]:
 
 def _schemas(connection: psycopg.Connection[Any], request: CloneRequest) -> list[str]:
     """The schemas that the clone takes in."""
-    return [row.name for row in rows(connection, "schemas")] if request.whole_database else [request.schema_name]
+    if not request.whole_database:
+        return [request.schema_name]
+    return [row.name for row in rows(connection, "schemas") if not row.of_job]
 
 
 def _tables(connection: psycopg.Connection[Any], schemas: list[str], table: str) -> dict[Name, Table]:

@@ -179,3 +179,13 @@ def test_subscriptions_are_left_out_and_said(server: Server) -> None:
         finally:
             source.execute("ALTER SUBSCRIPTION feed SET (slot_name = NONE); DROP SUBSCRIPTION feed")
         assert [object_ for object_, _ in plan.notes] == ["subscription feed"]
+
+
+def test_what_jobs_keep_for_themselves_is_not_cloned(source_database: Database, target_database: Database) -> None:
+    """The source may be a target of other jobs, of roles whose journals nobody else may read."""
+    job, like_it = "pgclone_job_12_0a1b2c3d", "pgclone_job_of_mine"
+    source_database.execute(f"CREATE SCHEMA {job}; CREATE TABLE {job}.steps (id text); CREATE SCHEMA {job}_new")
+    source_database.execute(f"CREATE SCHEMA {like_it}; CREATE TABLE {like_it}.steps AS SELECT 1 AS id")
+    clone(source_database, target_database, database_request())
+    assert target_database.rows("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'pgclone%'") == [(like_it,)]
+    assert target_database.rows(f"SELECT id FROM {like_it}.steps") == [(1,)]
