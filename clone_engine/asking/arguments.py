@@ -31,13 +31,13 @@ def build_request(kind: Kind, arguments: Mapping[str, Any]) -> CloneRequest:
     A NULL include_data is true, the default, in every call: a NULL flag says nothing about the rows, and a clone that
     is silently empty is the worse surprise; so are the flags of pgclone_table_ex and pgclone_schema_ex, which say what
     the options of those names say elsewhere.  A NULL or empty target_table_name is the source's name.
-    PgError 22004 (NULL), 22023 (empty) or 42622 (too long) for names; 22023 for options.
+    PgError 22004 (NULL), 22023 (empty), 42622 (too long) or 42939 (a system schema) for names; 22023 for options.
     """
     include_data = arguments.get("include_data")
     options = parse_options(arguments.get("options"), kind)
     return CloneRequest(
         kind=kind,
-        schema_name="" if kind in DATABASE_KINDS else _name("schema_name", arguments.get("schema_name")),
+        schema_name="" if kind in DATABASE_KINDS else _schema(arguments.get("schema_name")),
         table_name=_name("table_name", arguments.get("table_name")) if kind == "table" else "",
         target_table_name=_optional_name("target_table_name", arguments.get("target_table_name")),
         include_data=True if include_data is None else bool(include_data),
@@ -49,6 +49,18 @@ def build_request(kind: Kind, arguments: Mapping[str, Any]) -> CloneRequest:
 def _left_out(arguments: Mapping[str, Any]) -> dict[str, bool]:
     """The options that the flags of a call turn off."""
     return {option: False for option in FLAGS if arguments.get(f"include_{option}") is False}
+
+
+def _schema(value: str | None) -> str:
+    name = _name("schema_name", value)
+    if name.startswith("pg_") or name == "information_schema":
+        raise PgError(
+            "42939",
+            f'pgclone: "{name}" is a schema of the system and cannot be cloned',
+            detail='Every server has its own information_schema and schemas that begin with "pg_".',
+            hint="Name a schema of your own.",
+        )
+    return name
 
 
 def _name(argument: str, value: str | None) -> str:

@@ -316,9 +316,11 @@ class Job:
             self._say(Reported(outcome))
         journal = await self._journal.make(self._announcer_().target, plan)
         self._work = resumption(plan, self._done, journal, self._journal.found)
+        copies = [step for step in plan.steps if isinstance(step, Copy) and step.key not in self._work.done]
+        self._with_rows = frozenset(table_key(step.table) for step in copies)
         for outcome in there_already(self._work.steps, self._work.done, self._refused, EARLIER):
-            self._say(Reported(outcome))
-        self._with_rows = frozenset(table_key(step.table) for step in plan.steps if isinstance(step, Copy))
+            if not self._waits_for_rows(outcome):
+                self._say(Reported(outcome))
         self._schedule = Schedule(self._work.steps, self._work.done)
         self._account = Account(self._work.steps, plan.tables, self._work.done)
         for one in self._journal.kept(plan):

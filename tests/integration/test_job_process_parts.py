@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clone_engine.records.channel import Advanced
+from clone_engine.records.channel import Advanced, Reported
 from clone_engine.records.request import CloneRequest
 from tests.harness.compare import assert_same_schema
 from tests.harness.servers import Database
@@ -65,12 +65,14 @@ def interrupted(clone: Clone, how: str) -> JobRun:
 
 
 def goes_on(clone: Clone, first: JobRun) -> int:
-    """The rows that a second job copies; its result must be right."""
+    """The rows that a second job copies; its result must be right, and its report must say so once."""
     with clone.target.connect(application_name="go on"), clone.source.connect(application_name="go on"):
         second = clone.request(REQUEST, 2, after=first)
         assert second.wait().error == ""
     assert clone.target.rows(CONTENTS.format("large")) == clone.source.rows(CONTENTS.format("large"))
     assert clone.target.rows("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'pgclone_job%'") == []
+    said = [m.outcome.message for m in second.all(Reported) if m.outcome.object == "table shop.large"]
+    assert said == [f"{clone.source.value('SELECT count(*) FROM shop.large')} rows"]
     return second.all(Advanced)[-1].progress.rows_copied
 
 

@@ -43,6 +43,12 @@ REFUSED: list[tuple[Kind, dict[str, Any], str, str]] = [
     ("table", {**TABLE, "table_name": ""}, "22023", "pgclone: table_name must not be empty"),
     ("table", {**TABLE, "table_name": "é" * 32}, "42622", "pgclone: table_name is too long"),
     ("table", {**TABLE, "target_table_name": "x" * 64}, "42622", "pgclone: target_table_name is too long"),
+    ("schema", {"schema_name": "pg_catalog"}, "42939",
+     'pgclone: "pg_catalog" is a schema of the system and cannot be cloned'),
+    ("functions", {"schema_name": "information_schema"}, "42939",
+     'pgclone: "information_schema" is a schema of the system and cannot be cloned'),
+    ("table", {**TABLE, "schema_name": "pg_toast"}, "42939",
+     'pgclone: "pg_toast" is a schema of the system and cannot be cloned'),
     ("schema", {"schema_name": "s", "options": '{"where": "a"}'}, "22023",
      'pgclone: option "where" must be an object of conditions by table'),
 ]  # fmt: skip
