@@ -70,6 +70,8 @@ class JobProcess:
         await self._crew.stop(signalled=ended.status != "completed")
         if ended.status != "completed":
             await self._job.clean_up(self._failed_at)
+        if ended.status == "failed" and (left := self._job.left_behind()):
+            ended = msgspec.structs.replace(ended, error=f"{ended.error}\n{left}")
         await self._job.close()
         listening.cancel()
         self._say(ended)
@@ -92,7 +94,7 @@ class JobProcess:
         self._failed_at = object_
         if object_:
             self._say(Reported(Outcome(object_, "failed", error.sqlstate, _shortened(error.message))))
-        return Ended("failed", error.sqlstate, error_text(error, object_, self._job.left_behind()))
+        return Ended("failed", error.sqlstate, error_text(error, object_))
 
     async def _listen(self, rest: bytes) -> None:
         """Take the manager's lines; a Cancel line or the end of standard input cancels the job."""
@@ -124,13 +126,12 @@ class JobProcess:
             self._cancel()
 
 
-def error_text(error: PgError, object_: str, left_behind: str) -> str:
-    """The one text that a failed job keeps: where, the server's words, their detail and hint, what is left behind."""
+def error_text(error: PgError, object_: str) -> str:
+    """The one text that a failed job keeps: where, the server's words, their detail and hint."""
     text = f"{object_}: {_shortened(error.message)}" if object_ else _shortened(error.message)
     if error.detail:
         text += f"\nDETAIL:  {_shortened(error.detail)}"
-    text += f"\nHINT:  {_shortened(error.hint)}" if error.hint else ""
-    return text + (f"\n{left_behind}" if left_behind else "")
+    return text + (f"\nHINT:  {_shortened(error.hint)}" if error.hint else "")
 
 
 def _shortened(text: str) -> str:

@@ -1,0 +1,137 @@
+"""What a job says of its steps and objects, and when.
+
+That something is done is said when a crash of the target does not take it away any more (`durable.py`); of a plan that
+is undone as a whole, when all of it is.  What stays of a job that did not complete is said in the end.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from clone_engine.records.channel import Done, FromJob, Reported
+from clone_engine.records.jobs import Outcome
+from clone_engine.records.steps import AnyStep, Copy, Plan, reported_key, table_key
+from clone_engine.running.copier_channel import Finished
+from clone_engine.running.durable import Announcer
+from clone_engine.running.resume import EARLIER, Resumption, not_made, there_already
+from clone_engine.servers.journal import WITHOUT, Entry
+
+Say = Callable[[FromJob], None]
+
+
+class Report:
+    """What has become of the steps of one job so far, as far as it was told."""
+
+    def __init__(self, say: Say, told: Iterable[str]) -> None:
+        self.say = say
+        self.told = set(told)
+        """The keys of what is done that the manager has, or will get."""
+        self.refused: set[str] = set()
+        """Objects that the target has refused to make."""
+        self.plan: Plan | None = None
+        self.swapped = False
+        """Whether the plan's swap is done."""
+        self._work = Resumption((), frozenset(), frozenset())
+        self._with_rows: frozenset[str] = frozenset()
+        self._announcer: Announcer | None = None
+        self._finished: set[str] = set()
+        self._parts_done: Counter[str] = Counter()
+        self._rows: Counter[str] = Counter()
+        self._kept_back: list[Reported] = []
+
+    def __repr__(self) -> str:
+        return f"<Report of {len(self._finished)} steps, {len(self._kept_back)} messages kept back>"
+
+    def outcome(self, outcome: Outcome | None) -> None:
+        """Say at once what became of an object, if anything is to be said."""
+        if outcome:
+            self.say(Reported(outcome))
+
+    def begin(self, plan: Plan, work: Resumption, kept: Iterable[Entry], announcer: Announcer) -> None:
+        """The work begins; `kept` are parts of tables that are there already.  Says what else is."""
+        self.plan, self._work, self._announcer = plan, work, announcer
+        copies = [step for step in plan.steps if isinstance(step, Copy) and step.key not in work.done]
+        self._with_rows = frozenset(table_key(step.table) for step in copies)
+        for outcome in there_already(work.steps, work.done, self.refused, EARLIER):
+            if not self._waits_for_rows(outcome):
+                self.outcome(outcome)
+        for one in kept:
+            self._parts_done[one.table] += 1
+            self._rows[one.table] += one.rows
+
+    def finished(self, step: AnyStep, record: Finished, completes: bool) -> None:
+        """A step has been committed; `completes` tells whether it was the last one of its table."""
+        self._finished.add(step.key)
+        self.swapped = self.swapped or bool(self.plan and step.key == self.plan.swap)
+        if isinstance(step, Copy):
+            self._parts_done[step.table] += 1
+            self._rows[step.table] += record.rows
+            if completes:
+                rows = f"{self._rows.pop(step.table)} rows"
+                self._done(table_key(step.table), (Outcome(table_key(step.table), "done", message=rows),))
+        self.refused |= {outcome.object for outcome in record.outcomes if outcome.result == "skipped"}
+        if not isinstance(step, Copy) and step.key not in self._work.added:
+            self._done(step.key, tuple(o for o in record.outcomes if not self._waits_for_rows(o)))
+
+    def _waits_for_rows(self, outcome: Outcome) -> bool:
+        """Whether this says of a table that it is done that has yet to get its rows."""
+        return outcome.result == "done" and outcome.object in self._with_rows
+
+    def _done(self, key: str, outcomes: tuple[Outcome, ...]) -> None:
+        messages = [Reported(outcome) for outcome in outcomes]
+        if self.keeps_steps and self._announcer:
+            done = [Done(key), *(Done(WITHOUT + one.object) for one in outcomes if one.result == "skipped")]
+            self.told |= {one.key for one in done}
+            self._announcer.hold([*done, *messages])
+        else:
+            self._kept_back += messages
+
+    @property
+    def keeps_steps(self) -> bool:
+        """Whether what is done stays done if the job fails, so that a resumed job can build on it."""
+        return self.plan is not None and not self.plan.on_failure
+
+    @property
+    def holds(self) -> bool:
+        """Whether anything of the clone is complete on the target."""
+        return bool(self._finished or self._work.done)
+
+    def incomplete(self) -> list[Copy]:
+        """One step of each table whose rows have not all arrived."""
+        parts = {s.table: s for s in self._work.steps if isinstance(s, Copy) and s.key not in self._work.done}
+        return [step for table, step in parts.items() if self._parts_done.get(table, 0) < step.parts]
+
+    async def flush(self) -> None:
+        """Say what is held back until it is durable.  PgError if the target fails."""
+        if self._announcer:
+            await self._announcer.flush()
+
+    async def completed(self) -> None:
+        """Every step is done: say all that is not said yet.  PgError if the target fails."""
+        if self._announcer:
+            self._announcer.hold(self._kept_back)
+            self._kept_back = []
+        await self.flush()
+
+    def rest(self, complete: Collection[str], in_part: Mapping[str, str], failed_at: str) -> None:
+        """What nothing has been said of yet, now that the job has ended without being complete.
+
+        `complete` are the keys in the journal; `in_part` tells of tables how far their rows came; of the object
+        `failed_at` it has been said.
+        """
+        if self.plan is None:
+            return
+        steps, said = self._work.steps, self._finished | self._work.done | self._work.added
+        if self.plan.on_failure and not self.swapped:
+            outcomes = list(not_made(steps, self._work.added, {}))
+        else:
+            for message in self._kept_back:
+                self.say(message)
+            unheard = {step.key for step in steps if step.key not in said and reported_key(step) in complete}
+            tables = [step.table for step in self.incomplete() if table_key(step.table) not in complete]
+            rows = {table: in_part.get(table, "not copied") for table in tables}
+            outcomes = [*there_already(steps, unheard, self.refused), *not_made(steps, said | unheard, rows)]
+        for outcome in outcomes:
+            if outcome.object != failed_at:
+                self.outcome(outcome)
