@@ -107,8 +107,8 @@ def _stale(schemas: Iterable[str], staging: Sequence[str]) -> tuple[str, ...]:
 
 
 def _named(start: Start) -> Conninfo:
-    """The source, for a pg_dump whose session is called as the job's others."""
-    return Conninfo({"application_name": application_name(start.job_id), **start.source.parameters})
+    """The source, for a pg_dump whose session can be told by its name: its process id is not known."""
+    return Conninfo(start.source.parameters | {"application_name": application_name(start.job_id)})
 
 
 def _definitions(source: Conninfo, snapshot: str, request: CloneRequest, facts: Source, needs: Needs) -> list[Ddl]:

@@ -159,7 +159,7 @@ class Job:
             await self._create_database(self._keeper)
         self._target = await self._connect_target()
         if self._start.waited_by:
-            self._background(standstill(self._target, self._start.job_id, self._start.waited_by))
+            self._background(standstill(self._target, self._start, self._backends_on_source))
         self._done = await self._journal.take_over(self._target)
         self._report.refused = {key.removeprefix(WITHOUT) for key in self._done if key.startswith(WITHOUT)}
         self._progress = Progress(phase="starting")
@@ -308,6 +308,10 @@ class Job:
             with suppress(PgError, psycopg.Error, TimeoutError):
                 self._target = await asyncio.wait_for(self._connect_target(), CLEANUP_TIMEOUT)
         return self._target
+
+    def _backends_on_source(self) -> list[int]:
+        keeper = [self._keeper.connection.info.backend_pid] if self._keeper else []
+        return [*keeper, *(member.backends["source"] for member in self._crew.members if "source" in member.backends)]
 
     async def _end_backends(self, members: list[Member]) -> None:
         """Make both servers end what they still do for copiers that could not see to it themselves."""

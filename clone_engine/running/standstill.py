@@ -6,11 +6,13 @@ The server cannot see it: to it the calling session is idle in its transaction. 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 import psycopg
 from psycopg import AsyncRawCursor
 
+from clone_engine.records.channel import Start
 from clone_engine.records.errors import PgError
 from clone_engine.servers.connect import application_name
 from clone_engine.servers.queries import text_of
@@ -20,15 +22,19 @@ PULSE: Final = 1.0
 """Seconds between two questions; most clones are done before the first."""
 
 
-async def standstill(target: psycopg.AsyncConnection, job_id: int, backend: int) -> None:
-    """Return never: PgError 55P03 soon after the job waits for a lock that `backend`, the caller's, holds.
+async def standstill(target: psycopg.AsyncConnection, start: Start, on_source: Callable[[], list[int]]) -> None:
+    """Return never: PgError 55P03 soon after the job waits for a lock that the backend that waits for it holds.
 
-    That counts also if the lock is one on the source, when that is the same server.
+    That counts also if the lock is one on the source, when that is the same server; `on_source` tells the process ids
+    of the job's backends there, whose sessions are called what the caller's conninfo says.
     """
+    ours = application_name(start.job_id)
+    theirs = start.source.parameters.get("application_name", ours)
     while True:
         await asyncio.sleep(PULSE)
         try:
-            asked = await AsyncRawCursor(target).execute(text_of("waits_for"), [application_name(job_id), backend])
+            parameters = [ours, start.waited_by, on_source(), theirs]
+            asked = await AsyncRawCursor(target).execute(text_of("waits_for"), parameters)
             found = [object_ for (object_,) in await asked.fetchall()]
         except psycopg.Error as error:
             raise from_psycopg(error) from None

@@ -69,12 +69,15 @@ def test_a_lock_of_the_calling_transaction(
     assert target_database.rows("SELECT id FROM s.old") == [(7,)]
 
 
-def test_a_lock_of_the_calling_transaction_on_the_source(proxy: ProxyProcess, target_database: Database) -> None:
+@pytest.mark.parametrize("more", ["", " application_name=mine"])
+def test_a_lock_of_the_calling_transaction_on_the_source(
+    proxy: ProxyProcess, target_database: Database, more: str
+) -> None:
     """Another database of the same server would do as well; here it is the same one, under another schema's name."""
     target_database.execute("CREATE SCHEMA s; CREATE TABLE s.t AS SELECT 1 AS id")
     with transaction(proxy, target_database) as caller:
         caller.execute("LOCK TABLE s.t IN ACCESS EXCLUSIVE MODE")
-        conninfo = f"dbname={target_database.name}"
+        conninfo = f"dbname={target_database.name}{more}"
         with pytest.raises(psycopg.errors.LockNotAvailable) as caught:
             caller.execute("SELECT pgclone_table(%s, 's', 't', true, 'copy')", (conninfo,))
         assert "s.t" in str(caught.value.diag.message_detail)

@@ -1,10 +1,11 @@
 -- What a job waits for that one session holds, directly or through others that wait for it.
--- $1 the application_name of the job's sessions, $2 the process id of the other session's backend.
+-- $1 the application_name of the job's sessions, $2 the process id of the other session's backend;
+-- $3 the process ids of backends that may be another server's, and $4 the application_name that they have then.
 WITH RECURSIVE chain AS (
     SELECT a.pid AS waiting, b.pid AS holding
     FROM pg_catalog.pg_stat_activity a
     CROSS JOIN LATERAL unnest(pg_catalog.pg_blocking_pids(a.pid)) AS b(pid)
-    WHERE a.application_name = $1
+    WHERE a.application_name = $1 OR a.pid = ANY ($3::integer[]) AND a.application_name = $4
     UNION
     SELECT c.waiting, b.pid
     FROM chain c
