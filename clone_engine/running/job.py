@@ -71,6 +71,7 @@ class Job:
         self._idle = list(crew.members)
         self._busy: dict[Member, AnyStep] = {}
         self._redone: set[str] = set()
+        self._reduced = False  # a server has no connections for all copiers
         self._creation: Creation | None = None
         self._journal = JobJournal(start)
         self._done: tuple[str, ...] = start.done
@@ -274,9 +275,10 @@ class Job:
         self._report_without(record)
 
     def _report_without(self, record: records.Failed) -> None:
-        left = len(self._busy) + len(self._idle)
-        words = f"the clone goes on with {left} instead of {len(self._crew.members)} copiers: {record.message}"
-        self._report.outcome(Outcome("option parallel", "skipped", record.sqlstate, words))
+        if not self._reduced:  # the others that find none would say the same
+            words = f"the clone goes on with fewer than {len(self._crew.members)} copiers: {record.message}"
+            self._report.outcome(Outcome("option parallel", "skipped", record.sqlstate, words))
+        self._reduced = True
 
     async def _died(self, member: Member) -> None:
         """A copier was killed.  Its step is done again, once, if it was not committed and others are left."""
