@@ -203,17 +203,28 @@ def select(wanted: Wanted, items: list[Item]) -> Selection:
 
 def _left_in_place(s: Selector, item: Item) -> str | None:
     ddl, left = item.ddl, s.wanted.conflicts.left
+    if ddl.kind == "attach":
+        return _left_unattached(s, ddl)
     if ddl.identity in left and not s.is_swapped(ddl):
         makes = ddl.label == left[ddl.identity]
         return LEFT if makes and ddl.kind != "schema" else SILENT
-    if ddl.kind == "attach" and ("relation", *_attached(ddl)) in left:
-        return SILENT
     if ddl.identity[0] == "domain constraint" and ("type", *ddl.identity[1:3]) in left:
         return SILENT
     table = s.wanted.owned.table_of(ddl.relation)
     if table and ("relation", *table) in left:
-        return "would add rows to a table that is left as it is" if ddl.kind == "attach" else SILENT
+        return SILENT
     return None
+
+
+def _left_unattached(s: Selector, ddl: Ddl) -> str | None:
+    """The partitioned table or the partition is left as it is; if both are, so is what they are to each other."""
+    partition, left = _attached(ddl), s.wanted.conflicts.left
+    table = s.wanted.owned.table_of(ddl.relation)
+    there = [("relation", *partition) in left, table is not None and ("relation", *table) in left]
+    if all(there):
+        return SILENT
+    why = "that would add rows to a table" if there[1] else "that is a table"
+    return f"its partition {partition} is not attached: {why} that is left as it is" if any(there) else None
 
 
 def _attached(ddl: Ddl) -> Name:

@@ -325,3 +325,34 @@ def test_a_resumed_job_plans_what_is_left(conflict: str, source_database: Databa
         assert [step.key for step in second.steps] == [step.key for step in first.steps]
         left = tuple(step for step in second.steps if step.key not in done)
         assert all(a == b for a, b in zip(left, [s for s in first.steps if s.key not in done], strict=True))
+
+
+PARTS = """
+CREATE SCHEMA app;
+CREATE TABLE app.p (id int) PARTITION BY RANGE (id);
+CREATE TABLE app.one PARTITION OF app.p FOR VALUES FROM (1) TO (10);
+CREATE TABLE app.two PARTITION OF app.p FOR VALUES FROM (10) TO (20);
+INSERT INTO app.p VALUES (1), (11);
+"""
+
+
+@pytest.mark.parametrize(
+    ("there", "unattached"),
+    [
+        ("CREATE TABLE app.p (id int) PARTITION BY RANGE (id)", {"one", "two"}),
+        ("CREATE TABLE app.two (id int)", {"two"}),
+        (PARTS.partition(";")[2].partition("INSERT")[0], set()),
+    ],
+    ids=["the partitioned table", "a partition", "all of it"],
+)
+def test_skip_says_which_partitions_stand_alone(
+    source_database: Database, target_database: Database, there: str, unattached: set[str]
+) -> None:
+    source_database.execute(PARTS)
+    target_database.execute(f"CREATE SCHEMA app; {there}")
+    plan = clone(source_database, target_database, schema_request("app", conflict="skip"))
+    attached = "SELECT inhrelid::regclass::text FROM pg_inherits"
+    alone = {f"app.{name}" for name in unattached}
+    assert {name for (name,) in target_database.rows(attached)} == {"app.one", "app.two"} - alone
+    said = [why for _, why in plan.notes if "not attached" in why]
+    assert {why.split()[2] for why in said} == alone

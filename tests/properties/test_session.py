@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from proxy.calls.rewrite import references
+from proxy.calls.roles import Roles
 from proxy.config import ServerSettings
 from proxy.embedded import free_port
 from proxy.interception.interceptor import SqlInterceptor
@@ -88,7 +89,7 @@ async def through_a_proxy() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio
     proxy = Server(
         ServerSettings(listen_port=listened, unix_socket_dir=""),
         parse_target(target, 10),
-        lambda session: SqlInterceptor(session, recorder, frozenset(), Mailboxes(recorder.login)),
+        lambda session: SqlInterceptor(session, recorder, Roles(), Mailboxes(recorder.login)),
     )
     await proxy.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", listened)
