@@ -12,7 +12,8 @@ WITH RECURSIVE chain AS (
     CROSS JOIN LATERAL unnest(pg_catalog.pg_blocking_pids(c.holding)) AS b(pid)
 )
 SELECT DISTINCT CASE WHEN r.oid IS NOT NULL THEN pg_catalog.format('relation %I.%I', n.nspname, r.relname)
-                     ELSE l.locktype END AS object
+                     WHEN l.locktype = 'transactionid' THEN 'something that the transaction has made or changed'
+                     ELSE 'a lock on ' || l.locktype END AS object
 FROM chain c
 JOIN pg_catalog.pg_locks l ON l.pid = c.waiting AND NOT l.granted
 LEFT JOIN pg_catalog.pg_database d ON d.oid = l.database AND d.datname = pg_catalog.current_database()
