@@ -159,8 +159,9 @@ class Copier:
             except StepError as failed:
                 if attempt >= _attempts(step, failed.error.sqlstate):
                     raise
-            self.close()  # a COPY may have been left in the middle
-            self._connections.clear()
+            if not isinstance(step, Run):  # a COPY was left in the middle
+                self.close()
+                self._connections.clear()
             time.sleep(min(0.1 * 2**attempt, LONGEST_PAUSE))
             attempt += 1
 
@@ -213,7 +214,8 @@ class Copier:
         """Commit, unless the step turns out to have been done before; what is there then."""
         before = self._entered(step, done, journal, target) if journal else None
         self._send(records.Committing())
-        if target.execute("ROLLBACK" if before else "COMMIT").statusmessage != ("ROLLBACK" if before else "COMMIT"):
+        ending = "ROLLBACK" if before else "COMMIT"
+        if target.execute(ending).statusmessage != ending:
             raise PgError("25P02", "pgclone: the target rolled the step back instead of committing it")
         return records.Finished(before.rows, 0, before.outcomes) if before else done
 

@@ -27,11 +27,11 @@ PART = "part of a table "
 TABLE = "steps"
 """What a journal is called in a schema of its own; elsewhere it has the name of its job."""
 
-FIND = """
+FIND = f"""
 SELECT n.nspname, c.relname
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND pg_catalog.pg_get_userbyid(c.relowner) = %s
-  AND %s IN (c.relname, CASE c.relname WHEN 'steps' THEN n.nspname END)"""
+  AND %s IN (c.relname, CASE c.relname WHEN '{TABLE}' THEN n.nspname END)"""
 # Whoever owns a schema can put another table in the place of ours, with triggers that have our rights.  The owner of
 # the one that the clone goes into can do that with its tables anyhow; others must be trusted anyhow, or be ourselves.
 PLACES = """

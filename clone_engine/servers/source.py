@@ -146,7 +146,7 @@ def read_source(connection: psycopg.Connection[Any], request: CloneRequest) -> S
     _check_named(connection, request)
     if request.kind == "functions":
         return Source(connection.info.server_version, frozenset({request.schema_name}))
-    schemas = _schemas(connection, request)
+    schemas, of_jobs = _schemas(connection, request)
     if request.kind == "table":
         return _of_table(connection, request, schemas)
     found = _tables(connection, schemas, "")
@@ -170,7 +170,7 @@ def read_source(connection: psycopg.Connection[Any], request: CloneRequest) -> S
         idle=frozenset(_named(s) for s in sequences if _owner(s) in chosen.left_out) - drawn,
         notes=(*chosen.notes, *(_subscriptions(connection) if request.whole_database else ())),
         versions=_versions(connection),
-        of_jobs=tuple(row.name for row in rows(connection, "schemas") if row.of_job) if request.whole_database else (),
+        of_jobs=of_jobs,
         large_objects=_large_objects(connection) if request.whole_database and request.include_data else (),
     )
 
@@ -213,11 +213,12 @@ def _large_objects(connection: psycopg.Connection[Any]) -> tuple[int, ...]:
         raise from_psycopg(error) from error
 
 
-def _schemas(connection: psycopg.Connection[Any], request: CloneRequest) -> list[str]:
-    """The schemas that the clone takes in."""
+def _schemas(connection: psycopg.Connection[Any], request: CloneRequest) -> tuple[list[str], tuple[str, ...]]:
+    """The schemas that the clone takes in, and those beside them that jobs made for themselves."""
     if not request.whole_database:
-        return [request.schema_name]
-    return [row.name for row in rows(connection, "schemas") if not row.of_job]
+        return [request.schema_name], ()
+    found = rows(connection, "schemas")
+    return [row.name for row in found if not row.of_job], tuple(row.name for row in found if row.of_job)
 
 
 def _tables(connection: psycopg.Connection[Any], schemas: list[str], table: str) -> dict[Name, Table]:
