@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from clone_engine.records.job_store import StoreError
+from clone_engine.records.job_store import Seal, StoreError
 from clone_engine.records.jobs import Job, Outcome, Progress
 from clone_engine.records.request import CloneRequest, Conninfo
 
@@ -73,6 +73,12 @@ MIGRATIONS: tuple[str, ...] = (
     INSERT INTO done SELECT ordinal, job_id, key FROM step WHERE done;
     DROP TABLE step;
     """,
+    """
+    CREATE TABLE secret (
+        job_id INTEGER PRIMARY KEY REFERENCES job ON DELETE CASCADE,
+        sealed BLOB NOT NULL
+    );
+    """,
 )
 """What makes a file of each schema version from one of the version before; 0 is an empty file."""
 SCHEMA_VERSION = len(MIGRATIONS)
@@ -96,6 +102,7 @@ INSERT_JOB = f"INSERT INTO job ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + c
 UPDATE_JOB = f"UPDATE job SET {', '.join(f'{c} = :{c}' for c in COLUMNS)} WHERE job_id = :job_id"
 SAVE_DONE = "INSERT INTO done (job_id, key) VALUES (?, ?) ON CONFLICT DO NOTHING"
 REMOVE_DONE = "DELETE FROM done WHERE job_id = ? AND key = ?"
+SAVE_SECRET = "INSERT INTO secret (job_id, sealed) VALUES (?, ?)"
 SAVE_OUTCOME = "INSERT INTO outcome (job_id, object, result, sqlstate, message) VALUES (?, ?, ?, ?, ?)"
 
 
@@ -131,11 +138,14 @@ class SqliteStore:
     async def load(self) -> list[Job]:
         return await self._do(lambda: [_job(row) for row in self._rows("SELECT * FROM job ORDER BY job_id")])
 
-    async def add(self, job: Job, done: Sequence[str] = ()) -> Job:
+    async def add(self, job: Job, done: Sequence[str] = (), seal: Seal | None = None) -> Job:
         def work() -> Job:
             with self._transaction() as connection:
                 job_id = connection.execute(INSERT_JOB, _columns(job)).lastrowid
+                assert job_id is not None, "an INSERT has one"
                 connection.executemany(SAVE_DONE, [(job_id, key) for key in done])
+                if seal:
+                    connection.execute(SAVE_SECRET, (job_id, seal(job_id)))
             return msgspec.structs.replace(job, job_id=job_id, source=job.source.without_secrets())
 
         return await self._do(work)
@@ -168,6 +178,19 @@ class SqliteStore:
         def work() -> None:
             with self._transaction() as connection:
                 connection.executemany("DELETE FROM job WHERE job_id = ?", [(job_id,) for job_id in job_ids])
+            self._erase()
+
+        await self._do(work)
+
+    async def sealed(self) -> dict[int, bytes]:
+        rows = await self._do(lambda: self._rows("SELECT job_id, sealed FROM secret ORDER BY job_id"))
+        return {row["job_id"]: row["sealed"] for row in rows}
+
+    async def forget(self, job_ids: Iterable[int]) -> None:
+        def work() -> None:
+            with self._transaction() as connection:
+                connection.executemany("DELETE FROM secret WHERE job_id = ?", [(job_id,) for job_id in job_ids])
+            self._erase()
 
         await self._do(work)
 
@@ -194,6 +217,8 @@ class SqliteStore:
         connection.execute("PRAGMA journal_mode = WAL")
         # FULL: an id that a client has seen survives a power cut, so it is never given again.
         connection.execute("PRAGMA synchronous = FULL")
+        # What is deleted is overwritten: whoever gets hold of the key later must find nothing to open with it.
+        connection.execute("PRAGMA secure_delete = ON")
         self._migrate(connection)
         self._check(connection)
 
@@ -225,6 +250,11 @@ class SqliteStore:
     def _rows(self, sql: str, *parameters: Any) -> list[sqlite3.Row]:
         assert self._connection is not None
         return self._connection.execute(sql, parameters).fetchall()
+
+    def _erase(self) -> None:
+        """Have the log too forget what was deleted; a reader that is in the way makes it wait for the next time."""
+        assert self._connection is not None
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

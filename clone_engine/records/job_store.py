@@ -1,17 +1,20 @@
 """Where jobs are kept: the interface, and an implementation in memory.
 
 The manager is the only caller and the only writer.  `sqlite_store.py` is the store that outlives the process.
-No store ever holds a secret: a job's record has none, and credentials stay with the manager.
+No store holds a secret that it could read: a job's record has none, and what is kept of one is sealed before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import msgspec
 
 from clone_engine.records.jobs import Job, Outcome
+
+Seal = Callable[[int], bytes]
+"""Makes, for the id of a job, what the store keeps of its secrets.  Called in any thread."""
 
 
 class StoreError(Exception):
@@ -33,9 +36,9 @@ class JobStore(Protocol):
     async def load(self) -> list[Job]:
         """All jobs, in order of their ids."""
 
-    async def add(self, job: Job, done: Sequence[str] = ()) -> Job:
-        """Keep a new job, with the keys of what is done of it already; its id is the store's choice: larger than every
-        id given before, never used again."""
+    async def add(self, job: Job, done: Sequence[str] = (), seal: Seal | None = None) -> Job:
+        """Keep a new job, with the keys of what is done of it already and its sealed secrets if it has any; its id is
+        the store's choice: larger than every id given before, never used again."""
 
     async def save(
         self, job: Job, *, done: Sequence[str] = (), undone: Sequence[str] = (), outcomes: Sequence[Outcome] = ()
@@ -49,8 +52,14 @@ class JobStore(Protocol):
     async def outcomes(self, job_id: int) -> list[Outcome]:
         """What became of the job's objects so far, in the order in which it was reported."""
 
+    async def sealed(self) -> dict[int, bytes]:
+        """The sealed secrets of jobs, by their ids."""
+
+    async def forget(self, job_ids: Iterable[int]) -> None:
+        """Forget the sealed secrets of these jobs; nothing of them is left anywhere."""
+
     async def remove(self, job_ids: Iterable[int]) -> None:
-        """Forget these jobs and all that belongs to them."""
+        """Forget these jobs and all that belongs to them, as `forget` does."""
 
 
 class MemoryStore:
@@ -61,6 +70,7 @@ class MemoryStore:
         self._jobs: dict[int, Job] = {}
         self._done: dict[int, dict[str, None]] = {}
         self._outcomes: dict[int, list[Outcome]] = {}
+        self._sealed: dict[int, bytes] = {}
 
     def __repr__(self) -> str:
         return f"<MemoryStore {len(self._jobs)} jobs>"
@@ -74,12 +84,14 @@ class MemoryStore:
     async def load(self) -> list[Job]:
         return [self._jobs[job_id] for job_id in sorted(self._jobs)]
 
-    async def add(self, job: Job, done: Sequence[str] = ()) -> Job:
+    async def add(self, job: Job, done: Sequence[str] = (), seal: Seal | None = None) -> Job:
         self._last_id += 1
         job = msgspec.structs.replace(job, job_id=self._last_id, source=job.source.without_secrets())
         self._jobs[job.job_id] = job
         self._done[job.job_id] = dict.fromkeys(done)
         self._outcomes[job.job_id] = []
+        if seal:
+            self._sealed[job.job_id] = seal(job.job_id)
         return job
 
     async def save(
@@ -98,7 +110,14 @@ class MemoryStore:
     async def outcomes(self, job_id: int) -> list[Outcome]:
         return list(self._outcomes.get(job_id, []))
 
+    async def sealed(self) -> dict[int, bytes]:
+        return dict(self._sealed)
+
+    async def forget(self, job_ids: Iterable[int]) -> None:
+        for job_id in job_ids:
+            self._sealed.pop(job_id, None)
+
     async def remove(self, job_ids: Iterable[int]) -> None:
         for job_id in job_ids:
-            for kept in (self._jobs, self._done, self._outcomes):
+            for kept in (self._jobs, self._done, self._outcomes, self._sealed):
                 kept.pop(job_id, None)

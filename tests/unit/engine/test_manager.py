@@ -17,7 +17,7 @@ from clone_engine.jobs.manager import Caller, Manager, ManagerSettings
 from clone_engine.jobs.sqlite_store import SqliteStore
 from clone_engine.records.channel import Forerunner
 from clone_engine.records.errors import PgError
-from clone_engine.records.job_store import JobStore, MemoryStore, StoreError
+from clone_engine.records.job_store import JobStore, MemoryStore, Seal, StoreError
 from clone_engine.records.jobs import Job, Outcome, Status
 from clone_engine.records.request import CloneRequest, Conninfo
 from tests.harness.waiting import wait_until_async
@@ -402,9 +402,9 @@ class UnreliableStore(MemoryStore):
         self.full = False
         self.saves = 0
 
-    async def add(self, job: Job, done: Sequence[str] = ()) -> Job:
+    async def add(self, job: Job, done: Sequence[str] = (), seal: Seal | None = None) -> Job:
         self._check()
-        return await super().add(job, done)
+        return await super().add(job, done, seal)
 
     async def save(
         self, job: Job, *, done: Sequence[str] = (), undone: Sequence[str] = (), outcomes: Sequence[Outcome] = ()

@@ -108,6 +108,21 @@ async def test_secrets_are_left_out_even_if_given(store: JobStore, tmp_path: Pat
     await store.close()
 
 
+async def test_sealed_secrets_are_kept_until_they_or_their_job_are_forgotten(store: JobStore, tmp_path: Path) -> None:
+    await store.open()
+    for number in (1, 2, 3):
+        await store.add(JOB, seal=(lambda job_id: b"SEALED-%d" % job_id) if number != 2 else None)
+    assert await store.sealed() == {1: b"SEALED-1", 3: b"SEALED-3"}
+    await store.save((await store.load())[0].to("running"))
+    await store.forget([1, 2, 99])
+    assert await store.sealed() == {3: b"SEALED-3"}
+    assert b"SEALED-1" not in all_bytes(tmp_path)
+    await store.remove([3])
+    assert await store.sealed() == {}
+    assert b"SEALED" not in all_bytes(tmp_path)
+    await store.close()
+
+
 async def test_file_outlives_the_store_and_so_do_its_ids(tmp_path: Path) -> None:
     path = tmp_path / "new" / "jobs.sqlite"
     store = SqliteStore(path)
@@ -169,7 +184,7 @@ async def test_unusable_files(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "newer") as newer:
         newer.execute("PRAGMA user_version = 99")
     newer.close()
-    with pytest.raises(StoreError, match="newer has schema version 99; this program knows 3"):
+    with pytest.raises(StoreError, match="newer has schema version 99; this program knows 4"):
         await SqliteStore(tmp_path / "newer").open()
 
 
