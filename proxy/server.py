@@ -111,8 +111,14 @@ class Server:
     @property
     def addresses(self) -> list[str]:
         """Where clients connect."""
-        tcp = f"{self._settings.listen_host}:{self._settings.listen_port}"
+        tcp = f"{self._settings.listen_host}:{self.port}"
         return [tcp, str(self._socket_path)] if self._socket_path else [tcp]
+
+    @property
+    def port(self) -> int:
+        """The TCP port: the configured one; where that is 0, the one that the system gave, once it listens."""
+        names = (sock.getsockname() for listener in self._listeners for sock in listener.sockets)
+        return next((name[1] for name in names if isinstance(name, tuple)), self._settings.listen_port)
 
     def _accept(self) -> ClientSide:
         return ClientSide(Session(next(self._numbers), self))

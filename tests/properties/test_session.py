@@ -17,7 +17,6 @@ from structlog.testing import capture_logs
 from proxy.calls.rewrite import references
 from proxy.calls.roles import Roles
 from proxy.config import ServerSettings
-from proxy.embedded import free_port
 from proxy.interception.interceptor import SqlInterceptor
 from proxy.interception.mailbox import Mailboxes
 from proxy.server import Server
@@ -81,18 +80,18 @@ class Answering(asyncio.Protocol):
 @asynccontextmanager
 async def through_a_proxy() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter, Answering]]:
     """A client that has been let in, and the server's side of its connection."""
-    behind, listened = Answering(), free_port()
+    behind = Answering()
     loop = asyncio.get_running_loop()
     answering = await loop.create_server(lambda: behind, "127.0.0.1", 0)
     target = f"host=127.0.0.1 port={answering.sockets[0].getsockname()[1]}"
     recorder = Recorder(time.time())
     proxy = Server(
-        ServerSettings(listen_port=listened, unix_socket_dir=""),
+        ServerSettings(listen_port=0, unix_socket_dir=""),
         parse_target(target, 10),
         lambda session: SqlInterceptor(session, recorder, Roles(), Mailboxes(recorder.login)),
     )
     await proxy.start()
-    reader, writer = await asyncio.open_connection("127.0.0.1", listened)
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
     try:
         writer.write(startup("someone", "somewhere"))
         assert await reader.readexactly(len(LET_IN)) == LET_IN

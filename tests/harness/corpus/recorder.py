@@ -25,7 +25,7 @@ from proxy.calls.narration import Tell, nothing
 from proxy.calls.roles import Roles
 from proxy.calls.signatures import FUNCTIONS, Call, Signature
 from proxy.config import ServerSettings
-from proxy.embedded import SUPERUSER, free_port
+from proxy.embedded import SUPERUSER
 from proxy.interception.interceptor import SqlInterceptor
 from proxy.interception.mailbox import Mailboxes
 from proxy.server import Server
@@ -83,17 +83,19 @@ def one_row(signature: Signature) -> dict[str, Any]:
 @contextmanager
 def recording_proxy(target: str, now: float) -> Iterator[tuple[int, Recorder]]:
     """A proxy in front of `target`, at the moment `now` for ever; its port, and what was asked of its job manager."""
-    port, recorder = free_port(), Recorder(now)
+    recorder = Recorder(now)
     started, stop = threading.Event(), asyncio.Event()
     loops: list[asyncio.AbstractEventLoop] = []
+    ports: list[int] = []
 
     def intercept(session: Session) -> SqlInterceptor:
         return SqlInterceptor(session, recorder, Roles(), Mailboxes(recorder.login))
 
     async def serve() -> None:
-        server = Server(ServerSettings(listen_port=port, unix_socket_dir=""), parse_target(target, 10), intercept)
+        server = Server(ServerSettings(listen_port=0, unix_socket_dir=""), parse_target(target, 10), intercept)
         await server.start()
         loops.append(asyncio.get_running_loop())
+        ports.append(server.port)
         started.set()
         await stop.wait()
         await server.stop()
@@ -102,7 +104,7 @@ def recording_proxy(target: str, now: float) -> Iterator[tuple[int, Recorder]]:
     thread.start()
     assert started.wait(10)
     try:
-        yield port, recorder
+        yield ports[0], recorder
     finally:
         loops[0].call_soon_threadsafe(stop.set)
         thread.join()
