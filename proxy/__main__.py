@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import time
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,6 +23,8 @@ import uvloop
 from clone_engine.jobs.children import JobProcesses
 from clone_engine.jobs.limits import Limits
 from clone_engine.jobs.manager import Manager, ManagerSettings
+from clone_engine.jobs.sealing import key_in
+from clone_engine.jobs.sources import OpenKey
 from clone_engine.jobs.sqlite_store import SqliteStore
 from clone_engine.records.errors import PgError
 from clone_engine.records.job_store import StoreError
@@ -170,7 +173,8 @@ async def _serve(settings: Settings, target: Target) -> None:
     jobs = settings.jobs
     limits = Limits(jobs.max_running, jobs.max_running_per_role, jobs.max_running_per_source)
     of_jobs = ManagerSettings(limits, default_parallel=jobs.default_parallel)
-    manager = Manager(SqliteStore(Path(jobs.store)), of_jobs, JobProcesses(os.environ).start, time.time)
+    start_child = JobProcesses(os.environ).start
+    manager = Manager(SqliteStore(Path(jobs.store)), of_jobs, start_child, time.time, _open_key(jobs))
     server = _server(settings, target, manager)
     await manager.start()
     going_on: asyncio.Task[None] | None = None
@@ -200,6 +204,10 @@ def _server(settings: Settings, target: Target, manager: Manager) -> Server:
         return SqlInterceptor(session, handlers, roles, mailboxes)
 
     return Server(settings.server, target, make_interceptor)
+
+
+def _open_key(jobs: JobSettings) -> OpenKey | None:
+    return partial(key_in, Path(jobs.key_file or f"{jobs.store}.key")) if jobs.keep_credentials else None
 
 
 def _roles(jobs: JobSettings) -> Roles:

@@ -44,6 +44,8 @@ class JobSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     default_parallel: int = 2
     passfile: str = ""
     resume_at_start: bool = True
+    keep_credentials: bool = True
+    key_file: str = ""
     admin_roles: tuple[str, ...] = ()
     allow_roles: tuple[str, ...] = ()
     deny_roles: tuple[str, ...] = ()

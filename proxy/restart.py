@@ -1,4 +1,4 @@
-"""Goes on with the jobs that an earlier end of the proxy interrupted, as far as no password of a caller is needed.
+"""Goes on with the jobs that an earlier end of the proxy interrupted.
 
 Each becomes a new job of its owner, in the order of their numbers, as if the owner had resumed it.  Which jobs these
 are is the manager's business.

@@ -2,7 +2,7 @@
 
 The engine's face to the proxy, which tells it who calls and shows what `visible` returns; it knows nothing of SQL or of
 the wire.  Records live in memory and in the store; a change of state is in the store before anyone can see it, mere
-progress may be a second behind.  Credentials are in memory only, from `submit` until the job is completed or cleared.
+progress may be a second behind.  How secrets of sources are kept meanwhile is `sources.py`.
 
 A record is written by one task at a time, so no locks guard it: until the job starts by whoever submits, cancels or
 stops; from then on by the job's own task (`_run`).
@@ -21,6 +21,7 @@ import structlog
 
 from clone_engine.jobs.limits import Limits, next_to_run
 from clone_engine.jobs.live_job import LiveJob, StartChild
+from clone_engine.jobs.sources import OpenKey, Sources
 from clone_engine.jobs.verdicts import (
     Verdict,
     check_resumable,
@@ -69,7 +70,11 @@ class ManagerSettings(msgspec.Struct, frozen=True):
 
 
 class Manager:
-    """All jobs of one proxy.  `start_child` starts a job process; `clock` returns seconds since the epoch."""
+    """All jobs of one proxy.
+
+    `start_child` starts a job process · `clock` returns seconds since the epoch · `open_key` gives the key with which
+    secrets are sealed for the store; with None they are in memory only.
+    """
 
     def __init__(
         self,
@@ -77,6 +82,7 @@ class Manager:
         settings: ManagerSettings,
         start_child: StartChild,
         clock: Callable[[], float] = time.time,
+        open_key: OpenKey | None = None,
     ) -> None:
         self.version = 0
         """Grows with every change that `visible` could show."""
@@ -87,7 +93,7 @@ class Manager:
         self._jobs: dict[int, Job] = {}  # in order of their ids
         self._live: dict[int, LiveJob] = {}
         self._waiting: deque[int] = deque()
-        self._sources: dict[int, Conninfo] = {}  # those with secrets, of jobs that may yet be resumed
+        self._sources = Sources(store, open_key)
         self._submitting = asyncio.Lock()  # one at a time: keeps `_jobs` in order and lets one resume of two win
         self._stopping = False
 
@@ -98,13 +104,15 @@ class Manager:
     async def start(self) -> None:
         """Open the store and read it; jobs that an earlier proxy left unfinished become failed.
 
-        StoreError if the store cannot be used; it is closed then.
+        StoreError if the store, or the key of what is sealed in it, cannot be used; it is closed then.
         """
         await self._store.open()
         try:
             self._jobs = {job.job_id: job for job in await self._store.load()}
+            await self._sources.start(self._not_at_their_end())
             for job in [job for job in self._jobs.values() if job.status not in FINISHED]:
-                await self._change(self._ended(job, interrupted(job, by="a restart")))
+                known = self._sources.of(job) is not None
+                await self._change(self._ended(job, interrupted(job, by="a restart", source_known=known)))
         except BaseException:
             await self._store.close()
             raise
@@ -132,8 +140,9 @@ class Manager:
         async with self._submitting:  # whoever was accepted just before
             self.begin_stop()
         while self._waiting:
-            job_id = self._waiting.popleft()
-            await self._finish(job_id, interrupted(self._jobs[job_id], by="a shutdown"))
+            job = self._jobs[self._waiting.popleft()]
+            end = interrupted(job, by="a shutdown", source_known=self._sources.outlives(job))
+            await self._finish(job.job_id, end)
         for live in self._live.values():
             live.ask_to_stop("shutdown")
         if tasks := [live.task for live in self._live.values() if live.task]:
@@ -185,7 +194,7 @@ class Manager:
         job = self.find(caller, job_id)
         successor = next((each for each in self._jobs.values() if each.resumed_from == job_id), None)
         check_resumable(job, caller.database, successor)
-        if job.source_had_secret and job_id not in self._sources:
+        if self._sources.of(job) is None:
             raise secret_lost(job_id)
         return job
 
@@ -197,16 +206,24 @@ class Manager:
         """
         async with self._submitting:
             old = self.resumable(caller, job_id)
-            source = self._sources.get(job_id, old.source)
+            source = self._sources.of(old) or old.source
             done = await _from_store(self._store.done(job_id))
             new = _new_job(caller, old.request, source, self._clock(), resumed_from=job_id)
-            return (await self._add(new, source, target, done)).job_id
+            new = await self._add(new, source, target, done)
+            await self._sources.forget([job_id])  # it is the new job's now
+            return new.job_id
+
+    def _not_at_their_end(self) -> dict[int, Job]:
+        """The jobs that somebody may resume, now or when they have ended."""
+        resumed = {job.resumed_from for job in self._jobs.values()}
+        return {
+            job.job_id: job for job in self._jobs.values() if job.status != "completed" and job.job_id not in resumed
+        }
 
     @property
     def interrupted(self) -> list[Job]:
         """The jobs that are to go on by themselves and nobody has resumed, in order of their ids."""
-        resumed = {job.resumed_from for job in self._jobs.values()}
-        return [job for job in self._jobs.values() if job.to_go_on and job.job_id not in resumed]
+        return [job for job in self._not_at_their_end().values() if job.to_go_on]
 
     async def leave(self, job_id: int) -> None:
         """Do not go on with an interrupted job at the next start either.  PgError 58030 if the store fails."""
@@ -221,8 +238,7 @@ class Manager:
         finished = [job.job_id for job in self.visible(caller) if job.status in FINISHED]
         await _from_store(self._store.remove(finished))
         cleared = [job_id for job_id in finished if self._jobs.pop(job_id, None)]  # not by another call meanwhile
-        for job_id in cleared:
-            self._sources.pop(job_id, None)
+        await self._sources.forget(cleared)
         self.version += 1
         return len(cleared)
 
@@ -255,11 +271,10 @@ class Manager:
     async def _add(self, job: Job, source: Conninfo, target: Conninfo, done: Sequence[str], waited_by: int = 0) -> Job:
         if self._stopping:
             raise PgError("57P03", "pgclone: the proxy is shutting down", hint="Call again when it is back.")
-        job = await _from_store(self._store.add(job, done))
+        job = await _from_store(self._store.add(job, done, self._sources.seal(job, source)))
         self._jobs[job.job_id] = job
         self._live[job.job_id] = LiveJob(source, target, done, waited_by)
-        if job.source_had_secret:
-            self._sources[job.job_id] = source
+        self._sources.keep(job, source)
         self._waiting.append(job.job_id)
         self.version += 1
         log.info("job submitted", job_id=job.job_id, owner=job.owner, kind=job.request.kind, source=job.source.public())
@@ -287,7 +302,7 @@ class Manager:
             job = self._jobs[job_id]
             first_line = live.first_line(job, self._settings.default_parallel, tuple(self._forerunners(job)))
             ended, ending = await live.converse(self._start_child, first_line, take)
-            end = verdict(job, live.asked, ended, ending)
+            end = verdict(job, live.asked, ended, ending, source_known=self._sources.outlives(job))
         except StoreError as failure:
             log.error("job store failed", job_id=job_id, error=str(failure))
             end = Verdict("failed", "58030", "the proxy's job store failed; the proxy's log has the reason")
@@ -325,7 +340,7 @@ class Manager:
             log.error("job store failed, it does not know the end of a job", job_id=job_id, error=str(failure))
             self._announce(job)
         if job.status not in RESUMABLE:
-            self._sources.pop(job_id, None)
+            await self._sources.forget([job_id])
         self._live.pop(job_id).finished.set_result(job)
         self._start_waiting()
 

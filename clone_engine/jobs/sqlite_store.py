@@ -82,6 +82,8 @@ MIGRATIONS: tuple[str, ...] = (
 )
 """What makes a file of each schema version from one of the version before; 0 is an empty file."""
 SCHEMA_VERSION = len(MIGRATIONS)
+BUSY_MILLISECONDS = 5000
+"""How long the store waits for somebody who looks into its file with another program."""
 COLUMNS = (
     "owner",
     "database",
@@ -211,7 +213,8 @@ class SqliteStore:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = _own(self._path)
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-        connection = self._connection = sqlite3.connect(self._path, timeout=5.0, isolation_level=None)
+        connection = self._connection = sqlite3.connect(self._path, isolation_level=None)
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA journal_mode = WAL")
@@ -252,9 +255,11 @@ class SqliteStore:
         return self._connection.execute(sql, parameters).fetchall()
 
     def _erase(self) -> None:
-        """Have the log too forget what was deleted; a reader that is in the way makes it wait for the next time."""
+        """Have the log too forget what was deleted.  If a reader is in the way, it does so at the next time."""
         assert self._connection is not None
+        self._connection.execute("PRAGMA busy_timeout = 0")
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

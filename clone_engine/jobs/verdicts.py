@@ -27,8 +27,9 @@ class Verdict(NamedTuple):
     to_go_on: bool = False
 
 
-def verdict(job: Job, asked: Asked, ended: Ended | None, ending: str) -> Verdict:
-    """How `job` ends, from its process's last word (None: it had none) and the way the process ended.
+def verdict(job: Job, asked: Asked, ended: Ended | None, ending: str, *, source_known: bool) -> Verdict:
+    """How `job` ends, from its process's last word (None: it had none) and the way the process ended; `source_known` as
+    for `interrupted`.
 
     What the process says of the clone counts more than what was asked of it: a job that completes in the moment in
     which it is cancelled is completed.
@@ -41,19 +42,19 @@ def verdict(job: Job, asked: Asked, ended: Ended | None, ending: str) -> Verdict
         left = f"job process did not stop by itself ({ending}); what it was doing may be left half done"
         return Verdict("cancelled", "", "" if ended else left)
     if asked == "shutdown":
-        return interrupted(job, by="a shutdown")
+        return interrupted(job, by="a shutdown", source_known=source_known)
     what = "was stopped from outside" if ended else f"exited unexpectedly ({ending})"
     return Verdict("failed", "58000", f"job process {what}; go on with pgclone_resume({job.job_id}){_left(job)}")
 
 
-def interrupted(job: Job, *, by: Literal["a restart", "a shutdown"]) -> Verdict:
-    """How a job ends that the proxy did not live to see finished."""
+def interrupted(job: Job, *, by: Literal["a restart", "a shutdown"], source_known: bool) -> Verdict:
+    """How a job ends that the proxy did not live to see finished; `source_known`: also when the proxy starts again."""
     go_on = f"go on with pgclone_resume({job.job_id})"
-    if job.source_had_secret:  # which does not outlive the proxy
+    if not source_known:
         go_on = f"its source password is lost, so pgclone_resume({job.job_id}) cannot go on; call the function again"
     sqlstate = {"a restart": "57P02", "a shutdown": "57P01"}[by]
     error = f"interrupted by {by} of the proxy; {go_on}{_left(job)}"
-    return Verdict("failed", sqlstate, error, to_go_on=not job.source_had_secret)
+    return Verdict("failed", sqlstate, error, to_go_on=source_known)
 
 
 def _left(job: Job) -> str:
@@ -119,7 +120,7 @@ def secret_lost(job_id: int) -> PgError:
     return PgError(
         "28000",
         f"pgclone: the source password of job {job_id} is no longer known",
-        detail="Passwords are kept in memory only, and the proxy was restarted since.",
+        detail="The proxy was restarted since, and its store has none that it could open with its key.",
         hint='Call the clone function again with the conninfo; {"conflict": "replace"} redoes tables that exist.',
     )
 

@@ -61,7 +61,7 @@ class Job(msgspec.Struct, frozen=True):
     source: Conninfo
     """The source conninfo without its secrets."""
     source_had_secret: bool = False
-    """Whether the caller's conninfo held a secret, which is kept in memory only."""
+    """Whether the caller's conninfo held a secret, which is not in here."""
     status: Status = "pending"
     progress: Progress = Progress()
     submitted_at: float = 0.0

@@ -267,6 +267,7 @@ async def test_reader_with_a_long_transaction_does_not_hold_up_the_store(tmp_pat
     reader.execute("BEGIN")
     assert reader.execute("SELECT count(*) FROM job").fetchone() == (1,)
     await store.add(JOB)
+    await store.forget([1])
     assert reader.execute("SELECT count(*) FROM job").fetchone() == (1,)
     reader.close()
     assert len(await store.load()) == 2
