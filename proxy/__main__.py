@@ -173,8 +173,8 @@ async def _serve(settings: Settings, target: Target) -> None:
     jobs = settings.jobs
     limits = Limits(jobs.max_running, jobs.max_running_per_role, jobs.max_running_per_source)
     of_jobs = ManagerSettings(limits, default_parallel=jobs.default_parallel)
-    start_child = JobProcesses(os.environ).start
-    manager = Manager(SqliteStore(Path(jobs.store)), of_jobs, start_child, time.time, _open_key(jobs))
+    processes = JobProcesses(os.environ)
+    manager = Manager(SqliteStore(Path(jobs.store)), of_jobs, processes, time.time, _open_key(jobs))
     server = _server(settings, target, manager)
     await manager.start()
     going_on: asyncio.Task[None] | None = None

@@ -20,6 +20,7 @@ from typing import cast
 import msgspec
 import structlog
 
+from clone_engine.jobs.dispatcher import DispatchError
 from clone_engine.records.channel import Cancel, FromJob, Start, ToJob, decode_from_job, encode
 from clone_engine.records.request import SECRET_KEYWORDS
 
@@ -47,10 +48,6 @@ PASSED_ON = frozenset(
 miss a secret: no PG* reaches libpq or pg_dump, no DATABASE_URL, no setting of the proxy."""
 
 
-class ChildError(Exception):
-    """A job process could not be started, or said something that is no message.  Holds nothing of what it said."""
-
-
 class StopLimits(msgspec.Struct, frozen=True):
     """Seconds that a job process has to end by itself, before the next and harder way of stopping it."""
 
@@ -66,7 +63,7 @@ DEFAULT_LIMITS = StopLimits()
 
 
 class JobProcesses:
-    """Starts job processes."""
+    """Has jobs done by processes on this host, one for each."""
 
     def __init__(
         self,
@@ -82,7 +79,6 @@ class JobProcesses:
         return f"<JobProcesses {' '.join(self._command)}>"
 
     async def start(self, start: Start) -> JobProcess:
-        """A new process that has been sent `start`.  ChildError if the system starts none."""
         loop = asyncio.get_running_loop()
         try:
             transport, protocol = await loop.subprocess_exec(
@@ -96,14 +92,14 @@ class JobProcesses:
                 start_new_session=True,
             )
         except OSError as error:
-            raise ChildError(f"job process could not be started: {error.strerror}") from error
+            raise DispatchError(f"job process could not be started: {error.strerror}") from error
         child = JobProcess(start, transport, protocol, self._limits)
         child.send(start)
         return child
 
 
 class JobProcess:
-    """One running job process.  The caller must end with `close`, which leaves no process behind."""
+    """One running job process, as `dispatcher.Work` has it; `close` leaves no process behind."""
 
     def __init__(
         self, start: Start, transport: asyncio.SubprocessTransport, protocol: _Pipes, limits: StopLimits
@@ -131,7 +127,7 @@ class JobProcess:
 
     @property
     def ending(self) -> str:
-        """How the process ended: 'exit code 1' or 'SIGKILL'; '' while it runs."""
+        """'exit code 1' or 'SIGKILL'; '' while it runs."""
         code = self._transport.get_returncode()
         if code is None:
             return ""
@@ -141,18 +137,16 @@ class JobProcess:
             return f"signal {-code}"
 
     def send(self, message: ToJob) -> None:
-        """Queue a line for the process; nothing happens if it is gone.  Never waits."""
         stdin = self._protocol.stdin
         if stdin is not None and not stdin.is_closing():
             stdin.write(encode(message))
 
     async def receive(self) -> list[FromJob]:
-        """The messages that have come, at least one, or [] when there will be no more.  ChildError for nonsense."""
         lines: list[bytes] = await anext(self._messages, [])
         try:
             return [decode_from_job(line) for line in lines]
         except msgspec.DecodeError:
-            raise ChildError("job process sent a line that is no message") from None
+            raise DispatchError("job process sent a line that is no message") from None
 
     async def stop(self) -> bool:
         """Ask it to cancel, then terminate it, then kill it; returns when it is gone.  Whether asking was enough."""
@@ -163,7 +157,6 @@ class JobProcess:
         return False
 
     async def close(self) -> None:
-        """See to it that the process ends, now that its last message has been read, and free what it holds."""
         try:
             if not await self._gone(self._limits.ended):
                 await self._terminate()
@@ -193,7 +186,7 @@ class JobProcess:
             async for lines in _lines(stderr):
                 for line in lines:
                     self._log_line(line)
-        except ChildError:
+        except DispatchError:
             log.warning("job process wrote a line to stderr that is too long", job_id=self.job_id)
             while stderr is not None and await stderr.read(CHUNK):
                 pass  # else the process would wait for us
@@ -256,6 +249,6 @@ async def _lines(reader: asyncio.StreamReader | None) -> AsyncGenerator[list[byt
     while reader is not None and (chunk := await reader.read(CHUNK)):
         *lines, rest = (rest + chunk).split(b"\n")
         if len(rest) > MAX_LINE:
-            raise ChildError("job process sent a line that is too long")
+            raise DispatchError("job process sent a line that is too long")
         if lines:
             yield lines

@@ -8,27 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
 
-from clone_engine.jobs.children import ChildError
+from clone_engine.jobs.dispatcher import Dispatcher, DispatchError, Work
 from clone_engine.jobs.verdicts import Asked
 from clone_engine.records.channel import Advanced, Done, Ended, Forerunner, FromJob, Keep, Kept, Reported, Start, Undone
 from clone_engine.records.jobs import Job, Outcome, Progress
 from clone_engine.records.request import Conninfo
-
-
-class Child(Protocol):
-    """A job process as it is needed here; `children.JobProcess` is the real one and has the contracts."""
-
-    @property
-    def ending(self) -> str: ...
-    def send(self, message: Kept) -> None: ...
-    async def receive(self) -> list[FromJob]: ...
-    async def stop(self) -> bool: ...
-    async def close(self) -> None: ...
-
-
-StartChild = Callable[[Start], Awaitable[Child]]
 
 
 class Unsaved:
@@ -98,20 +83,20 @@ class LiveJob:
         )
 
     async def converse(
-        self, start_child: StartChild, first_line: Start, take: Callable[[Progress | None], Awaitable[None]]
+        self, dispatcher: Dispatcher, first_line: Start, take: Callable[[Progress | None], Awaitable[None]]
     ) -> tuple[Ended | None, str]:
         """Run the job process until it is gone: its last word, if it had one, and how it ended.
 
         `take` is called after each reading, with the newest progress if there is any, while `unsaved` has the rest.
         """
         try:
-            child = await start_child(first_line)
-        except ChildError as failure:
+            work = await dispatcher.start(first_line)
+        except DispatchError as failure:
             return Ended("failed", "58000", str(failure)), ""
-        stopper = asyncio.create_task(self._stop_when_asked(child), name=f"stop of job {first_line.job_id}")
+        stopper = asyncio.create_task(self._stop_when_asked(work), name=f"stop of job {first_line.job_id}")
         ended: Ended | None = None
         try:
-            while ended is None and (messages := await child.receive()):
+            while ended is None and (messages := await work.receive()):
                 progress, ended = self._sort(messages)
                 await take(progress)
                 for hear in self._hearers:
@@ -119,17 +104,17 @@ class LiveJob:
                         hear(message)
                 asked = [message.number for message in messages if isinstance(message, Keep)]
                 if asked and not self.unsaved:
-                    child.send(Kept(asked[-1]))
-        except ChildError as failure:
+                    work.send(Kept(asked[-1]))
+        except DispatchError as failure:
             ended = Ended("failed", "58000", str(failure))
         finally:
             stopper.cancel()
-            await child.close()
-        return ended, child.ending
+            await work.close()
+        return ended, work.ending
 
-    async def _stop_when_asked(self, child: Child) -> None:
+    async def _stop_when_asked(self, work: Work) -> None:
         await self._stop_asked.wait()
-        await child.stop()
+        await work.stop()
 
     def _sort(self, messages: list[FromJob]) -> tuple[Progress | None, Ended | None]:
         newest: Progress | None = None

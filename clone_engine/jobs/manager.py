@@ -19,8 +19,9 @@ from typing import TypeVar
 import msgspec
 import structlog
 
+from clone_engine.jobs.dispatcher import Dispatcher
 from clone_engine.jobs.limits import Limits, next_to_run
-from clone_engine.jobs.live_job import LiveJob, StartChild
+from clone_engine.jobs.live_job import LiveJob
 from clone_engine.jobs.sources import OpenKey, Sources
 from clone_engine.jobs.verdicts import (
     Verdict,
@@ -72,7 +73,7 @@ class ManagerSettings(msgspec.Struct, frozen=True):
 class Manager:
     """All jobs of one proxy.
 
-    `start_child` starts a job process · `clock` returns seconds since the epoch · `open_key` gives the key with which
+    `dispatcher` has their work done · `clock` returns seconds since the epoch · `open_key` gives the key with which
     secrets are sealed for the store; with None they are in memory only.
     """
 
@@ -80,7 +81,7 @@ class Manager:
         self,
         store: JobStore,
         settings: ManagerSettings,
-        start_child: StartChild,
+        dispatcher: Dispatcher,
         clock: Callable[[], float] = time.time,
         open_key: OpenKey | None = None,
     ) -> None:
@@ -88,7 +89,7 @@ class Manager:
         """Grows with every change that `visible` could show."""
         self._store = store
         self._settings = settings
-        self._start_child = start_child
+        self._dispatcher = dispatcher
         self._clock = clock
         self._jobs: dict[int, Job] = {}  # in order of their ids
         self._live: dict[int, LiveJob] = {}
@@ -301,7 +302,7 @@ class Manager:
             await self._change(self._jobs[job_id].to("running", started_at=self._clock()))
             job = self._jobs[job_id]
             first_line = live.first_line(job, self._settings.default_parallel, tuple(self._forerunners(job)))
-            ended, ending = await live.converse(self._start_child, first_line, take)
+            ended, ending = await live.converse(self._dispatcher, first_line, take)
             end = verdict(job, live.asked, ended, ending, source_known=self._sources.outlives(job))
         except StoreError as failure:
             log.error("job store failed", job_id=job_id, error=str(failure))

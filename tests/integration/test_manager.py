@@ -62,7 +62,7 @@ async def manager(tmp_path: Path) -> AsyncIterator[Manager]:
 
 def new_manager(directory: Path) -> Manager:
     store = SqliteStore(directory / "jobs.sqlite")
-    return Manager(store, ManagerSettings(), JobProcesses(os.environ).start, time.time)
+    return Manager(store, ManagerSettings(), JobProcesses(os.environ), time.time)
 
 
 def conninfo(database: Database) -> Conninfo:

@@ -8,8 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from clone_engine.jobs.live_job import StartChild
+from clone_engine.jobs.dispatcher import Conversation, MemoryDispatcher
 from clone_engine.jobs.manager import Caller, Manager, ManagerSettings
+from clone_engine.records.channel import Start
 from clone_engine.records.job_store import MemoryStore
 from clone_engine.records.jobs import Job, Progress, listed_json, progress_json, view_row
 from clone_engine.records.request import CloneRequest, Conninfo
@@ -154,10 +155,10 @@ def test_nothing_is_kept_of_jobs_that_are_gone() -> None:
 
 
 async def test_a_manager_says_each_time_that_its_jobs_have_changed() -> None:
-    async def start_child() -> Any:
-        raise OSError
+    async def fail(start: Start, talk: Conversation) -> None:
+        raise RuntimeError
 
-    manager = Manager(MemoryStore(), ManagerSettings(), cast(StartChild, start_child), time.time)
+    manager = Manager(MemoryStore(), ManagerSettings(), MemoryDispatcher(fail), time.time)
     await manager.start()
     snapshot = Snapshots(manager, "1")
     request, source = CloneRequest("schema", "sales"), Conninfo({})

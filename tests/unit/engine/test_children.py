@@ -1,4 +1,7 @@
-"""Job processes (a stand-in for the real one): what they are given, and that none is left behind."""
+"""Job processes (a stand-in for the real one): what they are given, and that none is left behind.
+
+What they do as any dispatcher's work does: `test_dispatcher.py`.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,10 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from clone_engine.jobs.children import JobProcess, JobProcesses, job_environment
-from clone_engine.records.channel import Done, Ended, Reported, Start
-from clone_engine.records.request import CloneRequest, Conninfo
+from clone_engine.jobs.children import JobProcesses, job_environment
+from clone_engine.records.channel import Done, Ended, Reported
 from tests.harness.waiting import wait_until
-
-
-def first_line(behaviour: str) -> Start:
-    request = CloneRequest(kind="schema", schema_name=behaviour)
-    return Start(7, request, Conninfo({"host": "source"}), Conninfo({"host": "target"}), 1, "pgclone_job_7_test")
+from tests.unit.engine.test_dispatcher import everything, first_line
 
 
 def alive(pid: int) -> bool:
@@ -28,24 +26,14 @@ def alive(pid: int) -> bool:
         return False
 
 
-async def all_messages(child: JobProcess) -> list[object]:
-    messages: list[object] = []
-    while batch := await child.receive():
-        messages.extend(batch)
-    return messages
-
-
 def open_files(pid: int) -> list[str]:
     return [str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()]
 
 
-async def test_messages_in_order_then_nothing(processes: JobProcesses) -> None:
+async def test_repr_says_how_it_ended(processes: JobProcesses) -> None:
     child = await processes.start(first_line("complete"))
-    messages = await all_messages(child)
-    assert [type(m).__name__ for m in messages] == [*["Advanced", "Done", "Reported"] * 2, "Ended"]
-    assert await child.receive() == []
+    await everything(child)
     await child.close()
-    assert child.ending == "exit code 0"
     assert repr(child) == f"<JobProcess of job 7, pid {child.pid}, exit code 0>"
 
 
@@ -72,7 +60,7 @@ def test_copiers_of_a_killed_process_are_killed_too(
 
     async def run() -> int:
         child = await processes.start(first_line("die_with_orphan"))
-        (said,) = await asyncio.wait_for(all_messages(child), 10)
+        (said,) = await asyncio.wait_for(everything(child), 10)
         await child.close()
         assert child.ending == "SIGKILL" and isinstance(said, Done)
         return int(said.key.removeprefix("pid "))
@@ -122,6 +110,6 @@ def test_environment_is_made_from_a_list() -> None:
 
 async def test_number_of_copiers_arrives(processes: JobProcesses) -> None:
     child = await processes.start(first_line("show_environment"))
-    outcomes = {m.outcome.object: m.outcome.message for m in await all_messages(child) if isinstance(m, Reported)}
+    outcomes = {m.outcome.object: m.outcome.message for m in await everything(child) if isinstance(m, Reported)}
     await child.close()
     assert outcomes["parallel"] == "1"

@@ -28,7 +28,7 @@ async def test_password_is_in_no_file_log_argv_environment_error_or_repr(
     processes: JobProcesses, tmp_path: Path
 ) -> None:
     store = SqliteStore(tmp_path / "jobs.sqlite")
-    manager = Manager(store, ManagerSettings(), processes.start, time.time)
+    manager = Manager(store, ManagerSettings(), processes, time.time)
     seen: list[str] = []
     with structlog.testing.capture_logs() as logs:
         await manager.start()
