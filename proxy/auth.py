@@ -14,7 +14,7 @@ import psycopg
 from clone_engine.records.errors import PgError
 from clone_engine.records.request import Conninfo
 from clone_engine.servers.connect import NO_FILE
-from clone_engine.servers.server_error import from_login
+from clone_engine.servers.server_error import from_login, from_psycopg
 from proxy.upstream import Target
 
 # Nothing of the proxy's own environment may lend a job an identity that is not the caller's.
@@ -52,6 +52,15 @@ class Credentials:
             parameters["password"] = await self._with_passfile(parameters, role)
         return Conninfo(parameters)
 
+    async def ask(self, target: Conninfo, query: str) -> str | None:
+        """The one value, a text, that a query gives to who logs in with `target`.  The server's error as PgError."""
+        try:
+            async with await self._connect(target.parameters) as connection:
+                row = await (await connection.execute(query.encode())).fetchone()
+        except psycopg.Error as error:
+            raise from_psycopg(error) from None
+        return row[0] if row else None
+
     async def _with_passfile(self, parameters: dict[str, str], role: str) -> str:
         """The password that the passfile has for this login, after it has worked."""
         if self._passfile is None:
@@ -65,12 +74,12 @@ class Credentials:
 
     async def _try(self, parameters: dict[str, str]) -> str:
         """Log in and out again; the password that was used, or ''."""
-        options = _NO_AMBIENT | {"connect_timeout": str(max(2, int(self._target.timeout)))} | parameters
-        connection = await psycopg.AsyncConnection.connect(**options, autocommit=True)  # type: ignore[arg-type]
-        try:
+        async with await self._connect(parameters) as connection:
             return connection.info.password
-        finally:
-            await connection.close()
+
+    async def _connect(self, parameters: dict[str, str]) -> psycopg.AsyncConnection:
+        options = _NO_AMBIENT | {"connect_timeout": str(max(2, int(self._target.timeout)))} | parameters
+        return await psycopg.AsyncConnection.connect(**options, autocommit=True)  # type: ignore[arg-type]
 
 
 def _check_names(*names: str) -> None:

@@ -31,6 +31,7 @@ from clone_engine.jobs.verdicts import (
     not_found,
     running_progress,
     secret_lost,
+    secret_of_another,
     verdict,
 )
 from clone_engine.records.channel import FromJob
@@ -52,11 +53,13 @@ class Caller(msgspec.Struct, frozen=True):
     """Whether this role sees and controls everybody's jobs."""
     backend: int = 0
     """The process id of the server process that the caller's session has; 0 if it is not known."""
+    member_of: frozenset[str] = frozenset()
+    """Other roles whose rights this one has, and so sees and controls their jobs."""
 
     @property
-    def whose(self) -> str | None:
-        """The owner of the jobs that the caller sees and controls; None for everybody's."""
-        return None if self.admin else self.role
+    def whose(self) -> frozenset[str] | None:
+        """The owners of the jobs that the caller sees and controls; None for everybody's."""
+        return None if self.admin else self.member_of | {self.role}
 
 
 class ManagerSettings(msgspec.Struct, frozen=True):
@@ -194,7 +197,9 @@ class Manager:
         """The job, which the caller may resume as things stand.  PgError as `resume` raises them if not."""
         job = self.find(caller, job_id)
         successor = next((each for each in self._jobs.values() if each.resumed_from == job_id), None)
-        check_resumable(job, caller.database, successor)
+        check_resumable(job, caller.database, successor, successor is not None and _may_control(caller, successor))
+        if job.source_had_secret and job.owner != caller.role:
+            raise secret_of_another(job)
         if self._sources.of(job) is None:
             raise secret_lost(job_id)
         return job
@@ -203,7 +208,8 @@ class Manager:
         """The id of a new job of the caller that goes on where a failed or cancelled one ended.
 
         The old record stays as it is.  PgError P0002 if the caller sees no such job; 55000 if its state, its database
-        or an earlier resume forbids it; 28000 if its source's password is no longer known; and those of `submit`.
+        or an earlier resume forbids it; 42501 if its source's password is another role's; 28000 if that is no longer
+        known; and those of `submit`.
         """
         async with self._submitting:
             old = self.resumable(caller, job_id)
@@ -402,4 +408,4 @@ def _new_job(caller: Caller, request: CloneRequest, source: Conninfo, now: float
 
 
 def _may_control(caller: Caller, job: Job) -> bool:
-    return caller.whose in (None, job.owner)
+    return caller.admin or job.owner == caller.role or job.owner in caller.member_of

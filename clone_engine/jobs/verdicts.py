@@ -100,13 +100,17 @@ def _fields(error: str) -> tuple[str, str, str]:
     return found[1], f"{found[2]}\n" if found[2] else "", f"{found[3]}\n" if found[3] else ""
 
 
-def check_resumable(job: Job, database: str, successor: Job | None) -> None:
-    """PgError 55000 if `job` cannot be resumed from `database`; `successor` is the job that already goes on from it."""
+def check_resumable(job: Job, database: str, successor: Job | None, successor_seen: bool) -> None:
+    """PgError 55000 if `job` cannot be resumed from `database`; `successor` is the job that already goes on from it, of
+    which a caller who may not see it is told no more than that."""
     if job.status not in RESUMABLE:
         detail, hint = f'Its status is "{job.status}".', "Only failed and cancelled jobs can be resumed."
     elif job.database != database:
         detail = f'It clones into database "{job.database}", and this is "{database}".'
         hint = f"Connect to that database and call pgclone_resume({job.job_id}) there."
+    elif successor and not successor_seen:
+        detail = "A job of another role already goes on from it."
+        hint = f'Ask the roles that may resume jobs of role "{job.owner}".'
     elif successor:
         detail = f'Job {successor.job_id} already goes on from it; its status is "{successor.status}".'
         hint = f"Look at job {successor.job_id} in pgclone_jobs_view."
@@ -122,6 +126,17 @@ def secret_lost(job_id: int) -> PgError:
         f"pgclone: the source password of job {job_id} is no longer known",
         detail="The proxy was restarted since, and its store has none that it could open with its key.",
         hint='Call the clone function again with the conninfo; {"conflict": "replace"} redoes tables that exist.',
+    )
+
+
+def secret_of_another(job: Job) -> PgError:
+    """The error for a resume by a role that would log in to the source with a password that is not its own."""
+    return PgError(
+        "42501",
+        f"pgclone: permission denied to resume job {job.job_id}",
+        detail=f'It logs in to its source with a password that role "{job.owner}" has given.',
+        hint=f'Role "{job.owner}" can resume it.  Or call the clone function with a conninfo of your own; '
+        '{"conflict": "replace"} redoes tables that exist.',
     )
 
 

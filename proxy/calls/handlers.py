@@ -86,6 +86,11 @@ class Handlers:
         """
         return self._snapshots.sections(caller, sections, self._clock(), asked=asked, codecs=codecs, since=since)
 
+    @property
+    def owners(self) -> frozenset[str]:
+        """The roles that own jobs now."""
+        return self._snapshots.owners
+
     def moment(self, caller: Caller) -> Moment:
         """What the caller sees now, to be shown to a statement each time that it runs."""
         return self._snapshots.moment(caller, self._clock())

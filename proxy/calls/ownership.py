@@ -1,7 +1,7 @@
 """Asks the server what the names in a statement mean there: nothing, a stub of ours, or something of somebody else's.
 
 What is a user's own relation or function, or the real extension's, is left alone; with our stubs the server can keep a
-definition that uses them.  Pure: the query's text, and what its row means.
+definition that uses them.  Pure: the text of a query's columns, and what they mean.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ EXISTING_EXTENSION = "plpgsql"
 """An extension that is in nearly every database: where ours is said to exist, the server says so of this one."""
 
 
-def ownership_query(names: Sequence[Reference]) -> str:
-    """A query of one row with a boolean per reference, in order: whether all that it resolves to are stubs of ours.
+def ownership_columns(names: Sequence[Reference]) -> list[str]:
+    """A boolean expression for each reference: whether all that it resolves to are stubs of ours.
 
     NULL where it resolves to nothing.
     """
-    return "SELECT " + ", ".join(_is_a_stub(name) for name in names)
+    return [_is_a_stub(name) for name in names]
 
 
 def others(names: Sequence[Reference], row: Sequence[str | None]) -> frozenset[Reference]:
-    """The references that the row of `ownership_query` marks as somebody else's."""
+    """The references that the values of `ownership_columns` mark as somebody else's."""
     return frozenset(name for name, value in zip(names, row, strict=True) if value == "f")
 
 
 def stubs(names: Sequence[Reference], row: Sequence[str | None]) -> frozenset[Reference]:
-    """The references that the row of `ownership_query` marks as stubs."""
+    """The references that the values of `ownership_columns` mark as stubs."""
     return frozenset(name for name, value in zip(names, row, strict=True) if value == "t")
 
 

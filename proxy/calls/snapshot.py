@@ -45,7 +45,8 @@ class Snapshots:
         self._version = -1
         """The manager's, of which the following is."""
         self._rendered: dict[int, _Rendered] = {}
-        self._visible: dict[str | None, dict[int, _Rendered]] = {}
+        self._owners: frozenset[str] = frozenset()
+        self._visible: dict[frozenset[str] | None, dict[int, _Rendered]] = {}
 
     def __repr__(self) -> str:
         return f"<Snapshots of {len(self._rendered)} jobs>"
@@ -83,16 +84,28 @@ class Snapshots:
         """What the caller sees now."""
         return Moment(self._seen_by(caller), now)
 
+    @property
+    def owners(self) -> frozenset[str]:
+        """The roles that own jobs now."""
+        self._renew()
+        return self._owners
+
     def _seen_by(self, caller: Caller) -> Mapping[int, _Rendered]:
         """What the caller may see, by number and in that order."""
+        self._renew()
+        whose = caller.whose
+        if whose not in self._visible:
+            visible = self._manager.visible(caller)
+            self._visible[whose] = {job.job_id: self._rendered[job.job_id] for job in visible}
+        return self._visible[whose]
+
+    def _renew(self) -> None:
+        """What was made of the jobs is made again of those that have changed since."""
         if self._version != self._manager.version:
             self._version = self._manager.version
             self._rendered = {job.job_id: self._of(job) for job in self._manager.jobs}
+            self._owners = frozenset(job.owner for job in self._manager.jobs)
             self._visible = {}
-        if caller.whose not in self._visible:
-            visible = self._manager.visible(caller)
-            self._visible[caller.whose] = {job.job_id: self._rendered[job.job_id] for job in visible}
-        return self._visible[caller.whose]
 
     def _of(self, job: Job) -> _Rendered:
         known = self._rendered.get(job.job_id)

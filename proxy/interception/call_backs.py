@@ -121,10 +121,10 @@ class CallBacks:
     async def _serve(self, call_back: _CallBack, word: Word, mailbox: Mailbox) -> None:
         """Answer a call; in the end nothing of it is left on the server."""
         try:
-            reply = await self._answer(word) if word.function else b""
+            reply = await self._answer(word, mailbox) if word.function else b""
             await mailbox.put(call_back.number, call_back.secret + reply)
             if not reply:
-                reply = await self._answer(await call_back.word)
+                reply = await self._answer(await call_back.word, mailbox)
                 await mailbox.append(call_back.number, reply)
             await call_back.over.wait()  # not by being cancelled alone: what ends a job may take that for itself
         except PgError as error:
@@ -134,13 +134,14 @@ class CallBacks:
         finally:
             await mailbox.remove(call_back.number)
 
-    async def _answer(self, word: Word) -> bytes:
-        return encoded(await self._reply(word), self._context.codecs)
+    async def _answer(self, word: Word, mailbox: Mailbox) -> bytes:
+        return encoded(await self._reply(word, mailbox), self._context.codecs)
 
-    async def _reply(self, word: Word) -> Reply:
+    async def _reply(self, word: Word, mailbox: Mailbox) -> Reply:
         front = self._context.session.exchange.front
         repeated = front is not None and (front.hidden or front.repeated)
         try:
+            await self._context.ask_rights(mailbox.ask)  # the session's own connection is at work
             self._context.check_role()
             call = called(word)
             if call.signature.role != "action":

@@ -14,15 +14,16 @@ from proxy.calls.characters import Codecs, representable
 from proxy.calls.confidential import revealed
 from proxy.calls.filter import names_ours
 from proxy.calls.handlers import Handlers
+from proxy.calls.membership import NONE, rights, rights_column
 from proxy.calls.narration import Remark
-from proxy.calls.ownership import others, ownership_query, stubs
+from proxy.calls.ownership import others, ownership_columns, stubs
 from proxy.calls.recent import Known, Recent, Seen
 from proxy.calls.recording import result_data
 from proxy.calls.rewrite import Reference, Rewritten, deallocations, references, rewrite
 from proxy.calls.roles import Roles
 from proxy.calls.signatures import Call
 from proxy.calls.snapshot import Moment
-from proxy.interception.performing import Performing
+from proxy.interception.performing import Command, Performing
 from proxy.interception.prepared import PreparedStatements
 from proxy.session import Session
 from proxy.wire import messages
@@ -65,7 +66,8 @@ class Context:
     def __init__(self, session: Session, handlers: Handlers, caller: Caller, roles: Roles) -> None:
         self.session = session
         self.handlers = handlers
-        self.caller = caller
+        self.caller = roles.with_rights(caller, NONE)
+        """With the rights that the server told of last."""
         self._roles = roles
         self.performing = Performing()
         self.prepared = PreparedStatements()
@@ -95,7 +97,7 @@ class Context:
         """
         known = self._recent.get(sql)
         names = known.names if known else await _parsing(sql, references)
-        left_alone, as_stubs = await self._ownership(names, commands)
+        left_alone, as_stubs = await self._ask(names, commands)
         old_strings = self.session.parameters.get("standard_conforming_strings") == "off"
         seen = Seen(left_alone, as_stubs, void_parameters, extended, old_strings)
         if known and known.seen == seen:
@@ -111,7 +113,24 @@ class Context:
 
     def check_role(self) -> None:
         """PgError 42501 if the configuration denies the caller the functions and the view."""
-        self._roles.check(self.caller.role)
+        self._roles.check(self.caller)
+
+    @property
+    def rights_to_ask(self) -> tuple[str, ...]:
+        """The roles of which the server has to say, before each statement, whether the caller has their rights."""
+        return self._roles.to_ask(self.caller.role, self.handlers.owners)
+
+    async def ask_rights(self, ask: Command) -> None:
+        """Learn which rights the caller has by now, as far as it makes a difference.  The errors of `ask`."""
+        roles = self.rights_to_ask
+        row = await ask(f"SELECT {self._rights_column(roles)}") if roles else []
+        self._learn(roles, row)
+
+    def _rights_column(self, roles: tuple[str, ...]) -> str:
+        return rights_column(roles, codec_of(self.session.parameters.get("server_encoding", "UTF8")))
+
+    def _learn(self, roles: tuple[str, ...], row: Sequence[str | None]) -> None:
+        self.caller = self._roles.with_rights(self.caller, rights(roles, row[0] if row else None))
 
     def columns(self, entry: Entry) -> list[str | None]:
         """The columns of the first row of a hidden entry, as text; [] if it has none."""
@@ -142,17 +161,22 @@ class Context:
             return False
         return not names_ours(text, prepared=frozenset(self.prepared.executable()))
 
-    async def _ownership(
+    async def _ask(
         self, names: frozenset[Reference], commands: Commands
     ) -> tuple[frozenset[Reference], frozenset[Reference]]:
-        """The names that are somebody else's, and those that are stubs of ours."""
+        """The names that are somebody else's, and those that are stubs of ours; and learn the caller's rights."""
         elsewhere = frozenset(name for name in names if name.database not in (None, self.caller.database))
         ordered = sorted(names - elsewhere, key=repr)
+        roles = self.rights_to_ask
+        columns = [*ownership_columns(ordered), *([self._rights_column(roles)] if roles else [])]
         # A failed transaction cannot be asked, and the statement fails there anyway.
-        if not ordered or self.session.exchange.failed:
+        answered = bool(columns) and not self.session.exchange.failed
+        row = await commands.command(f"SELECT {', '.join(columns)}") if answered else []
+        self._learn(roles, row[len(ordered) :])
+        if not answered:
             return elsewhere, frozenset()
-        row = await commands.command(ownership_query(ordered))
-        return elsewhere | others(ordered, row), stubs(ordered, row)
+        whose = row[: len(ordered)]
+        return elsewhere | others(ordered, whose), stubs(ordered, whose)
 
     def moment(self) -> Moment:
         """The jobs as they are now.  A statement with actions sees them so each time that it runs: an action must not

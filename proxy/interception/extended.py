@@ -125,7 +125,8 @@ class ExtendedQueries:
             # What would have to be run twice is the text of a PREPARE.
             return partial(self._reject, next(self._names), refusals.execute_in_parse())
         bind, secrets = _concealed(messages.decode_bind(frame[HEADER:]), ours)
-        return partial(self._bind, Portal(_asking(ours, bind), bind, secrets, self._syncs))
+        bound = self._bind_asking if self._context.rights_to_ask else self._bind
+        return partial(bound, Portal(_asking(ours, bind), bind, secrets, self._syncs))
 
     def _statement(self, name: bytes) -> Ours | None:
         return self._prepared.get(self._text_of(name))
@@ -227,6 +228,23 @@ class ExtendedQueries:
         types = parse.types + (0,) * (number - 1 - len(parse.types)) + (JSONB_OID,)
         return Ours(rewritten, rewritten.render(f"${number}::pg_catalog.jsonb"), types, number, codec)
 
+    async def _bind_asking(self, portal: Portal) -> None:
+        """Bind, once the server has said whose jobs the caller may see by now."""
+        await self._drained()
+        try:
+            if not (self._context.unheard or self._session.exchange.failed):
+                await self._ask_rights()
+        except ServerError as error:
+            self._tell_error(error.entry)
+        except PgError as refusal:
+            self._reject(next(self._names), refusal)
+        else:
+            self._bind(portal)
+
+    async def _ask_rights(self) -> None:
+        await self._context.ask_rights(self.command)
+        self._context.check_role()
+
     def _bind(self, portal: Portal) -> None:
         ours, bind = portal.ours, portal.bind
         # An action gets its results when it is executed; without them this portal can only fail, not answer.
@@ -262,10 +280,11 @@ class ExtendedQueries:
             self._ask(frame, PLAIN[ord("E")])
             return
         portal.answered = True
-        moment = self._context.moment()
         try:
             await self._ask_for_portal(execute.portal)
             await self._promote()
+            await self._ask_rights()
+            moment = self._context.moment()
             calls = await collect(self, partial(self._record, portal, moment), portal.ours.rewritten)
             results = await self._context.perform(self, calls, portal.ours.rewritten, portal.secrets)
             await self.command(CLEAR_ANSWER)

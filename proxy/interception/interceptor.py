@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
+from clone_engine.jobs.manager import Caller
 from proxy.calls.filter import may_name_ours
 from proxy.calls.handlers import Handlers
 from proxy.calls.roles import Roles
@@ -26,7 +27,7 @@ class SqlInterceptor:
     def __init__(self, session: Session, handlers: Handlers, roles: Roles, mailboxes: Mailboxes) -> None:
         principal = session.principal
         assert principal is not None
-        caller = roles.caller(principal.role, principal.database, session.backend)
+        caller = Caller(principal.role, principal.database, backend=session.backend)
         self._context = Context(session, handlers, caller, roles)
         self._simple = SimpleQueries(self._context)
         self._extended = ExtendedQueries(self._context)

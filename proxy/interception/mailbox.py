@@ -14,7 +14,7 @@ from contextlib import suppress
 from importlib.resources import files
 
 import psycopg
-from psycopg import AsyncConnection, AsyncRawCursor, pq
+from psycopg import AsyncConnection, AsyncCursor, AsyncRawCursor, pq
 from psycopg.sql import SQL, Composed, Literal
 
 from clone_engine.jobs.manager import Caller
@@ -118,6 +118,11 @@ class Mailbox:
             with suppress(PgError):
                 await self._run(lambda _: REMOVE.format(Literal(number), Literal(OWNED)))
 
+    async def ask(self, query: str) -> list[str | None]:
+        """The columns of a query's one row, all texts.  PgError if the role cannot log in, or the server refuses."""
+        row = await (await self._run(lambda _: query.encode())).fetchone()
+        return list(row or ())
+
     async def close(self) -> None:
         """Close the connection, if there is one.  The mailbox can be used again."""
         if self._idle:
@@ -126,18 +131,19 @@ class Mailbox:
         if connection:
             await connection.close()
 
-    async def _run(self, statements: Callable[[int], Composed]) -> None:
+    async def _run(self, statements: Callable[[int], Composed | bytes]) -> AsyncCursor:
         """Run, as one transaction, statements that may depend on the connection's process id.  PgError if refused."""
         async with self._one_at_a_time:
             for again in (True, False):  # the server may have closed the connection meanwhile
                 connection = await self._connected()
                 try:
-                    await connection.execute(statements(connection.info.backend_pid))
+                    cursor = await connection.execute(statements(connection.info.backend_pid))
                     break
                 except psycopg.Error as error:
                     if not (again and connection.closed):
                         raise from_psycopg(error) from None
         self._wait_idle()
+        return cursor
 
     async def _connected(self) -> AsyncConnection:
         if self._connection is None or self._connection.closed:

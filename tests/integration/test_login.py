@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from proxy.embedded import SUPERUSER, Server
+from proxy.embedded import Server
 from proxy.launch import ProxyProcess
 from tests.harness.proxies import Proxies, connect
 from tests.harness.servers import Database, fresh_database
@@ -99,11 +99,14 @@ def test_a_job_has_the_caller_s_rights_and_no_more(proxies: Proxies, server: Ser
     source_database.execute(SOURCE)
     proxy = proxies.start(server.conninfo())
     with fresh_database(server) as target:
-        target.execute("DROP ROLE IF EXISTS plain; CREATE ROLE plain LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        target.execute(
+            "DROP ROLE IF EXISTS plain, another; CREATE ROLE plain LOGIN; CREATE ROLE another LOGIN;"
+            "REVOKE CREATE ON SCHEMA public FROM PUBLIC"
+        )
         status, error = submit(proxy, source_database, target.name, "plain", "")
         assert status == "failed"
         assert "the role may create nothing" in (error or "")
-        with connect(proxy, target.name, user=SUPERUSER) as other:
+        with connect(proxy, target.name, user="another") as other:
             # Another role's job does not exist for this one.
             assert other.execute("SELECT count(*) FROM pgclone_jobs_view").fetchone() == (0,)
             with pytest.raises(psycopg.Error) as refused:

@@ -55,7 +55,9 @@ def test_an_interrupted_job_goes_on_as_a_new_one(
     assert jobs(proxy, target_database) == ended
 
 
-@pytest.mark.parametrize("sections", [{"resume_at_start": False}, {"deny_roles": ["postgres"]}], ids=str)
+@pytest.mark.parametrize(
+    "sections", [{"resume_at_start": False}, {"deny_roles": ["postgres"]}, {"allow_roles": ["nobody_s"]}], ids=str
+)
 def test_what_may_not_go_on_stays_failed_and_can_be_resumed(
     proxies: Proxies,
     server: Server,
@@ -68,7 +70,7 @@ def test_what_may_not_go_on_stays_failed_and_can_be_resumed(
         proxy.stop()
     store = str(proxy.directory / "jobs.sqlite")
     refusing = proxies.start(server.conninfo(), {"jobs": {"store": store, **sections}})
-    if "deny_roles" in sections:
+    if "resume_at_start" not in sections:
         wait_until(lambda: "cannot go on by itself" in refusing.log(), 30, "the refusal")
     refusing.stop()
     proxy = proxies.start(server.conninfo(), {"jobs": {"store": store, "resume_at_start": False}})

@@ -44,7 +44,7 @@ class Jobs:
         return list(self.records.values())
 
     def visible(self, caller: Caller) -> list[Job]:
-        return [each for each in self.jobs if caller.whose in (None, each.owner)]
+        return [each for each in self.jobs if caller.whose is None or each.owner in caller.whose]
 
     def put(self, *jobs: Job) -> None:
         self.records |= {each.job_id: each for each in jobs}
