@@ -23,6 +23,7 @@ import uvloop
 from clone_engine.jobs.children import JobProcesses
 from clone_engine.jobs.limits import Limits
 from clone_engine.jobs.manager import Manager, ManagerSettings
+from clone_engine.jobs.retention import Retention
 from clone_engine.jobs.sealing import key_in
 from clone_engine.jobs.sources import OpenKey
 from clone_engine.jobs.sqlite_store import SqliteStore
@@ -172,7 +173,8 @@ async def _serve(settings: Settings, target: Target) -> None:
     await _reach(target)
     jobs = settings.jobs
     limits = Limits(jobs.max_running, jobs.max_running_per_role, jobs.max_running_per_source)
-    of_jobs = ManagerSettings(limits, default_parallel=jobs.default_parallel)
+    retention = Retention(jobs.keep_finished, jobs.keep_finished_days)
+    of_jobs = ManagerSettings(limits, default_parallel=jobs.default_parallel, retention=retention)
     processes = JobProcesses(os.environ)
     manager = Manager(SqliteStore(Path(jobs.store)), of_jobs, processes, time.time, _open_key(jobs))
     server = _server(settings, target, manager)

@@ -44,6 +44,8 @@ class JobSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     default_parallel: int = 2
     passfile: str = ""
     resume_at_start: bool = True
+    keep_finished: int = 10_000
+    keep_finished_days: float = 0.0
     keep_credentials: bool = True
     key_file: str = ""
     admin_roles: tuple[str, ...] = ()
@@ -113,6 +115,8 @@ RANGES: tuple[tuple[str, str, float, float], ...] = (
     ("jobs", "max_running_per_role", 0, 1000),
     ("jobs", "max_running_per_source", 0, 1000),
     ("jobs", "default_parallel", 1, 64),
+    ("jobs", "keep_finished", 0, 1_000_000),
+    ("jobs", "keep_finished_days", 0, 36_500),
 )
 
 

@@ -10,25 +10,11 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from clone_engine.jobs.dispatcher import Dispatcher, DispatchError, Work
+from clone_engine.jobs.ledger import Unsaved
 from clone_engine.jobs.verdicts import Asked
 from clone_engine.records.channel import Advanced, Done, Ended, Forerunner, FromJob, Keep, Kept, Reported, Start, Undone
-from clone_engine.records.jobs import Job, Outcome, Progress
+from clone_engine.records.jobs import Job, Progress
 from clone_engine.records.request import Conninfo
-
-
-class Unsaved:
-    """What a job process has said of steps and objects since the record was last saved."""
-
-    def __init__(self) -> None:
-        self.done: list[str] = []
-        self.undone: list[str] = []
-        self.outcomes: list[Outcome] = []
-
-    def __bool__(self) -> bool:
-        return bool(self.done or self.undone or self.outcomes)
-
-    def clear(self) -> None:
-        self.done, self.undone, self.outcomes = [], [], []
 
 
 class LiveJob:

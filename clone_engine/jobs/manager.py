@@ -1,8 +1,7 @@
 """The job manager: accepts clones, runs each in a job process, and is the only writer of job records.
 
 The engine's face to the proxy, which tells it who calls and shows what `visible` returns; it knows nothing of SQL or of
-the wire.  Records live in memory and in the store; a change of state is in the store before anyone can see it, mere
-progress may be a second behind.  How secrets of sources are kept meanwhile is `sources.py`.
+the wire.  How records are kept is `ledger.py`, how secrets of sources are `sources.py`.
 
 A record is written by one task at a time, so no locks guard it: until the job starts by whoever submits, cancels or
 stops; from then on by the job's own task (`_run`).
@@ -13,15 +12,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 
 import msgspec
 import structlog
 
 from clone_engine.jobs.dispatcher import Dispatcher
+from clone_engine.jobs.ledger import Ledger
 from clone_engine.jobs.limits import Limits, next_to_run
 from clone_engine.jobs.live_job import LiveJob
+from clone_engine.jobs.retention import Retention, outdated
 from clone_engine.jobs.sources import OpenKey, Sources
 from clone_engine.jobs.verdicts import (
     Verdict,
@@ -32,6 +33,7 @@ from clone_engine.jobs.verdicts import (
     running_progress,
     secret_lost,
     secret_of_another,
+    store_failed,
     verdict,
 )
 from clone_engine.records.channel import FromJob
@@ -41,7 +43,6 @@ from clone_engine.records.jobs import FINISHED, RESUMABLE, Job, Outcome, Progres
 from clone_engine.records.request import CloneRequest, Conninfo
 
 log = structlog.get_logger()
-T = TypeVar("T")
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -71,6 +72,10 @@ class ManagerSettings(msgspec.Struct, frozen=True):
     """Copiers of a job whose options do not say."""
     save_interval: float = 1.0
     """Seconds between two writes of a job's mere progress to the store."""
+    retention: Retention = Retention()
+    """Until when finished jobs are kept."""
+    tidy_interval: float = 10.0
+    """Seconds between two looks at what retention forgets, and at what the store could not take."""
 
 
 class Manager:
@@ -88,39 +93,42 @@ class Manager:
         clock: Callable[[], float] = time.time,
         open_key: OpenKey | None = None,
     ) -> None:
-        self.version = 0
-        """Grows with every change that `visible` could show."""
-        self._store = store
+        self._ledger = Ledger(store)
         self._settings = settings
         self._dispatcher = dispatcher
         self._clock = clock
-        self._jobs: dict[int, Job] = {}  # in order of their ids
         self._live: dict[int, LiveJob] = {}
         self._waiting: deque[int] = deque()
         self._sources = Sources(store, open_key)
-        self._submitting = asyncio.Lock()  # one at a time: keeps `_jobs` in order and lets one resume of two win
+        self._submitting = asyncio.Lock()  # one at a time: keeps the ledger in order and lets one resume of two win
         self._stopping = False
+        self._tidying: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         running = len(self._live) - len(self._waiting)
-        return f"<Manager {len(self._jobs)} jobs, {running} running, {len(self._waiting)} waiting, {self._store!r}>"
+        return f"<Manager {len(self._ledger)} jobs, {running} running, {len(self._waiting)} waiting, {self._ledger!r}>"
+
+    @property
+    def version(self) -> int:
+        """Grows with every change that `visible` could show."""
+        return self._ledger.version
 
     async def start(self) -> None:
         """Open the store and read it; jobs that an earlier proxy left unfinished become failed.
 
         StoreError if the store, or the key of what is sealed in it, cannot be used; it is closed then.
         """
-        await self._store.open()
         try:
-            self._jobs = {job.job_id: job for job in await self._store.load()}
-            await self._sources.start(self._not_at_their_end())
-            for job in [job for job in self._jobs.values() if job.status not in FINISHED]:
+            await self._ledger.open()
+            await self._sources.start(self._ledger.not_at_their_end())
+            for job in [job for job in self.jobs if job.status not in FINISHED]:
                 known = self._sources.of(job) is not None
-                await self._change(self._ended(job, interrupted(job, by="a restart", source_known=known)))
+                await self._ledger.change(self._ended(job, interrupted(job, by="a restart", source_known=known)))
         except BaseException:
-            await self._store.close()
+            await self._ledger.close()
             raise
-        self.version += 1
+        await self._forget_outdated()
+        self._tidying = asyncio.create_task(self._tidy(), name="tidying")
 
     @property
     def stopping(self) -> bool:
@@ -144,14 +152,17 @@ class Manager:
         async with self._submitting:  # whoever was accepted just before
             self.begin_stop()
         while self._waiting:
-            job = self._jobs[self._waiting.popleft()]
+            job = self._ledger[self._waiting.popleft()]
             end = interrupted(job, by="a shutdown", source_known=self._sources.outlives(job))
             await self._finish(job.job_id, end)
         for live in self._live.values():
             live.ask_to_stop("shutdown")
         if tasks := [live.task for live in self._live.values() if live.task]:
             await asyncio.wait(tasks)
-        await self._store.close()
+        if self._tidying:
+            self._tidying.cancel()
+        await self._ledger.settle()
+        await self._ledger.close()
 
     # What callers may do.
 
@@ -163,20 +174,20 @@ class Manager:
         `waits` says that the caller's session does nothing until the job has ended: the job fails if it would have to
         wait for a lock of that session.
 
-        PgError 57P03 while the proxy shuts down, 58030 if the store fails.
+        PgError 57P03 while the proxy shuts down, 53100 if the store is full, 58030 if it fails otherwise.
         """
         async with self._submitting:
             job = _new_job(caller, request, source, self._clock())
             return await self._add(job, source, target, (), caller.backend if waits else 0)
 
     @property
-    def jobs(self) -> Iterable[Job]:
+    def jobs(self) -> Collection[Job]:
         """The records of everybody's jobs, in order of their ids; one that changes is replaced by another."""
-        return self._jobs.values()
+        return self._ledger.jobs
 
     def visible(self, caller: Caller) -> list[Job]:
         """The jobs that the caller may see and control, in order of their ids."""
-        return [job for job in self._jobs.values() if _may_control(caller, job)]
+        return [job for job in self.jobs if _may_control(caller, job)]
 
     async def cancel(self, caller: Caller, job_id: int) -> str:
         """Stop a job, and return 'cancelled' when it has stopped.  A finished job stays as it is.
@@ -196,7 +207,7 @@ class Manager:
     def resumable(self, caller: Caller, job_id: int) -> Job:
         """The job, which the caller may resume as things stand.  PgError as `resume` raises them if not."""
         job = self.find(caller, job_id)
-        successor = next((each for each in self._jobs.values() if each.resumed_from == job_id), None)
+        successor = self._ledger.successor(job_id)
         check_resumable(job, caller.database, successor, successor is not None and _may_control(caller, successor))
         if job.source_had_secret and job.owner != caller.role:
             raise secret_of_another(job)
@@ -214,45 +225,31 @@ class Manager:
         async with self._submitting:
             old = self.resumable(caller, job_id)
             source = self._sources.of(old) or old.source
-            done = await _from_store(self._store.done(job_id))
-            new = _new_job(caller, old.request, source, self._clock(), resumed_from=job_id)
+            done = await self._ledger.done(job_id)
+            new = _new_job(caller, old.request, source, self._clock(), old)
             new = await self._add(new, source, target, done)
             await self._sources.forget([job_id])  # it is the new job's now
+            with suppress(PgError):  # that the new one exists says the same, as long as it does
+                await self._ledger.leave(job_id)
             return new.job_id
-
-    def _not_at_their_end(self) -> dict[int, Job]:
-        """The jobs that somebody may resume, now or when they have ended."""
-        resumed = {job.resumed_from for job in self._jobs.values()}
-        return {
-            job.job_id: job for job in self._jobs.values() if job.status != "completed" and job.job_id not in resumed
-        }
 
     @property
     def interrupted(self) -> list[Job]:
         """The jobs that are to go on by themselves and nobody has resumed, in order of their ids."""
-        return [job for job in self._not_at_their_end().values() if job.to_go_on]
+        return [job for job in self._ledger.not_at_their_end().values() if job.to_go_on]
 
     async def leave(self, job_id: int) -> None:
         """Do not go on with an interrupted job at the next start either.  PgError 58030 if the store fails."""
-        if job := self._jobs.get(job_id):
-            job = msgspec.structs.replace(job, to_go_on=False)
-            await _from_store(self._save(job))
-            self._jobs[job_id] = job
-            self.version += 1
+        await self._ledger.leave(job_id)
 
     async def clear(self, caller: Caller) -> int:
         """Forget the finished jobs that the caller may control; their number."""
-        finished = [job.job_id for job in self.visible(caller) if job.status in FINISHED]
-        await _from_store(self._store.remove(finished))
-        cleared = [job_id for job_id in finished if self._jobs.pop(job_id, None)]  # not by another call meanwhile
-        await self._sources.forget(cleared)
-        self.version += 1
-        return len(cleared)
+        return await self._forget([job.job_id for job in self.visible(caller) if job.status in FINISHED])
 
     async def outcomes(self, caller: Caller, job_id: int) -> list[Outcome]:
         """What became of each object of a job.  PgError P0002 if the caller sees no such job."""
         self.find(caller, job_id)
-        return await _from_store(self._store.outcomes(job_id))
+        return await self._ledger.outcomes(job_id)
 
     async def wait(self, job_id: int, hear: Callable[[FromJob], None] | None = None) -> Job:
         """The record of a job, once it is finished; until then `hear` is told what its process says.
@@ -262,13 +259,13 @@ class Manager:
         if live := self._live.get(job_id):
             with live.heard_by(hear):
                 return await asyncio.shield(live.finished)
-        if job_id not in self._jobs:
+        if (job := self._ledger.get(job_id)) is None:
             raise not_found(job_id)
-        return self._jobs[job_id]
+        return job
 
     def find(self, caller: Caller, job_id: int) -> Job:
         """The record of a job.  PgError P0002 if the caller sees no such job."""
-        job = self._jobs.get(job_id)
+        job = self._ledger.get(job_id)
         if job is None or not _may_control(caller, job):
             raise not_found(job_id)
         return job
@@ -278,12 +275,10 @@ class Manager:
     async def _add(self, job: Job, source: Conninfo, target: Conninfo, done: Sequence[str], waited_by: int = 0) -> Job:
         if self._stopping:
             raise PgError("57P03", "pgclone: the proxy is shutting down", hint="Call again when it is back.")
-        job = await _from_store(self._store.add(job, done, self._sources.seal(job, source)))
-        self._jobs[job.job_id] = job
+        job = await self._ledger.add(job, done, self._sources.seal(job, source))
         self._live[job.job_id] = LiveJob(source, target, done, waited_by)
         self._sources.keep(job, source)
         self._waiting.append(job.job_id)
-        self.version += 1
         log.info("job submitted", job_id=job.job_id, owner=job.owner, kind=job.request.kind, source=job.source.public())
         self._start_waiting()
         return job
@@ -296,8 +291,8 @@ class Manager:
             live.task = asyncio.create_task(self._run(job.job_id, live), name=f"job {job.job_id}")
 
     def _next(self) -> Job | None:
-        waiting = (self._jobs[job_id] for job_id in self._waiting)
-        running = [self._jobs[job_id] for job_id, live in self._live.items() if live.task]
+        waiting = (self._ledger[job_id] for job_id in self._waiting)
+        running = [self._ledger[job_id] for job_id, live in self._live.items() if live.task]
         return next_to_run(waiting, running, self._settings.limits)
 
     async def _run(self, job_id: int, live: LiveJob) -> None:
@@ -305,95 +300,71 @@ class Manager:
             await self._take(job_id, live, progress)
 
         try:
-            await self._change(self._jobs[job_id].to("running", started_at=self._clock()))
-            job = self._jobs[job_id]
-            first_line = live.first_line(job, self._settings.default_parallel, tuple(self._forerunners(job)))
+            job = self._ledger[job_id].to("running", started_at=self._clock())
+            await self._ledger.change(job)
+            first_line = live.first_line(job, self._settings.default_parallel, tuple(self._ledger.forerunners(job)))
             ended, ending = await live.converse(self._dispatcher, first_line, take)
             end = verdict(job, live.asked, ended, ending, source_known=self._sources.outlives(job))
         except StoreError as failure:
             log.error("job store failed", job_id=job_id, error=str(failure))
-            end = Verdict("failed", "58030", "the proxy's job store failed; the proxy's log has the reason")
+            end = store_failed(failure.sqlstate, job_id)
         except Exception as failure:  # the edge of a job: whatever it is, the job must end and the others go on
             log.exception("job manager failed", job_id=job_id)
             end = Verdict("failed", "XX000", f"internal error of the proxy: {type(failure).__name__}")
         await self._finish(job_id, end)
 
-    def _forerunners(self, job: Job) -> Iterator[Job]:
-        """The jobs that `job` goes on from, the last one first, as far as they are known."""
-        while earlier := self._jobs.get(job.resumed_from):
-            yield earlier
-            job = earlier
-
     async def _take(self, job_id: int, live: LiveJob, progress: Progress | None) -> None:
         """Show progress, and save the record if that is due or there is more to save."""
         if progress:
-            job = self._jobs[job_id]
-            self._jobs[job_id] = msgspec.structs.replace(job, progress=running_progress(progress))
-            self.version += 1
-        due = asyncio.get_running_loop().time() - live.saved_at >= self._settings.save_interval
+            self._ledger.advance(job_id, running_progress(progress))
+        now = asyncio.get_running_loop().time()
+        due = now - live.saved_at >= self._settings.save_interval
         if live.unsaved or (progress and due):
             try:
-                await self._save(self._jobs[job_id])
+                await self._ledger.save(job_id, live.unsaved)
+                live.saved_at = now
             except StoreError as failure:
                 # The clone itself is well; what is not saved now is saved with the next message.
                 log.error("job store failed", job_id=job_id, error=str(failure))
 
     async def _finish(self, job_id: int, end: Verdict) -> None:
         """Bring a job to its final state and let the next one start.  Never fails: a job that is over is over."""
-        job = self._ended(self._jobs[job_id], end)
-        try:
-            await self._change(job)
-        except StoreError as failure:
-            log.error("job store failed, it does not know the end of a job", job_id=job_id, error=str(failure))
-            self._announce(job)
+        job = self._ended(self._ledger[job_id], end)
+        await self._ledger.end(job, self._live[job_id].unsaved)
         if job.status not in RESUMABLE:
             await self._sources.forget([job_id])
         self._live.pop(job_id).finished.set_result(job)
         self._start_waiting()
+        await self._forget_outdated()
 
     def _ended(self, job: Job, end: Verdict) -> Job:
         progress = final_progress(job.progress, end.status)
-        said = {"sqlstate": end.sqlstate, "error": end.error, "to_go_on": end.to_go_on}
+        said = {"sqlstate": end.sqlstate, "error": end.error, "to_go_on": end.to_go_on, "crashes": end.crashes}
         return job.to(end.status, ended_at=self._clock(), progress=progress, **said)
 
-    async def _change(self, job: Job) -> None:
-        """Make `job`, in another state than before, the record: in the store first, then for all to see.
+    # Forgetting.
 
-        StoreError leaves the record as it was.
-        """
-        await self._save(job)
-        self._announce(job)
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.tidy_interval)
+            await self._ledger.settle()
+            await self._forget_outdated()
 
-    def _announce(self, job: Job) -> None:
-        self._jobs[job.job_id] = job
-        self.version += 1
-        log.info("job is " + job.status, job_id=job.job_id, sqlstate=job.sqlstate, error=job.error)
+    async def _forget_outdated(self) -> None:
+        """Forget the finished jobs that need not be kept.  What the store fails to forget is forgotten later."""
+        async with self._submitting:  # nobody resumes them meanwhile
+            if old := outdated(self.jobs, self._settings.retention, self._clock()):
+                with suppress(PgError):
+                    await self._forget(old)
+                    log.info("finished jobs are forgotten", count=len(old), last_job_id=old[-1])
 
-    async def _save(self, job: Job) -> None:
-        live = self._live.get(job.job_id)
-        if live is None:
-            await self._store.save(job)
-            return
-        new = live.unsaved
-        await self._store.save(job, done=new.done, undone=new.undone, outcomes=new.outcomes)
-        new.clear()
-        live.saved_at = asyncio.get_running_loop().time()
+    async def _forget(self, job_ids: Sequence[int]) -> int:
+        removed = await self._ledger.remove(job_ids)
+        await self._sources.forget(removed)
+        return len(removed)
 
 
-async def _from_store(work: Awaitable[T]) -> T:
-    """The result of a store's method, its failure as an error for the caller."""
-    try:
-        return await work
-    except StoreError as failure:
-        log.error("job store failed", error=str(failure))
-        raise PgError(
-            "58030",
-            "pgclone: the proxy's job store failed",
-            hint="The proxy's log has the reason; most often its disk is full or its file was moved.",
-        ) from failure
-
-
-def _new_job(caller: Caller, request: CloneRequest, source: Conninfo, now: float, resumed_from: int = 0) -> Job:
+def _new_job(caller: Caller, request: CloneRequest, source: Conninfo, now: float, resumed: Job | None = None) -> Job:
     public = source.without_secrets()
     return Job(
         job_id=0,  # the store gives it
@@ -403,7 +374,8 @@ def _new_job(caller: Caller, request: CloneRequest, source: Conninfo, now: float
         source=public,
         source_had_secret=public != source,
         submitted_at=now,
-        resumed_from=resumed_from,
+        resumed_from=resumed.job_id if resumed else 0,
+        crashes=resumed.crashes if resumed else 0,
     )
 
 

@@ -79,6 +79,7 @@ MIGRATIONS: tuple[str, ...] = (
         sealed BLOB NOT NULL
     );
     """,
+    "ALTER TABLE job ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;",
 )
 """What makes a file of each schema version from one of the version before; 0 is an empty file."""
 SCHEMA_VERSION = len(MIGRATIONS)
@@ -99,6 +100,7 @@ COLUMNS = (
     "error",
     "resumed_from",
     "to_go_on",
+    "crashes",
 )
 INSERT_JOB = f"INSERT INTO job ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + c for c in COLUMNS)})"
 UPDATE_JOB = f"UPDATE job SET {', '.join(f'{c} = :{c}' for c in COLUMNS)} WHERE job_id = :job_id"
@@ -203,7 +205,8 @@ class SqliteStore:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except sqlite3.Error as error:
-            raise StoreError(f"job store {self._path}: {error}") from error
+            full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+            raise StoreError(f"job store {self._path}: {error}", "53100" if full else "58030") from error
         except OSError as error:
             raise StoreError(f"job store {error.filename or self._path}: {error.strerror}") from error
 

@@ -18,6 +18,10 @@ Asked = Literal["", "cancel", "shutdown"]
 """Why a job was asked to stop, if it was."""
 
 
+MAX_CRASHES = 3
+"""A job that a crash of the proxy has interrupted so often in a row may be what crashes it: it waits for its owner."""
+
+
 class Verdict(NamedTuple):
     """The final state of a job; SQLSTATE and error are '' unless something is to be said."""
 
@@ -25,6 +29,7 @@ class Verdict(NamedTuple):
     sqlstate: str = ""
     error: str = ""
     to_go_on: bool = False
+    crashes: int = 0
 
 
 def verdict(job: Job, asked: Asked, ended: Ended | None, ending: str, *, source_known: bool) -> Verdict:
@@ -49,12 +54,25 @@ def verdict(job: Job, asked: Asked, ended: Ended | None, ending: str, *, source_
 
 def interrupted(job: Job, *, by: Literal["a restart", "a shutdown"], source_known: bool) -> Verdict:
     """How a job ends that the proxy did not live to see finished; `source_known`: also when the proxy starts again."""
+    crashes = job.crashes
+    if by == "a restart" and job.started_at is not None:  # one that waited cannot have been the cause
+        crashes += 1
+    tired = crashes >= MAX_CRASHES
     go_on = f"go on with pgclone_resume({job.job_id})"
+    if tired:
+        go_on = f"{crashes} times in a row with nothing done in between, so it waits for you: {go_on}"
     if not source_known:
         go_on = f"its source password is lost, so pgclone_resume({job.job_id}) cannot go on; call the function again"
     sqlstate = {"a restart": "57P02", "a shutdown": "57P01"}[by]
     error = f"interrupted by {by} of the proxy; {go_on}{_left(job)}"
-    return Verdict("failed", sqlstate, error, to_go_on=source_known)
+    return Verdict("failed", sqlstate, error, source_known and not tired, crashes)
+
+
+def store_failed(sqlstate: str, job_id: int) -> Verdict:
+    """How a job ends that could not begin because the store could not take it."""
+    what = "is full" if sqlstate == "53100" else "failed"
+    reason = f"the proxy's job store {what}; the proxy's log has the reason; go on with pgclone_resume({job_id})"
+    return Verdict("failed", sqlstate, reason)
 
 
 def _left(job: Job) -> str:

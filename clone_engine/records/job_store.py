@@ -20,6 +20,11 @@ Seal = Callable[[int], bytes]
 class StoreError(Exception):
     """The store cannot be opened, read or written; the message is one line for the person who runs the proxy."""
 
+    def __init__(self, message: str, sqlstate: str = "58030") -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
+        """53100 if there is no room, 58030 for all else."""
+
 
 class JobStore(Protocol):
     """Keeps jobs with their steps and outcomes.  Every method is one transaction, durable when it returns.

@@ -73,6 +73,9 @@ class Job(msgspec.Struct, frozen=True):
     """The job that this one goes on from; 0 if none."""
     to_go_on: bool = False
     """Whether the proxy is to go on with it by itself when it starts again."""
+    crashes: int = 0
+    """How many crashes of the proxy in a row interrupted it and those that it goes on from while they ran, with nothing
+    done in between."""
 
     @property
     def name_on_target(self) -> str:

@@ -9,13 +9,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 import msgspec
 import pytest
 
-from clone_engine.jobs.dispatcher import Conversation, MemoryDispatcher
+from clone_engine.jobs.dispatcher import Conversation, MemoryDispatcher, Script
 from clone_engine.jobs.limits import Limits
 from clone_engine.jobs.manager import Caller, Manager, ManagerSettings
-from clone_engine.records.channel import Forerunner, Start
+from clone_engine.jobs.retention import DAY, Retention
+from clone_engine.jobs.verdicts import MAX_CRASHES
+from clone_engine.records.channel import Advanced, Done, Ended, Forerunner, Start
 from clone_engine.records.errors import PgError
 from clone_engine.records.job_store import JobStore, MemoryStore, Seal, StoreError
-from clone_engine.records.jobs import Job, Outcome, Status
+from clone_engine.records.jobs import Job, Outcome, Progress, Status
 from clone_engine.records.request import CloneRequest, Conninfo
 from tests.harness.waiting import wait_until_async
 from tests.unit.engine.scripts import behave
@@ -367,7 +369,7 @@ class UnreliableStore(MemoryStore):
 
     def _check(self) -> None:
         if self.full:
-            raise StoreError("database or disk is full")
+            raise StoreError("database or disk is full", "53100")
 
 
 async def test_progress_is_saved_now_and_then_and_shown_at_once(dispatcher: MemoryDispatcher) -> None:
@@ -390,14 +392,158 @@ async def test_full_store_refuses_new_jobs_and_spares_those_that_run(dispatcher:
     await until_copying(manager, running)
     store.full = True
     new = manager.submit(ALICE, clone("complete"), SOURCE, TARGET)
-    await refused(new, "58030", "pgclone: the proxy's job store failed")
+    await refused(new, "53100", "pgclone: the proxy's job store is full")
     await manager.cancel(ALICE, running)
     assert shown(manager, running).status == "cancelled"
     failed = await manager.wait(pending)
-    assert (failed.status, failed.sqlstate) == ("failed", "58030")
-    assert failed.error == "the proxy's job store failed; the proxy's log has the reason"
+    assert (failed.status, failed.sqlstate) == ("failed", "53100")
+    assert failed.error.startswith("the proxy's job store is full; the proxy's log has the reason; go on with")
     store.full = False
     assert (await run(manager, "complete")).status == "completed"
+    await manager.stop()
+
+
+async def known_to(store: JobStore, manager: Manager) -> bool:
+    return await store.load() == manager.visible(ADMIN)
+
+
+async def test_an_end_that_the_store_could_not_take_is_saved_when_it_can(dispatcher: MemoryDispatcher) -> None:
+    store = UnreliableStore()
+    manager = Manager(store, ManagerSettings(tidy_interval=0.01), dispatcher)
+    await manager.start()
+    ids = [await submit(manager, "wait") for _ in range(2)]
+    await until_copying(manager, *ids)
+    store.full = True
+    for job_id in ids:
+        await manager.cancel(ALICE, job_id)
+    assert [job.status for job in await store.load()] == ["running", "running"]
+    store.full = False
+    await wait_until_async(lambda: known_to(store, manager), LIMIT)
+    assert await store.done(ids[1]) == ("table wait.orders",)
+    await manager.stop()
+
+
+async def test_an_end_that_the_store_could_not_take_is_saved_at_the_latest_at_the_stop(
+    dispatcher: MemoryDispatcher,
+) -> None:
+    store = UnreliableStore()
+    manager = Manager(store, ManagerSettings(), dispatcher)
+    await manager.start()
+    await submit(manager, "wait")
+    await until_copying(manager, 1)
+    store.full = True
+    await manager.cancel(ALICE, 1)
+    assert not await known_to(store, manager)
+    store.full = False
+    await manager.stop()
+    assert await known_to(store, manager)
+
+
+class SlowStore(MemoryStore):
+    """Takes what it is asked to take only when it is allowed to, one at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.allowed = asyncio.Semaphore(0)
+
+    async def add(self, job: Job, done: Sequence[str] = (), seal: Seal | None = None) -> Job:
+        await self._wait()
+        return await super().add(job, done, seal)
+
+    async def save(
+        self, job: Job, *, done: Sequence[str] = (), undone: Sequence[str] = (), outcomes: Sequence[Outcome] = ()
+    ) -> None:
+        await self._wait()
+        await super().save(job, done=done, undone=undone, outcomes=outcomes)
+
+    async def _wait(self) -> None:
+        self.asked += 1
+        await self.allowed.acquire()
+
+
+async def test_nothing_is_announced_before_the_store_has_it() -> None:
+    end = asyncio.Event()
+
+    async def complete_when_told(start: Start, talk: Conversation) -> None:
+        talk.say(Advanced(Progress("copying data")))
+        await end.wait()
+        talk.say(Ended("completed"))
+
+    store, dispatcher, heard = SlowStore(), MemoryDispatcher(complete_when_told), []
+    manager = Manager(store, ManagerSettings(), dispatcher)
+    await manager.start()
+    submitting = asyncio.create_task(submit(manager, "orders"))
+    await until(lambda: store.asked == 1)
+    assert manager.visible(ADMIN) == [] and not submitting.done()
+    store.allowed.release()
+    assert await submitting == 1
+    waiting = asyncio.create_task(manager.wait(1, heard.append))
+    await until(lambda: store.asked == 2)
+    assert shown(manager, 1).status == "pending" and dispatcher.started == []
+    store.allowed.release()
+    await until(lambda: store.asked == 3)  # progress may be seen before
+    assert (shown(manager, 1).status, shown(manager, 1).progress.phase, heard) == ("running", "copying data", [])
+    store.allowed.release()
+    end.set()
+    await until(lambda: store.asked == 4)
+    assert shown(manager, 1).status == "running" and not waiting.done()
+    store.allowed.release()
+    assert (await waiting).status == "completed"
+    await manager.stop()
+
+
+async def crash_and_restart(store: JobStore, manager: Manager, script: Script = behave) -> Manager:
+    """The manager of a proxy that starts after that of `manager` was killed."""
+    killed = [live.task for live in manager._live.values() if live.task]
+    for task in killed:
+        task.cancel()
+    await asyncio.wait(killed)
+    await store.close()
+    new = Manager(store, ManagerSettings(), MemoryDispatcher(script))
+    await new.start()
+    return new
+
+
+async def go_on(manager: Manager) -> list[int]:
+    return [await manager.resume(ALICE, job.job_id, TARGET) for job in manager.interrupted]
+
+
+async def test_a_job_that_is_there_at_each_crash_goes_on_so_often_and_no_more(
+    store: JobStore, dispatcher: MemoryDispatcher
+) -> None:
+    manager = Manager(store, ManagerSettings(Limits(1)), dispatcher)
+    await manager.start()
+    running, waiting = await submit(manager, "ignore_cancel"), await submit(manager, "complete")
+    for number in range(1, MAX_CRASHES):
+        await until_copying(manager, running)
+        manager = await crash_and_restart(store, manager)
+        assert shown(manager, running).crashes == number
+        running, *rest = await go_on(manager)
+        if rest:  # the one that waited cannot have been the cause
+            assert (shown(manager, waiting).crashes, (await manager.wait(rest[0])).status) == (0, "completed")
+    await until_copying(manager, running)
+    manager = await crash_and_restart(store, manager)
+    assert manager.interrupted == []
+    error = f"3 times in a row with nothing done in between, so it waits for you: go on with pgclone_resume({running})"
+    assert shown(manager, running).error == f"interrupted by a restart of the proxy; {error}"
+    assert await manager.resume(ALICE, running, TARGET) == running + 1
+    await manager.stop()
+
+
+async def test_a_job_that_gets_something_done_between_crashes_goes_on(store: JobStore) -> None:
+    async def one_more_table(start: Start, talk: Conversation) -> None:
+        talk.say(Done(f"table {len(start.done)}"), Advanced(Progress("copying data")))
+        await asyncio.Event().wait()
+
+    manager = Manager(store, ManagerSettings(), MemoryDispatcher(one_more_table))
+    await manager.start()
+    running = await submit(manager, "orders")
+    for _ in range(MAX_CRASHES + 1):
+        await until_copying(manager, running)
+        manager = await crash_and_restart(store, manager, one_more_table)
+        assert shown(manager, running).crashes == 1
+        (running,) = await go_on(manager)
     await manager.stop()
 
 
@@ -420,4 +566,58 @@ async def test_steps_that_the_store_could_not_take_are_saved_later() -> None:
     store.full = False
     await manager.cancel(ALICE, job_id)
     assert await store.done(job_id) == ("table wait.orders",)
+    await manager.stop()
+
+
+async def test_the_newest_finished_jobs_are_kept(store: JobStore, dispatcher: MemoryDispatcher) -> None:
+    manager = Manager(store, ManagerSettings(retention=Retention(count=2)), dispatcher)
+    await manager.start()
+    working = await submit(manager, "wait")
+    for behaviour in ("complete", "fail", "complete", "complete"):
+        job = await run(manager, behaviour, source=SECRET_SOURCE)
+        await until(lambda: not manager._live.keys() - {working})
+        assert job in manager.visible(ALICE)
+    await until(lambda: len(manager.visible(ALICE)) == 3)
+    assert [job.job_id for job in manager.visible(ALICE)] == [job.job_id for job in await store.load()] == [1, 4, 5]
+    assert "of 0 jobs" in repr(manager._sources)
+    await manager.cancel(ALICE, working)
+    await until(lambda: [job.job_id for job in manager.visible(ALICE)] == [1, 5])
+    assert await submit(manager, "complete") == 6
+    await manager.stop()
+
+
+async def test_old_jobs_are_forgotten_as_time_goes_by_and_at_the_start(
+    store: JobStore, dispatcher: MemoryDispatcher
+) -> None:
+    now = 1_000_000.0
+    settings = ManagerSettings(retention=Retention(days=1), tidy_interval=0.01)
+    manager = Manager(store, settings, dispatcher, lambda: now)
+    await manager.start()
+    await run(manager, "complete")
+    now += DAY - 1
+    await run(manager, "complete")
+    assert [job.job_id for job in manager.visible(ALICE)] == [1, 2]
+    now += 2
+    await until(lambda: [job.job_id for job in manager.visible(ALICE)] == [2])
+    await manager.stop()
+    now += DAY
+    manager = Manager(store, settings, dispatcher, lambda: now)
+    await manager.start()
+    assert manager.visible(ALICE) == [] == await store.load()
+    assert await submit(manager, "complete") == 3
+    await manager.stop()
+
+
+async def test_a_resumed_job_does_not_go_on_by_itself_though_the_new_one_is_forgotten(
+    store: JobStore, dispatcher: MemoryDispatcher
+) -> None:
+    manager = Manager(store, ManagerSettings(), dispatcher)
+    await manager.start()
+    await submit(manager, "wait")
+    await until_copying(manager, 1)
+    manager = await crash_and_restart(store, manager)
+    assert await manager.resume(ADMIN, 1, TARGET) == 2
+    await manager.cancel(ADMIN, 2)
+    assert await manager.clear(Caller(ADMIN.role, "app")) == 1
+    assert manager.interrupted == []
     await manager.stop()

@@ -184,7 +184,7 @@ async def test_unusable_files(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "newer") as newer:
         newer.execute("PRAGMA user_version = 99")
     newer.close()
-    with pytest.raises(StoreError, match="newer has schema version 99; this program knows 4"):
+    with pytest.raises(StoreError, match="newer has schema version 99; this program knows 5"):
         await SqliteStore(tmp_path / "newer").open()
 
 
