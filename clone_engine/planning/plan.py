@@ -31,7 +31,7 @@ from clone_engine.records.errors import PgError
 from clone_engine.records.names import Name
 from clone_engine.records.request import CloneRequest, Conninfo
 from clone_engine.records.steps import Plan
-from clone_engine.servers.connect import application_name
+from clone_engine.servers.connect import TIME_LIMITS, application_name
 from clone_engine.servers.dump import dump_database, dump_others, dump_schema, dump_tables, find_pg_dump
 from clone_engine.servers.journal import Entry
 from clone_engine.servers.needs import Needs, read_needs
@@ -108,7 +108,7 @@ def _stale(schemas: Iterable[str], staging: Sequence[str]) -> tuple[str, ...]:
 
 def _named(start: Start) -> Conninfo:
     """The source, for a pg_dump whose session can be told by its name: its process id is not known."""
-    return Conninfo(start.source.parameters | {"application_name": application_name(start.job_id)})
+    return Conninfo(TIME_LIMITS | start.source.parameters | {"application_name": application_name(start.job_id)})
 
 
 def _definitions(source: Conninfo, snapshot: str, request: CloneRequest, facts: Source, needs: Needs) -> list[Ddl]:

@@ -26,16 +26,24 @@ Side = Literal["source", "target"]
 NO_FILE = "/nonexistent/pgclone"
 """A path that does not exist: libpq then reads no file, without the warning that /dev/null would bring."""
 
+TIME_LIMITS = {
+    "connect_timeout": "10",
+    "keepalives": "1",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+"""Within about a minute a connection is given up whose packets vanish: by keep-alives while it is silent, by the last
+one (milliseconds) while something sent is not acknowledged.  That also ends one whose server takes nothing for as long;
+less would end those of a server that only pauses, more would have a clone hang on a dead one."""
+
 LIBPQ_DEFAULTS: tuple[tuple[int, str, str], ...] = (
     (0, "passfile", NO_FILE),
     (0, "gssencmode", "disable"),
     (160000, "sslcertmode", "disable"),
     (160000, "require_auth", "!gss,!sspi"),
-    (0, "connect_timeout", "10"),
-    (0, "keepalives", "1"),
-    (0, "keepalives_idle", "30"),
-    (0, "keepalives_interval", "10"),
-    (0, "keepalives_count", "3"),
+    *((0, keyword, value) for keyword, value in TIME_LIMITS.items()),
 )
 """(libpq version from which it is known, keyword, value) for keywords that the conninfo does not give."""
 
@@ -51,6 +59,10 @@ COMMON: tuple[tuple[int, str, str], ...] = (
     (0, "row_security", "off"),
     (0, "datestyle", "ISO"),
     (0, "intervalstyle", "postgres"),
+    # So that the server too ends a session whose client has vanished, with its locks, after a minute and not two hours.
+    (0, "tcp_keepalives_idle", TIME_LIMITS["keepalives_idle"]),
+    (0, "tcp_keepalives_interval", TIME_LIMITS["keepalives_interval"]),
+    (0, "tcp_keepalives_count", TIME_LIMITS["keepalives_count"]),
     (0, "statement_timeout", "0"),
     (0, "idle_in_transaction_session_timeout", "0"),
     (140000, "idle_session_timeout", "0"),

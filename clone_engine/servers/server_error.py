@@ -15,6 +15,19 @@ from clone_engine.records.request import SECRET_KEYWORDS, Conninfo
 PASSFILE = re.compile(r'[\s;,]*password retrieved from file ".*"')
 """What libpq adds where a passfile had the password; the path is not the caller's to know."""
 
+LOST = frozenset({"08000", "08001", "08003", "08006", "25P03", "57P01", "57P02", "57P03", "57P05"})
+"""What says that a connection is lost or not to be had now: broken, or ended by an administrator, a crash or a time limit; or
+the server is starting or stopping.  Not 08P01 and 08004: a server that is misunderstood, or refuses, will again."""
+NO_CONNECTIONS = "53300"
+"""Too many connections: of the server, the database or the role."""
+STARTING = frozenset({"57P03", NO_CONNECTIONS})
+"""What a login is refused with by a server that may soon take it."""
+LOST_WORDS = re.compile(
+    r"server closed the connection|terminating connection due to|no connection to the server|"
+    r"could not (send|receive) data|SSL (SYSCALL|connection)|connection to server .* failed: .*(refused|time|reset)"
+)
+"""What client programs, which give no SQLSTATE, say of a lost connection."""
+
 LOGIN_REFUSALS = (
     ("28P01", r"password authentication failed|no password supplied|SCRAM|wrong password"),
     ("28000", r"no pg_hba\.conf entry|role \".*\" (does not exist|is not permitted)|authentication failed"),
@@ -76,6 +89,18 @@ def from_fields(fields: dict[str, str]) -> PgError:
     sqlstate = fields.get("C", "XX000")
     hint = fields.get("H") or HINTS.get(sqlstate, "")
     return PgError(sqlstate, fields.get("M", "unknown error"), detail=fields.get("D", ""), hint=hint)
+
+
+def transient(sqlstate: str) -> bool:
+    """Whether the same may succeed soon, on a new connection: nothing was wrong with what was asked."""
+    return sqlstate in LOST or sqlstate == NO_CONNECTIONS
+
+
+def state_of_words(words: str) -> str:
+    """The SQLSTATE of what a client program says of its connection; '' if it speaks of something else."""
+    if LOST_WORDS.search(words):
+        return "08006"
+    return next((state for state, pattern in LOGIN_REFUSALS if re.search(pattern, words)), "")
 
 
 def tolerable(sqlstate: str) -> bool:

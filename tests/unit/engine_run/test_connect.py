@@ -8,7 +8,7 @@ import pytest
 from clone_engine.records.errors import PgError
 from clone_engine.records.request import Conninfo
 from clone_engine.servers.connect import SETTINGS, Side, check_version, forget_environment, parameters, settings_sql
-from clone_engine.servers.server_error import from_fields, from_login, tolerable
+from clone_engine.servers.server_error import from_fields, from_login, state_of_words, tolerable, transient
 
 GIVEN = {"host": "db.example.com", "dbname": "shop", "user": "ann", "password": "s3cret word"}
 
@@ -27,6 +27,8 @@ def test_nothing_ambient_is_used() -> None:
     [
         ({"application_name": "mine"}, 180000, "application_name", "mine"),
         ({"connect_timeout": "3"}, 180000, "connect_timeout", "3"),
+        ({}, 180000, "tcp_user_timeout", "60000"),
+        ({"tcp_user_timeout": "0"}, 180000, "tcp_user_timeout", "0"),
         ({"passfile": "/etc/pgclone/pass"}, 180000, "passfile", "/etc/pgclone/pass"),
         ({"sslcert": "/etc/c", "sslkey": "/etc/k"}, 180000, "sslcertmode", None),
         ({}, 150000, "sslcertmode", None),
@@ -84,6 +86,30 @@ def test_a_password_in_the_words_is_starred_out() -> None:
 )
 def test_what_is_tolerated(sqlstate: str, may_fail: bool) -> None:
     assert tolerable(sqlstate) is may_fail
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "passes"),
+    [("08006", True), ("57P01", True), ("57P03", True), ("53300", True), ("57014", False), ("08P01", False)]
+    + [("53200", False), ("53100", False), ("28P01", False), ("57P04", False), ("XX000", False)],
+)
+def test_what_is_worth_another_try(sqlstate: str, passes: bool) -> None:
+    assert transient(sqlstate) is passes
+
+
+@pytest.mark.parametrize(
+    ("words", "sqlstate"),
+    [
+        ("pg_dump: error: query failed: server closed the connection unexpectedly", "08006"),
+        ("query failed: FATAL:  terminating connection due to administrator command", "08006"),
+        ('connection to server at "h" (::1), port 5432 failed: Connection refused', "08006"),
+        ('connection to server at "h", port 5432 failed: FATAL:  the database system is starting up', "57P03"),
+        ('connection to server at "h", port 5432 failed: FATAL:  sorry, too many clients already', "53300"),
+        ("query failed: ERROR:  permission denied for table t", ""),
+    ],
+)
+def test_what_programs_say_of_their_connections(words: str, sqlstate: str) -> None:
+    assert state_of_words(words) == sqlstate
 
 
 def test_an_error_without_fields_is_an_error() -> None:
