@@ -174,7 +174,7 @@ async def _serve(settings: Settings, target: Target) -> None:
     jobs = settings.jobs
     limits = Limits(jobs.max_running, jobs.max_running_per_role, jobs.max_running_per_source)
     retention = Retention(jobs.keep_finished, jobs.keep_finished_days)
-    of_jobs = ManagerSettings(limits, default_parallel=jobs.default_parallel, retention=retention)
+    of_jobs = ManagerSettings(limits, jobs.default_parallel, jobs.retry_for, retention=retention)
     processes = JobProcesses(os.environ)
     manager = Manager(SqliteStore(Path(jobs.store)), of_jobs, processes, time.time, _open_key(jobs))
     server = _server(settings, target, manager)

@@ -42,6 +42,7 @@ class JobSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_running_per_role: int = 0
     max_running_per_source: int = 0
     default_parallel: int = 2
+    retry_for: float = 60.0
     passfile: str = ""
     resume_at_start: bool = True
     keep_finished: int = 10_000
@@ -117,6 +118,7 @@ RANGES: tuple[tuple[str, str, float, float], ...] = (
     ("jobs", "default_parallel", 1, 64),
     ("jobs", "keep_finished", 0, 1_000_000),
     ("jobs", "keep_finished_days", 0, 36_500),
+    ("jobs", "retry_for", 0, 86400),
 )
 
 

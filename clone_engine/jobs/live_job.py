@@ -54,7 +54,7 @@ class LiveJob:
         self.asked = self.asked or why
         self._stop_asked.set()
 
-    def first_line(self, job: Job, default_parallel: int, earlier: tuple[Job, ...]) -> Start:
+    def first_line(self, job: Job, default_parallel: int, retry_for: float, earlier: tuple[Job, ...]) -> Start:
         """All that the job process has to know; `earlier` are the jobs that it goes on from, the last one first."""
         return Start(
             job_id=job.job_id,
@@ -63,6 +63,7 @@ class LiveJob:
             target=self._target,
             parallel=job.request.options.parallel or default_parallel,
             name=job.name_on_target,
+            retry_for=retry_for,
             waited_by=self._waited_by,
             done=self._done,
             earlier=tuple(Forerunner(one.name_on_target, one.owner) for one in earlier),

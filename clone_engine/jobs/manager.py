@@ -70,6 +70,8 @@ class ManagerSettings(msgspec.Struct, frozen=True):
     """Jobs that run at once; the others wait, first come, first served."""
     default_parallel: int = 2
     """Copiers of a job whose options do not say."""
+    retry_for: float = 60.0
+    """Seconds for which jobs try again what fails for a lost connection; 0 is not at all."""
     save_interval: float = 1.0
     """Seconds between two writes of a job's mere progress to the store."""
     retention: Retention = Retention()
@@ -302,7 +304,8 @@ class Manager:
         try:
             job = self._ledger[job_id].to("running", started_at=self._clock())
             await self._ledger.change(job)
-            first_line = live.first_line(job, self._settings.default_parallel, tuple(self._ledger.forerunners(job)))
+            settings, earlier = self._settings, tuple(self._ledger.forerunners(job))
+            first_line = live.first_line(job, settings.default_parallel, settings.retry_for, earlier)
             ended, ending = await live.converse(self._dispatcher, first_line, take)
             end = verdict(job, live.asked, ended, ending, source_known=self._sources.outlives(job))
         except StoreError as failure:

@@ -33,6 +33,8 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     """The number of copiers, decided: at least 1."""
     name: str
     """What the job calls the things that it makes for itself on the target; no other job's name is the same."""
+    retry_for: float = 60.0
+    """Seconds for which a server that is lost is tried again; 0 fails the job at once."""
     waited_by: int = 0
     """The process id of the target's backend whose statement waits for the job; 0 if none does."""
     done: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
 """A copier: a process with one connection to the source and one to the target, which does one step after another.
 
-It is forked by `crew.py`, told what to do in the records of `copier_channel.py`, and leaves after its first failure.
+It is forked by `crew.py` and told what to do in the records of `copier_channel.py`.  What failed it begins anew, on new
+connections, only if it is told to: whether the target still has what the step builds on is known to the job process.
 SIGTERM, from the job process or because that has died, ends what it does on both servers within a moment.
 """
 
@@ -58,7 +59,7 @@ class StepError(Exception):
 
 
 def serve(channel: socket.socket, start: Start, planner: Planner) -> None:
-    """Do what the records on `channel` ask until it ends, a step fails or SIGTERM comes.  Leaves no connection."""
+    """Do what the records on `channel` ask until it ends or SIGTERM comes.  Leaves no connection."""
     signal.signal(signal.SIGTERM, _stop)
     copier = Copier(channel, start, planner)
     try:
@@ -101,11 +102,10 @@ class Copier:
         return f"<Copier of job {self._start.job_id}, connected to {', '.join(self._connections) or 'nothing'}>"
 
     def work(self) -> None:
-        """Take records until the channel ends or something fails.  OSError if the job process has gone."""
+        """Take records until the channel ends.  OSError if the job process has gone."""
         with self._channel.makefile("rb") as lines:
             for line in lines:
-                if not self._take(records.decode_to_copier(line)):
-                    return
+                self._take(records.decode_to_copier(line))
 
     def cancel(self) -> None:
         """Ask both servers to end what they do for this copier."""
@@ -116,21 +116,23 @@ class Copier:
         """Close both connections; what was not committed is gone."""
         for connection in self._connections.values():
             connection.close()
+        self._connections.clear()
+        self._settled = True
 
-    def _take(self, record: records.ToCopier) -> bool:
-        """Do what the record asks, and answer.  Whether the copier can go on."""
+    def _take(self, record: records.ToCopier) -> None:
+        """Do what the record asks, and answer."""
         try:
             match record:
                 case records.Open(snapshot):
+                    self.close()
                     self._snapshot = snapshot
                 case records.Prepare(done):
                     self._send(records.Prepared(self._prepare(done)))
                 case records.Work(step, journal, refused):
                     self._send(self._do(step, journal, refused))
         except StepError as failed:
+            self.close()
             self._send(records.Failed.of(failed.error, failed.object))
-            return False
-        return True
 
     def _send(self, record: records.FromCopier) -> None:
         self._channel.sendall(records.encode(record))
@@ -147,7 +149,7 @@ class Copier:
         self._settled = False
         return plan
 
-    def _do(self, step: AnyStep, journal: Journal | None, refused: Collection[str]) -> records.Finished:
+    def _do(self, step: AnyStep, journal: Journal, refused: Collection[str]) -> records.Finished:
         """Do a step in one transaction, and leave its entry in the journal with it.
 
         It is tried again, a few times, where it failed for what others do at the same time.
@@ -161,11 +163,10 @@ class Copier:
                     raise
             if not isinstance(step, Run):  # a COPY was left in the middle
                 self.close()
-                self._connections.clear()
             time.sleep(min(0.1 * 2**attempt, LONGEST_PAUSE))
             attempt += 1
 
-    def _try(self, step: AnyStep, journal: Journal | None, refused: Collection[str]) -> records.Finished:
+    def _try(self, step: AnyStep, journal: Journal, refused: Collection[str]) -> records.Finished:
         with failing_at(""):
             target = self._connection("target")
             if not self._settled:
@@ -209,10 +210,10 @@ class Copier:
         return records.Finished(bytes=moved, outcomes=tuple(outcomes))
 
     def _committed(
-        self, step: AnyStep, done: records.Finished, journal: Journal | None, target: psycopg.Connection
+        self, step: AnyStep, done: records.Finished, journal: Journal, target: psycopg.Connection
     ) -> records.Finished:
         """Commit, unless the step turns out to have been done before; what is there then."""
-        before = self._entered(step, done, journal, target) if journal else None
+        before = self._entered(step, done, journal, target)
         self._send(records.Committing())
         ending = "ROLLBACK" if before else "COMMIT"
         if target.execute(ending).statusmessage != ending:

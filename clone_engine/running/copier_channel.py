@@ -13,7 +13,7 @@ from clone_engine.records.steps import AnyStep, Journal, Plan
 
 
 class Open(msgspec.Struct, frozen=True, tag="open"):
-    """The first record: the snapshot that all work is done on; '' for none."""
+    """The first record: the snapshot that all work is done on; '' for none.  Another one takes its place."""
 
     snapshot: str = ""
 
@@ -29,8 +29,8 @@ class Work(msgspec.Struct, frozen=True, tag="work"):
     """Do a step; answered by Moved as often as there is news, Committing, and Finished; or by Failed."""
 
     step: AnyStep
-    journal: Journal | None = None
-    """Where its entry goes; None if it leaves none."""
+    journal: Journal
+    """Where its entry goes."""
     refused: tuple[str, ...] = ()
     """Objects that the target has refused to make in earlier steps."""
 
@@ -71,7 +71,8 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """The step, or the plan, has failed and left nothing.  The last record of a copier."""
+    """The step, or the plan, has failed and left nothing, unless COMMIT was on its way.  The copier has closed its
+    connections."""
 
     object: str
     sqlstate: str

@@ -25,8 +25,8 @@ LONGEST_LINE: Final = 1 << 30
 """A plan of many thousand statements is one line."""
 PR_SET_PDEATHSIG: Final = 1
 
-Event = tuple["Member", records.FromCopier | None]
-"""What a copier said; None when it has died or left."""
+Event = tuple["Member", records.FromCopier | None] | None
+"""What a copier said, None when it has died or left; or, without a copier, that somebody called `wake`."""
 
 
 class Forked(NamedTuple):
@@ -124,6 +124,10 @@ class Crew:
         if isinstance(record, records.Work):
             member.committing = False
         self._writers[member.pid].write(records.encode(record))
+
+    def wake(self) -> None:
+        """Let whoever waits for an event look round."""
+        self.events.put_nowait(None)
 
     async def stop(self, signalled: bool) -> None:
         """End all copiers: at once if `signalled`, else when they have finished what they do; by force after

@@ -7,7 +7,7 @@ makes all earlier ones durable (WAL is written in order); one of those stands be
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 import psycopg
 
@@ -21,40 +21,44 @@ BARRIER = "SELECT pg_catalog.txid_current()"
 class Announcer:
     """Holds reports back until what they report is durable on the target.  `run` it as a task.
 
-    Its connection, `target`, must have synchronous_commit on.
+    `target` gives the connection, which must have synchronous_commit on.
     """
 
-    def __init__(self, target: psycopg.AsyncConnection, say: Callable[[FromJob], None]) -> None:
-        self.target = target
+    def __init__(self, target: Callable[[], psycopg.AsyncConnection], say: Callable[[FromJob], None]) -> None:
+        self._target = target
         self._say = say
-        self._held: list[FromJob] = []
+        self._held: dict[str, Sequence[FromJob]] = {}
         self._news = asyncio.Event()
         self._flushing = asyncio.Lock()
 
-    def hold(self, messages: Iterable[FromJob]) -> None:
-        """Say these when everything that is committed now is durable."""
-        self._held += messages
+    def hold(self, key: str, messages: Sequence[FromJob]) -> None:
+        """Say these, of the step `key`, when everything that is committed now is durable."""
+        self._held[key] = (*self._held.get(key, ()), *messages)
         self._news.set()
+
+    def take_back(self, key: str) -> Sequence[FromJob]:
+        """What is held of the step `key`; it is not said."""
+        return self._held.pop(key, ())
 
     async def run(self) -> None:
         """Flush whenever something is held.  PgError if the target fails."""
         while True:
-            await self._news.wait()
             await self.flush()
+            await self._news.wait()
 
     async def flush(self) -> None:
         """Say what is held, behind one commit.  PgError if the target fails; it stays held then."""
         async with self._flushing:
             self._news.clear()
-            messages, self._held = self._held, []
-            if not messages:
+            due = dict(self._held)
+            if not due:
                 return
             try:
-                await self.target.execute(BARRIER)
-            except BaseException as error:
-                self._held = messages + self._held
-                if isinstance(error, psycopg.Error):
-                    raise from_psycopg(error) from None
-                raise
-            for message in messages:
-                self._say(message)
+                await self._target().execute(BARRIER)
+            except psycopg.Error as error:
+                raise from_psycopg(error) from None
+            for key, messages in due.items():
+                if self._held.get(key) is messages:
+                    del self._held[key]
+                    for message in messages:
+                        self._say(message)

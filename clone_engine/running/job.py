@@ -6,11 +6,12 @@ The order of things is here; the process around it, its pipes and its end are `j
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
-import psycopg
+import msgspec
 
 from clone_engine.records.channel import Advanced, Done, Start
 from clone_engine.records.errors import PgError
@@ -18,23 +19,23 @@ from clone_engine.records.jobs import Outcome, Progress
 from clone_engine.records.steps import AnyStep, Plan, Run, reported_key
 from clone_engine.running import copier_channel as records
 from clone_engine.running.clean_up import CleanUp, Left
+from clone_engine.running.connections import Connections
 from clone_engine.running.creation import Creation
 from clone_engine.running.crew import Crew, Member
 from clone_engine.running.durable import Announcer
 from clone_engine.running.journaling import JobJournal
 from clone_engine.running.keeping import Keeping
+from clone_engine.running.patience import Patience
 from clone_engine.running.progress import Account
+from clone_engine.running.recovery import TAKEN_BACK, Recovery
 from clone_engine.running.reporting import Report, Say
 from clone_engine.running.resume import on_new_snapshot, resumption
 from clone_engine.running.scheduler import Schedule
 from clone_engine.running.standstill import standstill
-from clone_engine.running.undo import CLEANUP_TIMEOUT, end_backends
-from clone_engine.servers.connect import connect_async
-from clone_engine.servers.journal import WITHOUT
-from clone_engine.servers.keeper import Keeper
+from clone_engine.servers.connect import Side
+from clone_engine.servers.journal import WITHOUT, Entry
+from clone_engine.servers.server_error import NO_CONNECTIONS, transient
 
-NO_CONNECTIONS: Final = "53300"
-"""Too many connections: of the server, the database or the role."""
 REFUSALS = ("0A", "22", "42")
 """SQLSTATE classes of a server that cannot take what it is given."""
 BREATH: Final = 0.5
@@ -66,8 +67,11 @@ class Job:
         self._added: frozenset[str] = frozenset()
         self._schedule = Schedule(())
         self._account = Account((), ())
-        self._keeper: Keeper | None = None
-        self._target: psycopg.AsyncConnection | None = None
+        self._connections = Connections(start)
+        self._patience = Patience(start.retry_for)
+        self._recovery: Recovery | None = None
+        self._restored = asyncio.Event()
+        self._put_off = 0  # steps that wait to be tried again
         self._idle = list(crew.members)
         self._busy: dict[Member, AnyStep] = {}
         self._redone: set[str] = set()
@@ -84,7 +88,7 @@ class Job:
 
     async def work(self) -> None:
         """Clone.  JobError at the first failure; CancelledError leaves things to `clean_up` as well."""
-        self._background(self._tell_progress())
+        self._background(self._tell_progress)
         working = asyncio.create_task(self._work_through())
         failing = asyncio.create_task(self._failures.get())
         try:
@@ -104,13 +108,14 @@ class Job:
     async def _work_through(self) -> None:
         """From the first connection to the last step.  JobError or PgError at the first failure."""
         await self._open()
-        plan = await self._prepare()
-        await self._begin(plan)
-        while not self._schedule.complete:
+        recovery = await self._begin(await self._planned())
+        while not await recovery.all_there():
             self._hand_out()
-            await self._hear()
-        await self._report.completed()
-        self._report.outcome(await self._journal.drop(self._target_()))
+            await self._hear(recovery)
+        outcome = await self._journal.drop(self._connections.target)
+        if outcome and transient(outcome.sqlstate) and await self._connections.restore("target"):
+            outcome = await self._journal.drop(self._connections.target)
+        self._report.outcome(outcome)
 
     async def clean_up(self, failed_at: str) -> None:
         """What the plan says for a job that does not complete; empties tables of which only parts arrived, and reports
@@ -118,13 +123,12 @@ class Job:
 
         The copiers must have ended.  Never raises: what fails is reported.
         """
-        await self._end_backends([member for member in self._crew.members if member.backends])
-        target = await self._usable_target()
+        await self._connections.end_backends(member for member in self._crew.members if member.backends)
+        target = await self._connections.usable_target()
         left = await CleanUp(target, self._report, self._journal, self._keeping).run() if target else Left((), {})
         self._report.rest(left.complete, left.in_part, failed_at)
         if self._creation and not self._report.holds:
-            if self._target:
-                await self._target.close()
+            await self._connections.give_up("target")
             self._report.outcome(await self._creation.drop())
 
     def answer(self, number: int) -> None:
@@ -146,30 +150,34 @@ class Job:
         """Close the job's own connections and end its tasks."""
         for task in self._tasks:
             task.cancel()
-        for connection in (self._keeper and self._keeper.connection, self._target):
-            if connection:
-                await connection.close()
+        await self._connections.close()
 
     # --- beginning -------------------------------------------------------------------------------------------------
 
     async def _open(self) -> None:
         """Keeper, target, and the copiers' ears."""
-        consistent = self._start.request.options.consistent
-        self._keeper = await Keeper.open(self._start.source, self._start.job_id, consistent)
+        await self._connections.open_source()
         if self._start.request.target_database:
-            await self._create_database(self._keeper)
-        self._target = await self._connect_target()
+            await self._create_database()
+        await self._connections.open_target()
         if self._start.waited_by:
-            self._background(standstill(self._target, self._start, self._backends_on_source))
-        self._done = await self._journal.take_over(self._target)
+            self._background(lambda: standstill(self._connections.target, self._start, self._backends_on_source))
+        self._done = await self._journal.take_over(self._connections.target)
         self._report.refused = {key.removeprefix(WITHOUT) for key in self._done if key.startswith(WITHOUT)}
         self._progress = Progress(phase="starting")
         self._say(Advanced(self._progress))
         await self._crew.start()
-        for member in self._crew.members:
-            self._crew.tell(member, records.Open(self._keeper.snapshot))
+        self._open_crew(self._crew.members)
 
-    async def _create_database(self, keeper: Keeper) -> None:
+    def _open_crew(self, members: Iterable[Member]) -> None:
+        """Have these copiers begin on new connections, with the snapshot that there is now."""
+        keeper = self._connections.keeper
+        for member in members:
+            self._crew.tell(member, records.Open(keeper.snapshot if keeper else ""))
+
+    async def _create_database(self) -> None:
+        keeper = self._connections.keeper
+        assert keeper is not None, "open_source() has made it"
         self._creation = Creation(self._start)
         outcome = await self._creation.make(keeper.connection)
         if self._creation.key:
@@ -177,18 +185,37 @@ class Job:
             await self._keeping.kept()
         self._report.outcome(outcome)
 
-    async def _connect_target(self) -> psycopg.AsyncConnection:
-        target = await connect_async(self._start.destination, "target", self._start.job_id)
-        await target.execute("SET synchronous_commit = 'on'")
-        return target
+    async def _planned(self) -> Plan:
+        """The plan; its tables are pinned.  It is made anew, on a new snapshot, when a server is lost meanwhile, since
+        nothing has been done yet."""
+        while True:
+            try:
+                plan = await self._prepare()
+                if keeper := self._connections.keeper:
+                    await keeper.pin(plan.tables)
+                await self._connections.restore("target")
+                return plan
+            except (JobError, PgError) as failure:
+                error = failure.error if isinstance(failure, JobError) else failure
+                pause = self._patience.pause("plan")
+                new_snapshot = pause is not None and await self._connections.restore("source")
+                new_target = pause is not None and await self._connections.restore("target")
+                if pause is None or not (new_snapshot or new_target or transient(error.sqlstate)):
+                    raise
+            self._restored.set()
+            await asyncio.sleep(pause)
+            self._open_crew(self._crew.members)
 
     async def _prepare(self) -> Plan:
         """The plan, made by a copier: it can be stopped at any moment, and its pg_dump with it."""
-        makers = list(self._crew.members)
+        makers = list(self._idle)
         maker = makers.pop(0)
         self._crew.tell(maker, records.Prepare(self._done))
         while True:
-            member, record = await self._crew.events.get()
+            event = await self._crew.events.get()
+            if event is None:
+                continue
+            member, record = event
             match record:
                 case records.Prepared(plan):
                     return plan
@@ -207,23 +234,25 @@ class Job:
                         if member in others:
                             others.remove(member)
 
-    async def _begin(self, plan: Plan) -> None:
+    async def _begin(self, plan: Plan) -> Recovery:
         plan = self._plan = self._creation.completed(plan) if self._creation else plan
-        if self._keeper:
-            await self._keeper.pin(plan.tables)
-            self._background(self._keeper.watch())
         for object_, reason in plan.notes:
             self._report.outcome(Outcome(object_, "skipped", message=reason))
         for outcome in on_new_snapshot(plan, self._done, self._start.request.options.consistent):
             self._report.outcome(outcome)
-        journal = await self._journal.make(self._target_(), plan)
+        journal = await self._journal.make(self._connections.target, plan)
         work = resumption(plan, self._done, journal, self._journal.found)
         self._added = work.added
         self._schedule = Schedule(work.steps, work.done)
         self._account = Account(work.steps, plan.tables, work.done)
-        announcer = Announcer(self._target_(), self._say)
+        announcer = Announcer(lambda: self._connections.target, self._say)
         self._report.begin(plan, work, self._journal.kept(plan), announcer)
-        self._background(announcer.run())
+        self._background(announcer.run)
+        sides: tuple[Side, Side] = ("source", "target")
+        for side in sides:
+            self._background(partial(self._connections.watch, side))
+        parts = (self._report, self._schedule, self._account)
+        return Recovery(self._connections, self._journal, *parts, self._busy)
 
     # --- the graph -------------------------------------------------------------------------------------------------
 
@@ -233,28 +262,79 @@ class Job:
             member = self._idle.pop(0)
             self._busy[member] = step
             self._account.begin(step.key)
-            journal = None if step.key in self._added else self._journal.journal
-            self._crew.tell(member, records.Work(step, journal, self._refused_for(step)))
+            assert self._journal.journal is not None, "_begin() makes it"
+            self._crew.tell(member, records.Work(step, self._journal.journal, self._refused_for(step)))
 
     def _refused_for(self, step: AnyStep) -> tuple[str, ...]:
         """The objects that the target has refused to make and that the step would need."""
         needed = {need for statement in step.statements for need in statement.needs} if isinstance(step, Run) else set()
         return tuple(sorted(needed & self._report.refused))
 
-    async def _hear(self) -> None:
+    async def _hear(self, recovery: Recovery) -> None:
         """Wait for one record of a copier, and act on it."""
-        member, record = await self._crew.events.get()
+        event = await self._crew.events.get()
+        if event is None:
+            await self._look_round(recovery)
+            return
+        member, record = event
         match record:
             case records.Moved(rows, size):
                 self._account.move(self._busy[member].key, rows, size)
+            case records.Finished() if member in recovery.doubtful and not await self._entered(member, recovery):
+                self._try_again(member, JobError(TAKEN_BACK, _object(self._busy[member])), recovery)
             case records.Finished():
+                recovery.doubtful.discard(member)
                 self._finished(member, record)
             case records.Failed(sqlstate=sqlstate) if sqlstate == NO_CONNECTIONS and self._can_do_without(member):
                 self._do_without(member, record)
             case records.Failed():
-                raise _failure(record, self._plan.advice if self._plan else "")
+                await self._failed(member, record, recovery)
             case None:
-                await self._died(member)
+                await self._died(member, recovery)
+
+    async def _look_round(self, recovery: Recovery) -> None:
+        """Have the job's own connections again, and what waits for them go on."""
+        if await recovery.steady():
+            self._open_crew(self._idle)  # theirs are lost as well
+        self._restored.set()
+
+    async def _failed(self, member: Member, record: records.Failed, recovery: Recovery) -> None:
+        """A step has failed.  That counts only if no server was lost: then what it builds on may be lost as well.
+
+        It is done again if it was not committed.
+        """
+        await self._look_round(recovery)
+        failure = _failure(record, self._plan.advice if self._plan else "")
+        if member not in recovery.doubtful and not transient(record.sqlstate):
+            raise failure
+        await self._connections.end_backends([member])
+        member.backends.clear()
+        if entry := await self._entered(member, recovery):
+            recovery.doubtful.discard(member)
+            self._finished(member, records.Finished(entry.rows, 0, entry.outcomes))
+        else:
+            self._try_again(member, failure, recovery)
+
+    async def _entered(self, member: Member, recovery: Recovery) -> Entry | None:
+        """The journal's entry of the copier's step."""
+        return await recovery.entry(self._busy[member].key)
+
+    def _try_again(self, member: Member, failure: JobError, recovery: Recovery) -> None:
+        """The copier's step is done again after a pause.  JobError if it was often enough."""
+        step = self._busy.pop(member)
+        self._idle.insert(0, member)
+        recovery.doubtful.discard(member)
+        self._account.put_back(step.key)
+        pause = self._patience.pause(step.key)
+        if pause is None:
+            raise failure
+        self._put_off += 1
+        asyncio.get_running_loop().call_later(pause, self._put_on, step.key)
+
+    def _put_on(self, key: str) -> None:
+        self._put_off -= 1
+        self._schedule.put_back(key)
+        self._crew.wake()
 
     def _finished(self, member: Member, record: records.Finished) -> None:
         step = self._busy.pop(member)
@@ -268,7 +348,7 @@ class Job:
         return any(other is not member and other.backends for other in (*self._busy, *self._idle))
 
     def _do_without(self, member: Member, record: records.Failed) -> None:
-        """A server has no connection for one copier more: the others do its work, and it leaves."""
+        """A server has no connection for one copier more: the others do its work."""
         step = self._busy.pop(member)
         self._account.put_back(step.key)
         self._schedule.put_back(step.key)
@@ -280,15 +360,17 @@ class Job:
             self._report.outcome(Outcome("option parallel", "skipped", record.sqlstate, words))
         self._reduced = True
 
-    async def _died(self, member: Member) -> None:
+    async def _died(self, member: Member, recovery: Recovery) -> None:
         """A copier was killed.  Its step is done again, once, if it was not committed and others are left."""
         if member not in self._busy:
             with suppress(ValueError):  # it was done without already
                 self._idle.remove(member)
             return
-        step = self._busy[member]
-        await self._end_backends([member])
-        if member.committing and (entry := await self._journal.entry(self._target_(), step.key)):
+        await self._look_round(recovery)
+        await self._connections.end_backends([member])
+        step, doubtful = self._busy[member], member in recovery.doubtful
+        recovery.doubtful.discard(member)
+        if (member.committing or doubtful) and (entry := await self._entered(member, recovery)):
             self._finished(member, records.Finished(entry.rows, 0, entry.outcomes))
             self._idle.remove(member)
             return
@@ -299,57 +381,52 @@ class Job:
         self._account.put_back(step.key)
         self._schedule.put_back(step.key)
 
-    # --- the end ---------------------------------------------------------------------------------------------------
-
-    async def _usable_target(self) -> psycopg.AsyncConnection | None:
-        """The target connection, a new one if it broke; None if there is none to be had, or none was needed yet."""
-        if self._target is not None and self._target.broken:
-            with suppress(psycopg.Error):
-                await self._target.close()
-            self._target = None
-            with suppress(PgError, psycopg.Error, TimeoutError):
-                self._target = await asyncio.wait_for(self._connect_target(), CLEANUP_TIMEOUT)
-        return self._target
-
-    def _backends_on_source(self) -> list[int]:
-        keeper = [self._keeper.connection.info.backend_pid] if self._keeper else []
-        return [*keeper, *(member.backends["source"] for member in self._crew.members if "source" in member.backends)]
-
-    async def _end_backends(self, members: list[Member]) -> None:
-        """Make both servers end what they still do for copiers that could not see to it themselves."""
-        connections = {"source": self._keeper and self._keeper.connection, "target": self._target}
-        for side, connection in connections.items():
-            pids = [pid for member in members for name, pid in member.backends.items() if name == side]
-            if connection and pids:
-                await end_backends(connection, pids)
-
     # --- beside it -------------------------------------------------------------------------------------------------
 
     async def _tell_progress(self) -> None:
         # Nothing may follow the progress of the completed job: it would take a step back.
         while not self._completed:
-            self._say(Advanced(self._account.progress() if self._plan else self._progress))
+            self._say(Advanced(self._waiting(self._account.progress() if self._plan else self._progress)))
             await asyncio.sleep(NEWS_INTERVAL)
 
-    def _background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run it beside the graph; if it fails, so does the job."""
+    def _waiting(self, progress: Progress) -> Progress:
+        """`progress` with what the job waits for, if it does nothing else."""
+        if side := self._connections.waiting_for:
+            return msgspec.structs.replace(progress, phase=f"waiting for the {side} to come back")
+        if self._put_off and not self._busy:
+            return msgspec.structs.replace(progress, phase="waiting to try again")
+        return progress
+
+    def _background(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run it beside the graph; if it fails, so does the job.
+
+        What a lost connection has ended begins anew when there is another.
+        """
 
         async def guarded() -> None:
-            try:
-                await work
-            except PgError as error:
-                self._failures.put_nowait(error)
+            while True:
+                try:
+                    return await work()
+                except PgError as error:
+                    if not transient(error.sqlstate):
+                        self._failures.put_nowait(error)
+                        return None
+                self._restored.clear()
+                self._crew.wake()
+                await self._restored.wait()
 
         self._tasks.append(asyncio.create_task(guarded()))
 
-    def _target_(self) -> psycopg.AsyncConnection:
-        assert self._target is not None, "_open() makes it"
-        return self._target
+    def _backends_on_source(self) -> list[int]:
+        copiers = [member.backends["source"] for member in self._crew.members if "source" in member.backends]
+        return [*self._connections.backends_on_source, *copiers]
 
 
 def _failure(record: records.Failed, advice: str = "") -> JobError:
     """The copier's failure; with `advice` for a hint if it is the statement's or a value's, and there is none."""
     hint = record.hint or (advice if record.sqlstate.startswith(REFUSALS) else "")
+    if transient(record.sqlstate):
+        hint = hint or "Resume the job when the server is there."
     error = PgError(record.sqlstate, record.message, detail=record.detail, hint=hint)
     return JobError(error, record.object)
 

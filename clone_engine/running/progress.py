@@ -30,6 +30,7 @@ class Account:
         self._tables = set(tables) | self._parts_left.keys()
         self._running: dict[str, tuple[int, int]] = {}
         self._rows = self._bytes = 0
+        self._counts: dict[str, tuple[int, int]] = {}
         self._most_rows = self._most_bytes = 0
         self._most_pct = 0.0
         self._phase = self._table = ""
@@ -50,6 +51,7 @@ class Account:
         self._running.pop(key, None)
         self._rows += rows
         self._bytes += size
+        self._counts[key] = (rows, size)
         completes = self._count(key)
         self._show()
         return completes
@@ -58,6 +60,15 @@ class Account:
         """The step has not been done after all; what it moved does not count."""
         self._running.pop(key, None)
         self._show()
+
+    def reopen(self, key: str) -> None:
+        """The step was finished, and is not any more: it and what it moved count no longer."""
+        rows, size = self._counts.pop(key)
+        self._rows -= rows
+        self._bytes -= size
+        self._finished_units -= self._units[key]
+        if isinstance(step := self._steps[key], Copy):
+            self._parts_left[step.table] += 1
 
     def progress(self) -> Progress:
         """How far the job is now."""

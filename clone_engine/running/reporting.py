@@ -6,10 +6,11 @@ is undone as a whole, when all of it is.  What stays of a job that did not compl
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import chain
 
-from clone_engine.records.channel import Done, FromJob, Reported
+from clone_engine.records.channel import Done, FromJob, Reported, Undone
 from clone_engine.records.jobs import Outcome
 from clone_engine.records.steps import AnyStep, Copy, Plan, reported_key, table_key
 from clone_engine.running.copier_channel import Finished
@@ -36,12 +37,12 @@ class Report:
         self._with_rows: frozenset[str] = frozenset()
         self._announcer: Announcer | None = None
         self._finished: set[str] = set()
-        self._parts_done: Counter[str] = Counter()
-        self._rows: Counter[str] = Counter()
-        self._kept_back: list[Reported] = []
+        self._copied: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        """By table the rows of each of its parts that is there."""
+        self._kept_back: dict[str, list[Reported]] = {}
 
     def __repr__(self) -> str:
-        return f"<Report of {len(self._finished)} steps, {len(self._kept_back)} messages kept back>"
+        return f"<Report of {len(self._finished)} steps, what {len(self._kept_back)} of them did kept back>"
 
     def outcome(self, outcome: Outcome | None) -> None:
         """Say at once what became of an object, if anything is to be said."""
@@ -57,22 +58,40 @@ class Report:
             if not self._waits_for_rows(outcome):
                 self.outcome(outcome)
         for one in kept:
-            self._parts_done[one.table] += 1
-            self._rows[one.table] += one.rows
+            self._copied[one.table][one.step] = one.rows
 
     def finished(self, step: AnyStep, record: Finished, completes: bool) -> None:
         """A step has been committed; `completes` tells whether it was the last one of its table."""
         self._finished.add(step.key)
         self.swapped = self.swapped or bool(self.plan and step.key == self.plan.swap)
         if isinstance(step, Copy):
-            self._parts_done[step.table] += 1
-            self._rows[step.table] += record.rows
+            self._copied[step.table][step.key] = record.rows
             if completes:
-                rows = f"{self._rows.pop(step.table)} rows"
+                rows = f"{sum(self._copied[step.table].values())} rows"
                 self._done(table_key(step.table), (Outcome(table_key(step.table), "done", message=rows),))
         self.refused |= {outcome.object for outcome in record.outcomes if outcome.result == "skipped"}
         if not isinstance(step, Copy) and step.key not in self._work.added:
             self._done(step.key, tuple(o for o in record.outcomes if not self._waits_for_rows(o)))
+
+    def take_back(self, there: Collection[str]) -> list[AnyStep]:
+        """The steps that were finished and are not `there`, in the journal: they count as done no more, and of what was
+        said of them it is said that it is no longer true."""
+        lost = [step for step in self._work.steps if step.key in self._finished and step.key not in there]
+        for step in lost:
+            self._finished.discard(step.key)
+            if isinstance(step, Copy):
+                self._copied[step.table].pop(step.key, None)
+            self._unsay(reported_key(step))
+        self.swapped = bool(self.plan and self.plan.swap in self._finished)
+        return lost
+
+    def _unsay(self, key: str) -> None:
+        self._kept_back.pop(key, None)
+        held = self._announcer.take_back(key) if self._announcer else ()
+        unsaid = {one.key for one in held if isinstance(one, Done)}
+        if key in self.told - unsaid:
+            self.say(Undone(key))
+        self.told -= unsaid | {key}
 
     def _waits_for_rows(self, outcome: Outcome) -> bool:
         """Whether this says of a table that it is done that has yet to get its rows."""
@@ -83,9 +102,9 @@ class Report:
         if self.keeps_steps and self._announcer:
             done = [Done(key), *(Done(WITHOUT + one.object) for one in outcomes if one.result == "skipped")]
             self.told |= {one.key for one in done}
-            self._announcer.hold([*done, *messages])
+            self._announcer.hold(key, [*done, *messages])
         else:
-            self._kept_back += messages
+            self._kept_back[key] = messages
 
     @property
     def keeps_steps(self) -> bool:
@@ -100,7 +119,7 @@ class Report:
     def incomplete(self) -> list[Copy]:
         """One step of each table whose rows have not all arrived."""
         parts = {s.table: s for s in self._work.steps if isinstance(s, Copy) and s.key not in self._work.done}
-        return [step for table, step in parts.items() if self._parts_done.get(table, 0) < step.parts]
+        return [step for table, step in parts.items() if len(self._copied.get(table, ())) < step.parts]
 
     async def flush(self) -> None:
         """Say what is held back until it is durable.  PgError if the target fails."""
@@ -110,8 +129,9 @@ class Report:
     async def completed(self) -> None:
         """Every step is done: say all that is not said yet.  PgError if the target fails."""
         if self._announcer:
-            self._announcer.hold(self._kept_back)
-            self._kept_back = []
+            for key, messages in self._kept_back.items():
+                self._announcer.hold(key, messages)
+            self._kept_back.clear()
         await self.flush()
 
     def rest(self, complete: Collection[str], in_part: Mapping[str, str], failed_at: str) -> None:
@@ -126,7 +146,7 @@ class Report:
         if self.plan.on_failure and not self.swapped:
             outcomes = list(not_made(steps, self._work.added, {}))
         else:
-            for message in self._kept_back:
+            for message in chain.from_iterable(self._kept_back.values()):
                 self.say(message)
             unheard = {step.key for step in steps if step.key not in said and reported_key(step) in complete}
             tables = [step.table for step in self.incomplete() if table_key(step.table) not in complete]

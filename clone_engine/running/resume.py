@@ -13,7 +13,7 @@ import msgspec
 
 from clone_engine.records.jobs import Outcome
 from clone_engine.records.steps import AnyStep, Copy, Journal, Plan, Run, Statement, reported_key, table_key
-from clone_engine.servers.journal import Entry, forget
+from clone_engine.servers.journal import EMPTYING, Entry, forget
 
 
 class Resumption(NamedTuple):
@@ -39,7 +39,7 @@ def resumption(plan: Plan, done: Collection[str], journal: Journal, found: Colle
     copies = [s for s in plan.steps if isinstance(s, Copy) and s.key not in finished and s.table not in begun]
     emptying = _emptying(copies, journal, found)
     emptied = {step.key for step in copies}
-    steps = tuple(_after_emptying(step) if step.key in emptied else step for step in plan.steps)
+    steps = tuple(_after_emptying(step, journal) if step.key in emptied else step for step in plan.steps)
     return Resumption((*steps, *emptying), finished, frozenset(step.key for step in emptying))
 
 
@@ -95,7 +95,7 @@ def _emptying(copies: list[Copy], journal: Journal, found: Collection[Entry]) ->
         parts[step.table].append(step)
     return [
         Run(
-            key=_empty_key(table),
+            key=_empty_key(table, journal),
             phase=steps[0].phase,
             after=tuple(dict.fromkeys(key for step in steps for key in step.after)),
             weight=max(step.weight for step in steps),
@@ -109,10 +109,11 @@ def _emptying(copies: list[Copy], journal: Journal, found: Collection[Entry]) ->
     ]
 
 
-def _after_emptying(step: AnyStep) -> AnyStep:
+def _after_emptying(step: AnyStep, journal: Journal) -> AnyStep:
     assert isinstance(step, Copy), "only tables are emptied"
-    return msgspec.structs.replace(step, after=(*step.after, _empty_key(step.table)))
+    return msgspec.structs.replace(step, after=(*step.after, _empty_key(step.table, journal)))
 
 
-def _empty_key(table: str) -> str:
-    return f"empty {table}"
+def _empty_key(table: str, journal: Journal) -> str:
+    """With the journal's name, which is the job's: that an earlier job has emptied the table is no reason not to."""
+    return f"{EMPTYING}{table} by {journal.table}"

@@ -6,14 +6,15 @@ Pure: no sockets, no clock.  Who runs the steps, and what becomes of them, is `j
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from heapq import heappop, heappush
 
 from clone_engine.records.steps import AnyStep
 
 
 class Schedule:
-    """The steps that are still to be done.  `start` hands them out, `finish` frees those that waited for one.
+    """The steps that are still to be done.  `start` hands them out, `finish` frees those that waited for one, `reopen`
+    takes it back.
 
     ValueError if two steps have one key, if a step waits for one that does not exist, or if steps wait in a circle.
     """
@@ -69,7 +70,20 @@ class Schedule:
     def put_back(self, key: str) -> None:
         """The step that was started has not been done and may be started again."""
         self._release(key)
-        self._offer(key)
+        self._link(key)
+
+    def reopen(self, keys: Collection[str]) -> None:
+        """Steps that were done are not done any more: what waits for one of them waits again."""
+        self._left.update(keys)
+        self._followers.clear()
+        self._ready.clear()
+        for key in self._left - self._running:
+            self._link(key)
+
+    @property
+    def left(self) -> Iterator[AnyStep]:
+        """The steps that are not done."""
+        return (self._steps[key] for key in self._left)
 
     def _release(self, key: str) -> None:
         self._running.remove(key)

@@ -175,7 +175,10 @@ def _run(program: PgDump, source: Conninfo, snapshot: str, selection: Sequence[s
 
 
 def dump_error(stderr: str, source: Conninfo) -> PgError:
-    """What pg_dump said, as an error (22021, 38000, or what `state_of_words` finds of its connection): its first complaint is the message, the rest the detail."""
+    """What pg_dump said, as an error: its first complaint is the message, the rest the detail.
+
+    22021, 38000, or what `state_of_words` finds of its connection.
+    """
     for secret in set(source.parameters.values()) - set(source.without_secrets().parameters.values()):
         stderr = stderr.replace(secret, "***") if secret else stderr
     lines = [re.sub(r"^pg_dump: (error: )?", "", line) for line in stderr.strip().splitlines()]

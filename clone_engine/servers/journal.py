@@ -24,6 +24,8 @@ WITHOUT = "without "
 """Begins the keys, kept beside those of done steps, that tell a resumed job what the target refused to make."""
 PART = "part of a table "
 """Begins the keys that tell a resumed job which parts of an incomplete table are there: the entry follows."""
+EMPTYING = "emptying of "
+"""Begins the keys of steps that empty tables for their rows to be copied again: they say nothing to later jobs."""
 TABLE = "steps"
 """What a journal is called in a schema of its own; elsewhere it has the name of its job."""
 
@@ -136,7 +138,7 @@ def done(found: Iterable[Entry]) -> tuple[str, ...]:
         if one.table:
             copied[one.table].append(one)
     complete = {table for table, entries in copied.items() if _is_whole(entries)}
-    steps = (one.step for one in found if not one.table)
+    steps = (one.step for one in found if not one.table and not one.step.startswith(EMPTYING))
     rest = (PART + _text(one) for one in found if one.part and one.table not in complete)
     refused = (WITHOUT + o.object for one in found for o in one.outcomes if o.result == "skipped")
     return (*steps, *map(table_key, sorted(complete)), *rest, *refused)

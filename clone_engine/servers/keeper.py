@@ -5,18 +5,12 @@ All copiers and pg_dump import the snapshot; it is there as long as this connect
 
 from __future__ import annotations
 
-import asyncio
-from typing import Final
-
 import psycopg
 
 from clone_engine.records.errors import PgError
 from clone_engine.records.request import Conninfo
 from clone_engine.servers.connect import connect_async
 from clone_engine.servers.server_error import from_psycopg
-
-PULSE: Final = 2.0
-"""Seconds between two questions whether the connection is still there; they also keep a NAT entry alive."""
 
 # The names are resolved within the snapshot, so a table that was replaced since has another oid than its lock.
 TABLES = """
@@ -77,17 +71,3 @@ class Keeper:
                 f"pgclone: table {changed[0][0]} was truncated or rewritten on the source while the clone began",
                 hint="Start the clone again: the rows of its snapshot can no longer be read.",
             )
-
-    async def watch(self) -> None:
-        """Returns never: PgError 08006 soon after the connection, and with it the snapshot, is lost."""
-        while True:
-            await asyncio.sleep(PULSE)
-            try:
-                await self.connection.execute("SELECT")
-            except psycopg.Error as error:
-                words = from_psycopg(error)
-                raise PgError(
-                    "08006",
-                    f"pgclone: the connection that keeps the source's snapshot was lost: {words.message}",
-                    hint="Resume the job: it goes on with a new snapshot.",
-                ) from None

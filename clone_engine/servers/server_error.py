@@ -16,8 +16,9 @@ PASSFILE = re.compile(r'[\s;,]*password retrieved from file ".*"')
 """What libpq adds where a passfile had the password; the path is not the caller's to know."""
 
 LOST = frozenset({"08000", "08001", "08003", "08006", "25P03", "57P01", "57P02", "57P03", "57P05"})
-"""What says that a connection is lost or not to be had now: broken, or ended by an administrator, a crash or a time limit; or
-the server is starting or stopping.  Not 08P01 and 08004: a server that is misunderstood, or refuses, will again."""
+"""What says that a connection is lost or not to be had now: it is broken, was ended by an administrator, a crash or a
+time limit, or the server is starting or stopping.  Not 08P01 and 08004, which say that the two do not understand each
+other."""
 NO_CONNECTIONS = "53300"
 """Too many connections: of the server, the database or the role."""
 STARTING = frozenset({"57P03", NO_CONNECTIONS})

@@ -271,6 +271,22 @@ def copy(
     )
 
 
+HALT = (
+    "CREATE FUNCTION public.wait_for_it(i int DEFAULT 0) RETURNS int IMMUTABLE LANGUAGE plpgsql AS"
+    " 'BEGIN FOR i IN 1..600 LOOP EXIT WHEN (SELECT count(*) > 0 FROM pg_stat_activity"
+    " WHERE application_name = ''go on''); PERFORM pg_sleep(0.1);"
+    " PERFORM pg_stat_clear_snapshot(); END LOOP; RETURN i; END'"
+)
+"""A function that halts until somebody called "go on" connects to its server."""
+
+
+def halting_copy(source: Database, **more: Any) -> Copy:
+    """The copy of the big table, which halts in the middle until somebody called "go on" connects to the source."""
+    source.execute(HALT)
+    rows = "SELECT * FROM shop.orders WHERE id <> 100000 OR public.wait_for_it(id) IS NOT NULL"
+    return copy("orders", copy_out=f"COPY ({rows}) TO STDOUT", **more)
+
+
 def orders_in_parts(database: Database, parts: int) -> list[Copy]:
     """The big table by ctid ranges."""
     pages = database.value("SELECT relpages FROM pg_class WHERE oid = 'shop.orders'::regclass")

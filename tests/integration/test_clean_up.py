@@ -37,7 +37,7 @@ async def test_what_the_target_says_of_a_swap_counts(
     journal = JobJournal(Start(1, CloneRequest("schema", "s"), conninfo, conninfo, 1, "pgclone_job_1_test"))
     place = await journal.make(target, PLAN)
     report = Report(said.append, ())
-    report.begin(PLAN, resumption(PLAN, (), place, ()), (), Announcer(target, said.append))
+    report.begin(PLAN, resumption(PLAN, (), place, ()), (), Announcer(lambda: target, said.append))
     if there:
         await target.execute(enter(place, Entry("swap")).encode())
     if heard:

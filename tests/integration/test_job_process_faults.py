@@ -12,7 +12,7 @@ import pytest
 
 from clone_engine.records.channel import Advanced
 from clone_engine.records.request import Conninfo
-from clone_engine.records.steps import AnyStep, Copy, Plan
+from clone_engine.records.steps import AnyStep, Plan
 from tests.harness.servers import Database
 from tests.harness.waiting import wait_until
 from tests.integration.job_runs import (
@@ -26,6 +26,7 @@ from tests.integration.job_runs import (
     as_conninfo,
     cloning,
     copy,
+    halting_copy,
     orders_in_parts,
     plan,
     run,
@@ -243,22 +244,10 @@ def test_a_killed_copier_fails_the_job_if_it_was_the_only_one(clone: Clone) -> N
     clone.assert_gone()
 
 
-def halting_copy(clone: Clone) -> Copy:
-    """The copy of the big table, which halts in the middle until somebody called "go on" connects to the source."""
-    clone.source.execute(
-        "CREATE FUNCTION public.wait_for_it() RETURNS bool LANGUAGE plpgsql AS"
-        " 'BEGIN FOR i IN 1..600 LOOP EXIT WHEN (SELECT count(*) > 0 FROM pg_stat_activity"
-        " WHERE application_name = ''go on''); PERFORM pg_sleep(0.1);"
-        " PERFORM pg_stat_clear_snapshot(); END LOOP; RETURN true; END'"
-    )
-    rows = "SELECT * FROM shop.orders WHERE id < 100000 OR public.wait_for_it()"
-    return copy("orders", copy_out=f"COPY ({rows}) TO STDOUT")
-
-
 def test_the_step_of_a_killed_copier_is_done_once_more(clone: Clone) -> None:
     """In the middle of a COPY, with another copier at hand: every row arrives exactly once."""
     whole: Plan = whole_plan(clone.source, 2)
-    slow = halting_copy(clone)
+    slow = halting_copy(clone.source)
     steps = (DEFINITIONS, slow, *(s for s in whole.steps if s.key == "table shop.customers"))
     job = clone.run(plan(*steps), 2)
     wait_until(lambda: any(m.progress.rows_copied > 100 for m in job.all(Advanced)), 20, "rows on their way")
@@ -286,7 +275,8 @@ def _copier_of_copy(job: JobRun, busy: list[int]) -> int:
 
 @pytest.mark.parametrize("side", ["source", "target"])
 def test_a_backend_of_a_copier_that_is_ended(clone: Clone, side: str) -> None:
-    job = clone.run(plan(DEFINITIONS, SLOW_COPY), 2)
+    """Without patience; with it, tests/faults/test_lost_connections.py."""
+    job = clone.run(plan(DEFINITIONS, SLOW_COPY), 2, retry_for=0)
     wait_until(lambda: ("source", "pg_sleep") in at_work(clone), 20, "the job in COPY")
     database = clone.source if side == "source" else clone.target
     database.execute(
@@ -394,7 +384,7 @@ def test_the_journal_tells_what_a_killed_job_has_done(clone: Clone) -> None:
 
 def test_a_job_that_was_taken_for_dead_commits_nothing_more(clone: Clone) -> None:
     """Its job process is stopped while a copier is in the middle of a table, which another job then copies."""
-    first = clone.run(plan(DEFINITIONS, halting_copy(clone)))
+    first = clone.run(plan(DEFINITIONS, halting_copy(clone.source)))
     wait_until(lambda: any(m.progress.rows_copied > 100 for m in first.all(Advanced)), 20, "rows on their way")
     os.kill(first.process.pid, signal.SIGSTOP)
     second = clone.run(plan(DEFINITIONS, copy("orders")), after=first)

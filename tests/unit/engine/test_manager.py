@@ -215,7 +215,7 @@ async def test_resume_goes_on_with_the_steps_that_are_done(manager: Manager, sto
 
 
 async def test_resume_hands_on_both_credentials_and_the_steps(store: JobStore, dispatcher: MemoryDispatcher) -> None:
-    manager = Manager(store, ManagerSettings(default_parallel=3), dispatcher, time.time)
+    manager = Manager(store, ManagerSettings(default_parallel=3, retry_for=7), dispatcher, time.time)
     await manager.start()
     await submit(manager, "wait", source=SECRET_SOURCE)
     await until_copying(manager, 1)
@@ -224,7 +224,7 @@ async def test_resume_hands_on_both_credentials_and_the_steps(store: JobStore, d
     await until_copying(manager, 2)
     first, second = dispatcher.started
     assert second.source == SECRET_SOURCE and second.target == TARGET and second.parallel == 3
-    assert (first.done, first.earlier) == ((), ())
+    assert (first.retry_for, first.done, first.earlier) == (7, (), ())
     assert (second.done, second.earlier) == (("table wait.orders",), (Forerunner(first.name, "alice"),))
     assert second.name != first.name
     await manager.stop()

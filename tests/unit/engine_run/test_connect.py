@@ -90,8 +90,10 @@ def test_what_is_tolerated(sqlstate: str, may_fail: bool) -> None:
 
 @pytest.mark.parametrize(
     ("sqlstate", "passes"),
-    [("08006", True), ("57P01", True), ("57P03", True), ("53300", True), ("57014", False), ("08P01", False)]
-    + [("53200", False), ("53100", False), ("28P01", False), ("57P04", False), ("XX000", False)],
+    [
+        *[("08006", True), ("57P01", True), ("57P03", True), ("53300", True), ("57014", False), ("08P01", False)],
+        *[("53200", False), ("53100", False), ("28P01", False), ("57P04", False), ("XX000", False)],
+    ],
 )
 def test_what_is_worth_another_try(sqlstate: str, passes: bool) -> None:
     assert transient(sqlstate) is passes

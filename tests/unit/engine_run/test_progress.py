@@ -76,6 +76,19 @@ def test_nothing_falls_when_a_step_is_done_again() -> None:
     assert a.ended().rows_copied == 80
 
 
+def test_what_is_reopened_counts_once_in_the_end() -> None:
+    a = account()
+    a.finish("a1", 100, 4000)
+    a.finish("a2", 100, 4000)
+    before = a.progress()
+    assert before.tables_completed == 1
+    a.reopen("a2")
+    assert a.progress().tables_completed == 0
+    assert (a.progress().rows_copied, a.progress().pct_complete) == (before.rows_copied, before.pct_complete)
+    assert a.finish("a2", 90, 3600)
+    assert (a.ended().rows_copied, a.ended().bytes_copied) == (190, 7600)
+
+
 def test_a_table_is_complete_with_its_last_part() -> None:
     a = account()
     assert a.progress().tables_total == 2

@@ -87,14 +87,17 @@ def test_the_parts_of_an_emptied_table_leave_the_journal() -> None:
     assert [s.sql for s in emptying.statements] == ["TRUNCATE s.a", forget(JOURNAL, "p1")]
 
 
+EMPTY_A, EMPTY_B = (f"emptying of s.{table} by {JOURNAL.table}" for table in "ab")
+
+
 def test_a_table_is_emptied_once_before_its_parts() -> None:
     work = resumption(PLAN, ("definitions",), JOURNAL, ())
     schedule, order = Schedule(work.steps, work.done), list[str]()
     while step := schedule.start():
         order.append(step.key)
         schedule.finish(step.key)
-    assert sorted(order) == sorted([*(step.key for step in PLAN.steps[1:]), "empty s.a", "empty s.b"])
-    assert order.index("empty s.a") < min(order.index("p1"), order.index("p2"))
+    assert sorted(order) == sorted([*(step.key for step in PLAN.steps[1:]), EMPTY_A, EMPTY_B])
+    assert order.index(EMPTY_A) < min(order.index("p1"), order.index("p2"))
 
 
 def test_the_report_tells_of_two_snapshots() -> None:

@@ -78,6 +78,30 @@ def test_a_step_put_back_starts_again_and_frees_what_it_held() -> None:
     assert started(schedule) == ["a"]
 
 
+def test_what_waits_for_a_step_that_is_reopened_waits_again() -> None:
+    """a, b and c were done, d runs, and the target has lost b and c."""
+    schedule = Schedule(
+        (step("a"), step("b", "a"), step("c", "b"), step("d", "a"), step("e", "c"), step("f", "d", "b"))
+    )
+    for key in ("a", "b", "c"):
+        started(schedule)
+        schedule.finish(key)
+    assert {each.key for each in schedule.left} == {"d", "e", "f"}
+    assert started(schedule) == ["e"]
+    schedule.reopen(["b", "c"])
+    schedule.put_back("e")
+    assert started(schedule) == ["b"]
+    schedule.finish("d")
+    assert started(schedule) == []
+    schedule.finish("b")
+    assert started(schedule) == ["c", "f"]
+    schedule.finish("f")
+    schedule.finish("c")
+    assert started(schedule) == ["e"]
+    schedule.finish("e")
+    assert schedule.complete
+
+
 @pytest.mark.parametrize(
     ("steps", "problem"),
     [

@@ -1,0 +1,168 @@
+"""The job process's own connections, the keeper on the source and one on the target: opened, found lost, opened again.
+
+A server is waited for, up to `retry_for` seconds, once it has answered before, and from the first where it says itself
+that it will answer soon.  What a loss means for the steps of the job is `job.py`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from typing import Final, TypeVar
+
+import psycopg
+
+from clone_engine.records.channel import Start
+from clone_engine.records.errors import PgError
+from clone_engine.running.crew import Member
+from clone_engine.running.patience import looks
+from clone_engine.running.undo import CLEANUP_TIMEOUT, end_backends
+from clone_engine.servers.connect import Side, connect_async
+from clone_engine.servers.keeper import Keeper
+from clone_engine.servers.server_error import STARTING, from_psycopg, transient
+
+PULSE: Final = 2.0
+"""Seconds between two questions whether a connection is still there; they also keep a NAT entry alive."""
+T = TypeVar("T")
+
+
+class Connections:
+    """Of one job.  `close` leaves none open."""
+
+    def __init__(self, start: Start) -> None:
+        self._start = start
+        self.waiting_for: Side | None = None
+        """The server that is being waited for."""
+        self.keeper: Keeper | None = None
+        self._target: psycopg.AsyncConnection | None = None
+        self._pids: dict[Side, int] = {}
+        self._lost: dict[Side, PgError] = {}
+        self._reached: set[Side] = set()
+
+    def __repr__(self) -> str:
+        return f"<Connections of job {self._start.job_id}, lost: {', '.join(self._lost) or 'none'}>"
+
+    @property
+    def target(self) -> psycopg.AsyncConnection:
+        """The connection to the target; its commits are durable."""
+        assert self._target is not None, "open_target() makes it"
+        return self._target
+
+    @property
+    def backends_on_source(self) -> list[int]:
+        """The process ids of the keeper's backend."""
+        return [self._pids["source"]] if self.keeper else []
+
+    async def open_source(self) -> Keeper:
+        """The keeper of a new snapshot.  PgError if the source refuses, or cannot be reached in time."""
+        consistent = self._start.request.options.consistent
+        self.keeper = await self._patiently(
+            "source", lambda: Keeper.open(self._start.source, self._start.job_id, consistent)
+        )
+        await self._opened("source", self.keeper.connection)
+        return self.keeper
+
+    async def open_target(self) -> None:
+        """Connect to the target.  PgError if it refuses, or cannot be reached in time."""
+        self._target = await self._patiently("target", self._connect_target)
+        await self._opened("target", self._target)
+
+    async def watch(self, side: Side) -> None:
+        """Return never: PgError, the server's or 08006, soon after the connection was lost."""
+        while True:
+            await asyncio.sleep(PULSE)
+            if error := await self.loss(side):
+                raise error
+
+    async def loss(self, side: Side) -> PgError | None:
+        """Why the connection to a server is lost; None while it works, or where none is needed any more."""
+        connection = self._target if side == "target" else self.keeper and self.keeper.connection
+        if side not in self._lost and connection:
+            try:
+                await connection.execute("SELECT")
+            except psycopg.Error as error:
+                words = from_psycopg(error)
+                if connection.closed or transient(words.sqlstate):
+                    self._lost[side] = words
+        return self._lost.get(side)
+
+    async def restore(self, side: Side) -> bool:
+        """Whether the connection was lost.  It is a new one then; what the old one's backend did has ended.
+
+        PgError if the server refuses a new one, or cannot be reached in time.
+        """
+        if not await self.loss(side):
+            return False
+        await self.give_up(side)
+        await (self.open_target() if side == "target" else self.open_source())
+        return True
+
+    async def give_up(self, side: Side) -> None:
+        """Close a connection, lost or not."""
+        connection = self._target if side == "target" else self.keeper and self.keeper.connection
+        if connection:
+            with suppress(psycopg.Error):
+                await connection.close()
+
+    async def do_without_source(self) -> None:
+        """Nothing more is to be read there."""
+        await self.give_up("source")
+        self.keeper = None
+        self._lost.pop("source", None)
+
+    async def usable_target(self) -> psycopg.AsyncConnection | None:
+        """The target connection, a new one if it broke; None if there is none to be had now, or none was needed yet."""
+        if self._target is not None and (self._target.closed or "target" in self._lost):
+            await self.give_up("target")
+            self._target = None
+            with suppress(PgError, TimeoutError):
+                self._target = await asyncio.wait_for(self._connect_target(), CLEANUP_TIMEOUT)
+        return self._target
+
+    async def end_backends(self, members: Iterable[Member]) -> None:
+        """Make both servers end what they still do for copiers that could not see to it themselves."""
+        members = list(members)
+        for side, connection in (("source", self.keeper and self.keeper.connection), ("target", self._target)):
+            pids = [pid for member in members for name, pid in member.backends.items() if name == side]
+            if connection and pids:
+                await end_backends(connection, pids)
+
+    async def close(self) -> None:
+        """Close both."""
+        for side in ("source", "target"):
+            await self.give_up(side)
+
+    async def _connect_target(self) -> psycopg.AsyncConnection:
+        target = await connect_async(self._start.destination, "target", self._start.job_id)
+        try:
+            await target.execute("SET synchronous_commit = 'on'")
+        except psycopg.Error as error:
+            await target.close()
+            raise from_psycopg(error) from None
+        return target
+
+    async def _opened(self, side: Side, connection: psycopg.AsyncConnection) -> None:
+        """A network that was cut leaves the old backend behind, with its locks and its snapshot."""
+        before = self._pids.get(side)
+        self._lost.pop(side, None)
+        self._reached.add(side)
+        self._pids[side] = connection.info.backend_pid
+        if before:
+            await end_backends(connection, [before])
+
+    async def _patiently(self, side: Side, connect: Callable[[], Awaitable[T]]) -> T:
+        pauses = looks(self._start.retry_for)
+        try:
+            while True:
+                try:
+                    return await connect()
+                except PgError as error:
+                    soon = error.sqlstate in STARTING or (side in self._reached and transient(error.sqlstate))
+                    pause = next(pauses, None) if soon else None
+                    if pause is None:
+                        raise
+                self.waiting_for = side
+                await asyncio.sleep(pause)
+        finally:
+            self.waiting_for = None

@@ -1,0 +1,145 @@
+"""What the loss of the job's own connections means for its steps, and getting over it.
+
+The journal on the target is what counts.  A target that was restarted may have lost commits, since the copiers do not
+wait for the disk: so after each new connection to it what is missing in the journal is done again, and so is what a
+copier was at.  The source's snapshot, once lost, is not replaced: rows of two moments would meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+
+from clone_engine.records.errors import PgError
+from clone_engine.records.jobs import Outcome
+from clone_engine.records.steps import AnyStep, Copy, LargeObjects
+from clone_engine.running.connections import Connections
+from clone_engine.running.crew import Member
+from clone_engine.running.journaling import JobJournal
+from clone_engine.running.progress import Account
+from clone_engine.running.reporting import Report
+from clone_engine.running.scheduler import Schedule
+from clone_engine.servers.journal import Entry
+from clone_engine.servers.server_error import transient
+
+TAKEN_BACK = PgError("08006", "pgclone: the target was restarted, and has lost the step", hint="Resume the job.")
+GONE = frozenset({"42P01", "3F000"})
+"""What is said of a journal that does not exist."""
+
+
+class Recovery:
+    """Of a job whose steps are handed out; `busy` are the copiers that are at one."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        journal: JobJournal,
+        report: Report,
+        schedule: Schedule,
+        account: Account,
+        busy: Mapping[Member, AnyStep],
+    ) -> None:
+        self._connections = connections
+        self._journal = journal
+        self._report = report
+        self._schedule = schedule
+        self._account = account
+        self._busy = busy
+        self.doubtful: set[Member] = set()
+        """Copiers that began their step before the target was lost: only the journal tells whether it is done."""
+
+    def __repr__(self) -> str:
+        return f"<Recovery, {len(self.doubtful)} copiers in doubt>"
+
+    async def steady(self) -> bool:
+        """Whether a connection was lost.  Both work when this returns, and the schedule has what is to be done again.
+
+        PgError if a server cannot be had back in time, or what is lost cannot be replaced.
+        """
+        lost = await self._steady_source()
+        while await self._connections.restore("target"):
+            lost = True
+            self.doubtful.update(self._busy)
+            with suppress_transient():
+                self._compare(await self._entries())
+        return lost
+
+    async def entry(self, step: str) -> Entry | None:
+        """The entry of a step; None if it has not been done.  PgError as `steady` raises it."""
+        while True:
+            with suppress_transient():
+                return await self._journal.entry(self._connections.target, step)
+            await self.steady()
+
+    async def all_there(self) -> bool:
+        """Whether the journal has every step, so that nothing is left to be done; if so, all is said of them.
+
+        PgError as `steady` raises it.
+        """
+        while self._schedule.complete:
+            with suppress_transient():
+                self._compare(await self._entries())
+                if self._schedule.complete:
+                    await self._report.completed()
+                    return True
+            await self.steady()
+        return False
+
+    async def _steady_source(self) -> bool:
+        keeper = self._connections.keeper
+        error = await self._connections.loss("source")
+        if keeper is None or error is None:
+            return False
+        if not any(isinstance(step, Copy | LargeObjects) for step in self._schedule.left):
+            await self._connections.do_without_source()
+        elif keeper.snapshot:
+            raise snapshot_lost(error)
+        else:
+            await self._connections.restore("source")
+        return True
+
+    async def _entries(self) -> Collection[Entry]:
+        try:
+            return await self._journal.entries(self._connections.target)
+        except PgError as error:
+            if error.sqlstate not in GONE:
+                raise
+            self._compare(())
+            raise PgError(
+                "55000",
+                "pgclone: the target has lost what this job did there",
+                detail="After the connection was lost, the job's journal is gone from the target database.",
+                hint="Another server may have taken its place.  See what is there, and start the clone again.",
+            ) from None
+
+    def _compare(self, entries: Collection[Entry]) -> None:
+        """Have done again what the target has lost."""
+        lost = self._report.take_back({one.step for one in entries})
+        if not lost:
+            return
+        for step in lost:
+            self._account.reopen(step.key)
+        self._schedule.reopen([step.key for step in lost])
+        words = f"steps that it lost in a restart, and that were begun again: {len(lost)}"
+        self._report.outcome(Outcome("connection to the target", "done", message=words))
+
+
+def snapshot_lost(error: PgError) -> PgError:
+    """Why a job fails whose keeper was lost, with `error`."""
+    return PgError(
+        "08006",
+        f"pgclone: the connection that keeps the source's snapshot was lost: {error.message}",
+        detail="The rows that are still to be copied would be of another moment than those that are there.",
+        hint="Resume the job: it goes on with a new snapshot, and keeps what is complete.  With the option "
+        '{"consistent": false} a clone needs none.',
+    )
+
+
+@contextmanager
+def suppress_transient() -> Iterator[None]:
+    """What fails for a lost connection is to be tried again."""
+    try:
+        yield
+    except PgError as error:
+        if not transient(error.sqlstate):
+            raise
