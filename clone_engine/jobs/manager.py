@@ -343,7 +343,8 @@ class Manager:
     def _ended(self, job: Job, end: Verdict) -> Job:
         progress = final_progress(job.progress, end.status)
         said = {"sqlstate": end.sqlstate, "error": end.error, "to_go_on": end.to_go_on, "crashes": end.crashes}
-        return job.to(end.status, ended_at=self._clock(), progress=progress, **said)
+        ended_at = max(self._clock(), job.started_at or 0.0)  # the clock may have been set back
+        return job.to(end.status, ended_at=ended_at, progress=progress, **said)
 
     # Forgetting.
 

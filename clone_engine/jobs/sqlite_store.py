@@ -1,13 +1,12 @@
 """The job store in a SQLite file, next to the proxy.
 
-One process owns the file: a lock on `FILE.lock` says so, and a second one is refused.  Job processes never open it.
+One process owns the file (`store_file.py`).  Job processes never open it.
 All work is done by one thread, so that a slow disk delays jobs and never the connections that pass through.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,6 +17,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from clone_engine.jobs.store_file import RESTORE, failure, find, take
 from clone_engine.records.job_store import Seal, StoreError
 from clone_engine.records.jobs import Job, Outcome, Progress
 from clone_engine.records.request import CloneRequest, Conninfo
@@ -81,8 +81,13 @@ MIGRATIONS: tuple[str, ...] = (
     """,
     "ALTER TABLE job ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;",
 )
-"""What makes a file of each schema version from one of the version before; 0 is an empty file."""
+"""What makes a file of each schema version from one of the version before; the first, a new file."""
 SCHEMA_VERSION = len(MIGRATIONS)
+SET_VERSION = f"PRAGMA user_version = {SCHEMA_VERSION};"
+NEW = "".join(MIGRATIONS) + SET_VERSION
+LOG_BYTES = 4 * 1024 * 1024
+"""What the write-ahead log shrinks to once nobody reads in it: it is written back to the file at about this size, but
+grows as long as a reader's transaction needs what is in it."""
 BUSY_MILLISECONDS = 5000
 """How long the store waits for somebody who looks into its file with another program."""
 COLUMNS = (
@@ -114,7 +119,7 @@ class SqliteStore:
     """A JobStore in the file `path`, which is made, readable by its owner only, if it does not exist."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path = Path(os.path.realpath(path))  # SQLite goes by that, so the lock must
         self._thread: ThreadPoolExecutor | None = None
         self._connection: sqlite3.Connection | None = None
         self._lock: int | None = None
@@ -204,18 +209,15 @@ class SqliteStore:
             raise StoreError(f"job store {self._path} is not open")
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except sqlite3.Error as error:
-            full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-            raise StoreError(f"job store {self._path}: {error}", "53100" if full else "58030") from error
-        except OSError as error:
-            raise StoreError(f"job store {error.filename or self._path}: {error.strerror}") from error
+        except (OSError, sqlite3.Error) as error:
+            raise failure(self._path, error) from error
 
     # What follows runs in the store's thread only.
 
     def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _own(self._path)
-        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        self._lock = take(self._path)
+        find(self._path, NEW)
         connection = self._connection = sqlite3.connect(self._path, isolation_level=None)
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
         connection.row_factory = sqlite3.Row
@@ -225,24 +227,27 @@ class SqliteStore:
         connection.execute("PRAGMA synchronous = FULL")
         # What is deleted is overwritten: whoever gets hold of the key later must find nothing to open with it.
         connection.execute("PRAGMA secure_delete = ON")
-        self._migrate(connection)
+        connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         self._check(connection)
+        self._migrate(connection)
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if not version:
+            raise StoreError(f"job store {self._path} is a database of something else; choose another file")
         if version > SCHEMA_VERSION:
             raise StoreError(
                 f"job store {self._path} has schema version {version}; this program knows {SCHEMA_VERSION}"
             )
         if version < SCHEMA_VERSION:
             steps = "".join(MIGRATIONS[version:])
-            connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+            connection.executescript(f"BEGIN IMMEDIATE; {steps} {SET_VERSION} COMMIT;")
 
     def _check(self, connection: sqlite3.Connection) -> None:
         """A damaged file must not pass for a shorter list of jobs."""
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
-            raise StoreError(f"job store {self._path} is damaged ({found.splitlines()[-1]}); restore or move it away")
+            raise StoreError(f"job store {self._path} is damaged ({found.splitlines()[-1]}); {RESTORE}")
 
     def _close(self) -> None:
         if self._connection:
@@ -275,20 +280,6 @@ class SqliteStore:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
-
-
-def _own(path: Path) -> int:
-    """The descriptor that holds the lock of `path`; closing it, or the end of the process, gives the lock up."""
-    descriptor = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.read(descriptor, 20).decode("ascii", "replace").strip()
-        os.close(descriptor)
-        raise StoreError(f"job store {path} is in use by another process{f' ({owner})' if owner else ''}") from None
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
-    return descriptor
 
 
 def _columns(job: Job) -> dict[str, Any]:

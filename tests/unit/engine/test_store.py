@@ -1,8 +1,10 @@
-"""What every job store does, asked of both, and what only the one in a file must."""
+"""What every job store does, asked of both, and what only the one in a file must.
+
+The faults of that file: `test_store_faults.py`.
+"""
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import subprocess
 import sys
@@ -175,19 +177,6 @@ async def test_second_store_in_one_process_is_refused_too(tmp_path: Path) -> Non
     await second.close()
 
 
-async def test_unusable_files(tmp_path: Path) -> None:
-    (tmp_path / "text").write_text("this is no database, however long it may be" * 100)
-    with pytest.raises(StoreError, match="text: file is not a database"):
-        await SqliteStore(tmp_path / "text").open()
-    with pytest.raises(StoreError, match=r"job store .*: Not a directory|File exists"):
-        await SqliteStore(tmp_path / "text" / "jobs").open()
-    with sqlite3.connect(tmp_path / "newer") as newer:
-        newer.execute("PRAGMA user_version = 99")
-    newer.close()
-    with pytest.raises(StoreError, match="newer has schema version 99; this program knows 5"):
-        await SqliteStore(tmp_path / "newer").open()
-
-
 async def test_file_of_the_first_version_is_migrated(tmp_path: Path) -> None:
     path = tmp_path / "old"
     with sqlite3.connect(path) as old:
@@ -207,68 +196,3 @@ async def test_file_of_the_first_version_is_migrated(tmp_path: Path) -> None:
         assert await store.done(7) == ("b", "a")
         await store.add(JOB)
         await store.close()
-
-
-FILLER = """
-import asyncio, resource, sys
-from pathlib import Path
-from clone_engine.jobs.sqlite_store import SqliteStore
-from clone_engine.records.job_store import StoreError
-from tests.unit.engine.test_store import JOB
-def limit(size):
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-async def fill():
-    store = SqliteStore(Path(sys.argv[1]))
-    await store.open()
-    kept = [await store.add(JOB)]
-    limit(256 * 1024)
-    try:
-        while True:
-            kept.append(await store.add(JOB))
-    except StoreError as error:
-        print(error)
-    assert await store.load() == kept, "while full"
-    limit(resource.RLIM_INFINITY)
-    kept.append(await store.add(JOB))
-    assert await store.load() == kept, "afterwards"
-    assert [job.job_id for job in kept] == sorted({job.job_id for job in kept})
-    await store.close()
-asyncio.run(fill())
-"""
-
-
-def test_store_that_cannot_grow_refuses_and_goes_on_when_it_can(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", FILLER, str(tmp_path / "jobs")], capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"job store {tmp_path / 'jobs'}: ")
-
-
-@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
-async def test_truncated_file_is_refused(tmp_path: Path, kept: float) -> None:
-    path = tmp_path / "jobs"
-    store = SqliteStore(path)
-    await store.open()
-    for _ in range(50):
-        job = await store.add(JOB)
-        await store.save(job, outcomes=[Outcome(f"table {number}", "done") for number in range(20)])
-    await store.close()
-    os.truncate(path, int(path.stat().st_size * kept))
-    with pytest.raises(StoreError, match="jobs"):
-        await SqliteStore(path).open()
-
-
-async def test_reader_with_a_long_transaction_does_not_hold_up_the_store(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "jobs")
-    await store.open()
-    await store.add(JOB)
-    reader = sqlite3.connect(tmp_path / "jobs", isolation_level=None)
-    reader.execute("BEGIN")
-    assert reader.execute("SELECT count(*) FROM job").fetchone() == (1,)
-    await store.add(JOB)
-    await store.forget([1])
-    assert reader.execute("SELECT count(*) FROM job").fetchone() == (1,)
-    reader.close()
-    assert len(await store.load()) == 2
-    await store.close()
