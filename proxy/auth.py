@@ -15,6 +15,7 @@ from clone_engine.records.errors import PgError
 from clone_engine.records.request import Conninfo
 from clone_engine.servers.connect import NO_FILE
 from clone_engine.servers.server_error import from_login, from_psycopg
+from proxy.calls.membership import NONE, Rights, rights, rights_column
 from proxy.upstream import Target
 
 # Nothing of the proxy's own environment may lend a job an identity that is not the caller's.
@@ -52,14 +53,17 @@ class Credentials:
             parameters["password"] = await self._with_passfile(parameters, role)
         return Conninfo(parameters)
 
-    async def ask(self, target: Conninfo, query: str) -> str | None:
-        """The one value, a text, that a query gives to who logs in with `target`.  The server's error as PgError."""
+    async def rights(self, target: Conninfo, roles: tuple[str, ...]) -> Rights:
+        """The rights of who logs in with `target`, as far as they are of `roles`.  The server's error as PgError."""
+        if not roles:
+            return NONE
         try:
             async with await self._connect(target.parameters) as connection:
+                query = f"SELECT {rights_column(roles, connection.info.encoding)}"
                 row = await (await connection.execute(query.encode())).fetchone()
         except psycopg.Error as error:
             raise from_psycopg(error) from None
-        return row[0] if row else None
+        return rights(roles, row[0] if row else None)
 
     async def _with_passfile(self, parameters: dict[str, str], role: str) -> str:
         """The password that the passfile has for this login, after it has worked."""

@@ -18,9 +18,20 @@ from clone_engine.records.request import Conninfo
 
 
 class LiveJob:
-    """One unfinished job, waiting or running."""
+    """One unfinished job, waiting or running.
 
-    def __init__(self, source: Conninfo, target: Conninfo, done: Sequence[str], waited_by: int = 0) -> None:
+    `done` are the keys of what the jobs that it goes on from have done, `earlier` these jobs, the last one first;
+    `waited_by` is the server process of a session that does nothing until the job has ended, or 0.
+    """
+
+    def __init__(
+        self,
+        source: Conninfo,
+        target: Conninfo,
+        done: Sequence[str] = (),
+        earlier: tuple[Forerunner, ...] = (),
+        waited_by: int = 0,
+    ) -> None:
         self.task: asyncio.Task[None] | None = None
         """Runs the job; None while it waits."""
         self.asked: Asked = ""
@@ -29,9 +40,10 @@ class LiveJob:
         self.saved_at = 0.0
         """When the store last got the record, by the event loop's clock."""
         self._hearers: list[Callable[[FromJob], None]] = []
-        self._source = source
+        self.source = source
         self._target = target
-        self._done = tuple(done)
+        self.done = tuple(done)
+        self._earlier = earlier
         self._waited_by = waited_by
         self._stop_asked = asyncio.Event()
 
@@ -54,19 +66,19 @@ class LiveJob:
         self.asked = self.asked or why
         self._stop_asked.set()
 
-    def first_line(self, job: Job, default_parallel: int, retry_for: float, earlier: tuple[Job, ...]) -> Start:
-        """All that the job process has to know; `earlier` are the jobs that it goes on from, the last one first."""
+    def first_line(self, job: Job, default_parallel: int, retry_for: float) -> Start:
+        """All that the job process has to know."""
         return Start(
             job_id=job.job_id,
             request=job.request,
-            source=self._source,
+            source=self.source,
             target=self._target,
             parallel=job.request.options.parallel or default_parallel,
             name=job.name_on_target,
             retry_for=retry_for,
             waited_by=self._waited_by,
-            done=self._done,
-            earlier=tuple(Forerunner(one.name_on_target, one.owner) for one in earlier),
+            done=self.done,
+            earlier=self._earlier,
         )
 
     async def converse(

@@ -14,6 +14,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from functools import partial
+from itertools import takewhile
 
 import msgspec
 import structlog
@@ -36,7 +38,7 @@ from clone_engine.jobs.verdicts import (
     store_failed,
     verdict,
 )
-from clone_engine.records.channel import FromJob
+from clone_engine.records.channel import Forerunner, FromJob
 from clone_engine.records.errors import PgError
 from clone_engine.records.job_store import JobStore, StoreError
 from clone_engine.records.jobs import FINISHED, RESUMABLE, Job, Outcome, Progress
@@ -180,7 +182,7 @@ class Manager:
         """
         async with self._submitting:
             job = _new_job(caller, request, source, self._clock())
-            return await self._add(job, source, target, (), caller.backend if waits else 0)
+            return await self._add(job, LiveJob(source, target, waited_by=caller.backend if waits else 0))
 
     @property
     def jobs(self) -> Collection[Job]:
@@ -220,16 +222,18 @@ class Manager:
     async def resume(self, caller: Caller, job_id: int, target: Conninfo) -> int:
         """The id of a new job of the caller that goes on where a failed or cancelled one ended.
 
-        The old record stays as it is.  PgError P0002 if the caller sees no such job; 55000 if its state, its database
-        or an earlier resume forbids it; 42501 if its source's password is another role's; 28000 if that is no longer
-        known; and those of `submit`.
+        The old record stays as it is.  An administrator's job begins anew where the old one is not his.
+
+        PgError P0002 if the caller sees no such job; 55000 if its state, its database or an earlier resume forbids it;
+        42501 if its source's password is another role's; 28000 if that is no longer known; and those of `submit`.
         """
         async with self._submitting:
             old = self.resumable(caller, job_id)
             source = self._sources.of(old) or old.source
-            done = await self._ledger.done(job_id)
+            earlier = self._forerunners(caller, old)
+            done = await self._ledger.done(job_id) if earlier else ()
             new = _new_job(caller, old.request, source, self._clock(), old)
-            new = await self._add(new, source, target, done)
+            new = await self._add(new, LiveJob(source, target, done, earlier=earlier))
             await self._sources.forget([job_id])  # it is the new job's now
             with suppress(PgError):  # that the new one exists says the same, as long as it does
                 await self._ledger.leave(job_id)
@@ -274,12 +278,12 @@ class Manager:
 
     # One job, from its acceptance to its end.
 
-    async def _add(self, job: Job, source: Conninfo, target: Conninfo, done: Sequence[str], waited_by: int = 0) -> Job:
+    async def _add(self, job: Job, live: LiveJob) -> Job:
         if self._stopping:
             raise PgError("57P03", "pgclone: the proxy is shutting down", hint="Call again when it is back.")
-        job = await self._ledger.add(job, done, self._sources.seal(job, source))
-        self._live[job.job_id] = LiveJob(source, target, done, waited_by)
-        self._sources.keep(job, source)
+        job = await self._ledger.add(job, live.done, self._sources.seal(job, live.source))
+        self._live[job.job_id] = live
+        self._sources.keep(job, live.source)
         self._waiting.append(job.job_id)
         log.info("job submitted", job_id=job.job_id, owner=job.owner, kind=job.request.kind, source=job.source.public())
         self._start_waiting()
@@ -304,8 +308,7 @@ class Manager:
         try:
             job = self._ledger[job_id].to("running", started_at=self._clock())
             await self._ledger.change(job)
-            settings, earlier = self._settings, tuple(self._ledger.forerunners(job))
-            first_line = live.first_line(job, settings.default_parallel, settings.retry_for, earlier)
+            first_line = live.first_line(job, self._settings.default_parallel, self._settings.retry_for)
             ended, ending = await live.converse(self._dispatcher, first_line, take)
             end = verdict(job, live.asked, ended, ending, source_known=self._sources.outlives(job))
         except StoreError as failure:
@@ -315,6 +318,11 @@ class Manager:
             log.exception("job manager failed", job_id=job_id)
             end = Verdict("failed", "XX000", f"internal error of the proxy: {type(failure).__name__}")
         await self._finish(job_id, end)
+
+    def _forerunners(self, caller: Caller, job: Job) -> tuple[Forerunner, ...]:
+        """`job` and the jobs that it goes on from, the last one first, as far as the caller may go on from them."""
+        chain = takewhile(partial(_may_go_on_from, caller), (job, *self._ledger.forerunners(job)))
+        return tuple(Forerunner(one.name_on_target, one.owner) for one in chain)
 
     async def _take(self, job_id: int, live: LiveJob, progress: Progress | None) -> None:
         """Show progress, and save the record if that is due or there is more to save."""
@@ -385,3 +393,12 @@ def _new_job(caller: Caller, request: CloneRequest, source: Conninfo, now: float
 
 def _may_control(caller: Caller, job: Job) -> bool:
     return caller.admin or job.owner == caller.role or job.owner in caller.member_of
+
+
+def _may_go_on_from(caller: Caller, job: Job) -> bool:
+    """Whether the caller's job may write to the tables that `job` has made.
+
+    What their owner has put on them since (triggers, defaults, …) acts with the rights of who writes.  Who was granted
+    the owner's role takes that on with it; an administrator must not be led into it.
+    """
+    return job.owner == caller.role or (job.owner in caller.member_of and not caller.admin)

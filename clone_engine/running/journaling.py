@@ -45,8 +45,9 @@ class JobJournal:
         Whatever is still at work for that job can commit nothing after this.  What the store knows of parts counts only
         without a journal: one that was left may be of a job that has emptied the table since.
         """
+        owners = [one.owner for one in self._start.earlier]  # it stays with whose job has made it
         for one in self._start.earlier:
-            found = await _rows(target, sql.FIND, one.owner, one.name)
+            found = await _rows(target, sql.FIND, owners, one.name)
             if found:
                 done = await self._take(target, Journal(Name(*found[0])))
                 self._parts = []
@@ -124,7 +125,7 @@ class JobJournal:
         return None
 
 
-async def _rows(target: psycopg.AsyncConnection, query: str, *parameters: str) -> list[Any]:
+async def _rows(target: psycopg.AsyncConnection, query: str, *parameters: str | list[str]) -> list[Any]:
     try:
         cursor = await target.execute(query.encode(), parameters or None)
         return await cursor.fetchall() if cursor.description else []

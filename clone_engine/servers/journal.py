@@ -32,7 +32,7 @@ TABLE = "steps"
 FIND = f"""
 SELECT n.nspname, c.relname
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND pg_catalog.pg_get_userbyid(c.relowner) = %s
+WHERE c.relkind = 'r' AND pg_catalog.pg_get_userbyid(c.relowner) = ANY (%s)
   AND %s IN (c.relname, CASE c.relname WHEN '{TABLE}' THEN n.nspname END)"""
 # Whoever owns a schema can put another table in the place of ours, with triggers that have our rights.  The owner of
 # the one that the clone goes into can do that with its tables anyhow; others must be trusted anyhow, or be ourselves.

@@ -230,6 +230,29 @@ async def test_resume_hands_on_both_credentials_and_the_steps(store: JobStore, d
     await manager.stop()
 
 
+async def test_who_goes_on_from_a_job_of_another_role(manager: Manager, dispatcher: MemoryDispatcher) -> None:
+    member = Caller("bob", "app", member_of=frozenset({"alice"}))
+    for number, caller in enumerate((ALICE, member, BOB, ADMIN), 1):
+        await (submit(manager, "wait") if number == 1 else manager.resume(caller, number - 1, TARGET))
+        await until_copying(manager, number)
+        await manager.cancel(caller, number)
+    assert [shown(manager, number).owner for number in (1, 2, 3, 4)] == ["alice", "bob", "bob", "root"]
+    starts = dispatcher.started
+    alice_s, bob_s = Forerunner(starts[0].name, "alice"), Forerunner(starts[1].name, "bob")
+    # Bob goes on from the job of Alice while he has her rights, afterwards only from his own; an administrator anew.
+    assert [each.earlier for each in starts] == [(), (alice_s,), (bob_s,), ()]
+    assert [each.done for each in starts] == [(), ("table wait.orders",), ("table wait.orders",), ()]
+
+
+async def test_only_the_owner_resumes_with_a_password(manager: Manager) -> None:
+    await run(manager, "fail", source=SECRET_SOURCE)
+    member = Caller("bob", "app", member_of=frozenset({"alice"}))
+    for caller in (member, ADMIN):
+        error = await refused(manager.resume(caller, 1, TARGET), "42501", "pgclone: permission denied to resume job 1")
+        assert 'role "alice" has given' in error.detail
+    assert await manager.resume(ALICE, 1, TARGET) == 2
+
+
 async def test_resume_is_refused_for_other_states(manager: Manager) -> None:
     await run(manager, "complete")
     error = await refused(manager.resume(ALICE, 1, TARGET), "55000", "pgclone: job 1 is not resumable")
