@@ -3,7 +3,8 @@ CREATE TABLE pgclone_jobs_view (
     job_id integer PRIMARY KEY, status text, op_type text, schema_name text, table_name text, current_phase text,
     current_table text, tables_total bigint, tables_completed bigint, rows_copied bigint, bytes_copied bigint,
     elapsed_ms bigint, start_time timestamptz, end_time timestamptz, error_message text, pct_complete double precision,
-    progress_bar text, elapsed_time text);
+    progress_bar text, elapsed_time text, owner text, database text, rows_total bigint, bytes_total bigint,
+    rows_per_second double precision, eta timestamptz);
 CREATE TABLE progress (job_id integer PRIMARY KEY, progress text);
 CREATE TABLE jobs (jobs text);
 CREATE SEQUENCE job_ids;

@@ -78,6 +78,13 @@ class Ledger:
         """The record of a job; None if there is none."""
         return self._jobs.get(job_id)
 
+    def of_number(self, number: int) -> Job | None:
+        """The record of the job that has this number, or one of whose workers has it; None if there is none."""
+        if job := self._jobs.get(number):
+            return job
+        before = next((job for job in reversed(self._jobs.values()) if job.job_id < number), None)
+        return before if before and number in before.numbers else None
+
     def forerunners(self, job: Job) -> Iterator[Job]:
         """The jobs that `job` goes on from, the last one first, as far as they are known."""
         while earlier := self._jobs.get(job.resumed_from):

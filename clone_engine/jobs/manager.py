@@ -199,7 +199,7 @@ class Manager:
         A job that ends in the very moment may be found completed or failed afterwards: its record tells the truth.
         PgError P0002 if the caller sees no such job.
         """
-        self.find(caller, job_id)
+        job_id = self.find(caller, job_id).job_id
         if job_id in self._waiting:
             self._waiting.remove(job_id)
             await self._finish(job_id, Verdict("cancelled"))
@@ -211,12 +211,12 @@ class Manager:
     def resumable(self, caller: Caller, job_id: int) -> Job:
         """The job, which the caller may resume as things stand.  PgError as `resume` raises them if not."""
         job = self.find(caller, job_id)
-        successor = self._ledger.successor(job_id)
+        successor = self._ledger.successor(job.job_id)
         check_resumable(job, caller.database, successor, successor is not None and _may_control(caller, successor))
         if job.source_had_secret and job.owner != caller.role:
             raise secret_of_another(job)
         if self._sources.of(job) is None:
-            raise secret_lost(job_id)
+            raise secret_lost(job.job_id)
         return job
 
     async def resume(self, caller: Caller, job_id: int, target: Conninfo) -> int:
@@ -231,12 +231,12 @@ class Manager:
             old = self.resumable(caller, job_id)
             source = self._sources.of(old) or old.source
             earlier = self._forerunners(caller, old)
-            done = await self._ledger.done(job_id) if earlier else ()
+            done = await self._ledger.done(old.job_id) if earlier else ()
             new = _new_job(caller, old.request, source, self._clock(), old)
             new = await self._add(new, LiveJob(source, target, done, earlier=earlier))
-            await self._sources.forget([job_id])  # it is the new job's now
+            await self._sources.forget([old.job_id])  # it is the new job's now
             with suppress(PgError):  # that the new one exists says the same, as long as it does
-                await self._ledger.leave(job_id)
+                await self._ledger.leave(old.job_id)
             return new.job_id
 
     @property
@@ -254,8 +254,7 @@ class Manager:
 
     async def outcomes(self, caller: Caller, job_id: int) -> list[Outcome]:
         """What became of each object of a job.  PgError P0002 if the caller sees no such job."""
-        self.find(caller, job_id)
-        return await self._ledger.outcomes(job_id)
+        return await self._ledger.outcomes(self.find(caller, job_id).job_id)
 
     async def wait(self, job_id: int, hear: Callable[[FromJob], None] | None = None) -> Job:
         """The record of a job, once it is finished; until then `hear` is told what its process says.
@@ -270,8 +269,9 @@ class Manager:
         return job
 
     def find(self, caller: Caller, job_id: int) -> Job:
-        """The record of a job.  PgError P0002 if the caller sees no such job."""
-        job = self._ledger.get(job_id)
+        """The record of a job; by the number of one of its workers too.  PgError P0002 if the caller sees no such
+        job."""
+        job = self._ledger.of_number(job_id)
         if job is None or not _may_control(caller, job):
             raise not_found(job_id)
         return job

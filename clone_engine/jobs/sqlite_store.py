@@ -82,6 +82,8 @@ MIGRATIONS: tuple[str, ...] = (
     "ALTER TABLE job ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;",
 )
 """What makes a file of each schema version from one of the version before; the first, a new file."""
+RESERVE = "UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'job'"
+"""Leaves the numbers behind the newest job's to its workers."""
 SCHEMA_VERSION = len(MIGRATIONS)
 SET_VERSION = f"PRAGMA user_version = {SCHEMA_VERSION};"
 NEW = "".join(MIGRATIONS) + SET_VERSION
@@ -152,6 +154,7 @@ class SqliteStore:
             with self._transaction() as connection:
                 job_id = connection.execute(INSERT_JOB, _columns(job)).lastrowid
                 assert job_id is not None, "an INSERT has one"
+                connection.execute(RESERVE, (job.request.workers,))
                 connection.executemany(SAVE_DONE, [(job_id, key) for key in done])
                 if seal:
                     connection.execute(SAVE_SECRET, (job_id, seal(job_id)))

@@ -33,6 +33,8 @@ class Wish(NamedTuple):
     rows_of: str
     """The name that `where` may call the table by."""
     where: str
+    narrow: bool
+    """Whether some of the table's columns are left out."""
     as_query: bool
     """Whether COPY TO must read a query: for a condition, or for a generated column that becomes an ordinary one."""
     parallel: int
@@ -46,12 +48,13 @@ def copy_steps(table: Table, wish: Wish, after: tuple[str, ...]) -> Iterator[Cop
     if table.relkind != "r":
         return
     ranges = list(_ranges(table, wish))
+    chosen = bool(wish.where or table.condition)  # nobody has estimated how many rows
     columns = ", ".join(map(quote_ident, wish.columns))
     listed = f" ({columns})" if columns else ""
     one = len(ranges) == 1
     for low, high in ranges:
         share = (min(high or table.pages, table.pages) - low) / table.pages if table.pages else 1
-        size, rows = round(table.bytes * share), round(table.rows * share)
+        size = round(table.bytes * share)
         condition = between(low, high)
         yield Copy(
             key=f"table {table.name}" if one else f"pages from {low} of {table.name}",
@@ -67,8 +70,8 @@ def copy_steps(table: Table, wish: Wish, after: tuple[str, ...]) -> Iterator[Cop
             empty=f"DELETE FROM ONLY {wish.target.sql} {table.condition}"
             if table.extension
             else f"TRUNCATE ONLY {wish.target.sql}",
-            estimated_rows=rows,
-            estimated_bytes=size,
+            estimated_rows=None if chosen or table.rows is None else round(table.rows * share),
+            estimated_bytes=None if chosen or wish.narrow else size,
             part=None if one or wish.where else Part(low, high, origin(table), table.horizon),
         )
 

@@ -243,6 +243,7 @@ class Graph:
             columns=columns,
             rows_of=rows_of,
             where=where,
+            narrow=any(c.name in inputs.missing for c in facts.columns),
             as_query=bool(ordinary),
             # Without a snapshot, a row that is moved between the reading of two parts would be in neither.
             parallel=inputs.parallel if request.options.consistent else 1,

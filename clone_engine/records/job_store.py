@@ -43,7 +43,8 @@ class JobStore(Protocol):
 
     async def add(self, job: Job, done: Sequence[str] = (), seal: Seal | None = None) -> Job:
         """Keep a new job, with the keys of what is done of it already and its sealed secrets if it has any; its id is
-        the store's choice: larger than every id given before, never used again."""
+        the store's choice: larger than every id given before and than the numbers of those jobs' workers, never used
+        again."""
 
     async def save(
         self, job: Job, *, done: Sequence[str] = (), undone: Sequence[str] = (), outcomes: Sequence[Outcome] = ()
@@ -92,6 +93,7 @@ class MemoryStore:
     async def add(self, job: Job, done: Sequence[str] = (), seal: Seal | None = None) -> Job:
         self._last_id += 1
         job = msgspec.structs.replace(job, job_id=self._last_id, source=job.source.without_secrets())
+        self._last_id += job.request.workers
         self._jobs[job.job_id] = job
         self._done[job.job_id] = dict.fromkeys(done)
         self._outcomes[job.job_id] = []

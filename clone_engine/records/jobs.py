@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -29,8 +30,24 @@ FINISHED: frozenset[Status] = frozenset(s for s, following in TRANSITIONS.items(
 RESUMABLE: frozenset[Status] = frozenset({"failed", "cancelled"})
 
 
+class Worker(msgspec.Struct, frozen=True):
+    """What one copier of a job does: the rows of which table, or of which part of it, and how far it is with those."""
+
+    phase: str = ""
+    schema_name: str = ""
+    table_name: str = ""
+    """The table whose rows it copies, or copied last; '' for none yet."""
+    rows_copied: int = 0
+    bytes_copied: int = 0
+    pct_complete: float = 0.0
+    rows_total: int | None = None
+    bytes_total: int | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+
+
 class Progress(msgspec.Struct, frozen=True):
-    """How far a job is.  Rows and bytes are totals of the job so far; `pct_complete` is 0 to 100."""
+    """How far a job is.  Rows and bytes are those copied so far; `pct_complete` is 0 to 100."""
 
     phase: str = ""
     current_table: str = ""
@@ -39,6 +56,16 @@ class Progress(msgspec.Struct, frozen=True):
     rows_copied: int = 0
     bytes_copied: int = 0
     pct_complete: float = 0.0
+    rows_total: int | None = None
+    """How many rows it will be: an estimate, never less than are copied, and exact when all are; None if unknown."""
+    bytes_total: int | None = None
+    """The same of bytes: the size of tables on the source, until their rows are copied."""
+    rows_per_second: float | None = None
+    """Over the last seconds; None if unknown."""
+    seconds_left: float | None = None
+    """When this was said; None if unknown."""
+    workers: tuple[Worker, ...] = ()
+    """Of a job that was asked to use several copiers."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -92,6 +119,11 @@ class Job(msgspec.Struct, frozen=True):
             raise ValueError(f"job {self.job_id}: {self.status} cannot become {status}")
         return msgspec.structs.replace(self, status=status, **changes)
 
+    @property
+    def numbers(self) -> range:
+        """The job's number, and those of its copiers."""
+        return range(self.job_id, self.job_id + 1 + len(self.progress.workers))
+
     def elapsed_ms(self, now: float) -> int:
         """Milliseconds from start to end, or to `now` while it runs; 0 before it started.  Never negative."""
         if self.started_at is None:
@@ -99,6 +131,10 @@ class Job(msgspec.Struct, frozen=True):
         return max(0, int(((self.ended_at if self.ended_at is not None else now) - self.started_at) * 1000))
 
 
+SHOW_WORKERS: frozenset[Status] = frozenset({"running", "completed"})
+"""States in which the copiers of a job are shown: what they did for one that ended otherwise may be undone."""
+MORE_OF_PROGRESS = ("pct_complete", "bytes_copied", "rows_total", "bytes_total", "rows_per_second", "eta")
+"""The columns of the view that the text of pgclone_progress(id) has behind the original's keys."""
 MAX_PCT_RUNNING = 99.9
 """100 is for completed jobs: until the last step is committed something may still go wrong."""
 BAR_CELLS = 20
@@ -117,8 +153,34 @@ def elapsed_text(elapsed_ms: int) -> str:
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
+def worker_jobs(job: Job) -> Iterator[Job]:
+    """The copiers of a job that was asked to use several, each as a job of the table that it is on, or was on last."""
+    if job.status not in SHOW_WORKERS:
+        return
+    for number, worker in zip(job.numbers[1:], job.progress.workers, strict=True):
+        yield msgspec.structs.replace(
+            job,
+            job_id=number,
+            request=CloneRequest("table", worker.schema_name, worker.table_name),
+            started_at=worker.started_at,
+            ended_at=worker.ended_at,
+            progress=Progress(
+                phase=worker.phase,
+                current_table=worker.table_name,
+                tables_total=1 if worker.table_name else 0,
+                tables_completed=0 if worker.ended_at is None else 1,
+                rows_copied=worker.rows_copied,
+                bytes_copied=worker.bytes_copied,
+                pct_complete=worker.pct_complete,
+                rows_total=worker.rows_total,
+                bytes_total=worker.bytes_total,
+            ),
+        )
+
+
 def view_row(job: Job, now: float) -> dict[str, Any]:
-    """The 18 columns of the jobs view, by name and in order.  Times are ISO 8601 in UTC, or None."""
+    """The columns of the jobs view, by name and in order: the original's 18, then ours.  Times are ISO 8601 in UTC, or
+    None."""
     p, elapsed_ms = job.progress, job.elapsed_ms(now)
     elapsed = elapsed_text(elapsed_ms)
     return {
@@ -140,7 +202,26 @@ def view_row(job: Job, now: float) -> dict[str, Any]:
         "pct_complete": p.pct_complete,
         "progress_bar": progress_bar(p.pct_complete, p.rows_copied, elapsed),
         "elapsed_time": elapsed,
+        "owner": job.owner,
+        "database": job.database,
+        "rows_total": p.rows_total,
+        "bytes_total": p.bytes_total,
+        "rows_per_second": rows_per_second(job, elapsed_ms),
+        "eta": timestamp(eta(job, now)),
     }
+
+
+def rows_per_second(job: Job, elapsed_ms: int) -> float | None:
+    """Over the last seconds while the job runs, over all of its time when it has ended; None if unknown."""
+    if job.status not in FINISHED:
+        return job.progress.rows_per_second
+    return round(job.progress.rows_copied * 1000 / elapsed_ms, 1) if elapsed_ms else None
+
+
+def eta(job: Job, now: float) -> float | None:
+    """When the job will probably end: never in the past, and None unless it runs and that can be told."""
+    left = job.progress.seconds_left
+    return None if job.status != "running" or left is None else now + left
 
 
 def timestamp(seconds: float | None) -> str | None:
@@ -149,7 +230,8 @@ def timestamp(seconds: float | None) -> str | None:
 
 
 def progress_json(job: Job, now: float) -> str:
-    """The text of pgclone_progress(id): one line of JSON with the original's keys, in its order."""
+    """The text of pgclone_progress(id): one line of JSON with the original's keys, in its order, then ours; what is
+    unknown is not in it."""
     p = job.progress
     out: dict[str, Any] = {
         "job_id": job.job_id,
@@ -164,6 +246,8 @@ def progress_json(job: Job, now: float) -> str:
         out["error"] = job.error
     if job.started_at is not None:
         out["elapsed_ms"] = job.elapsed_ms(now)
+    row = view_row(job, now)
+    out |= {key: row[key] for key in MORE_OF_PROGRESS if row[key] is not None}
     return json.dumps(out, ensure_ascii=False)
 
 

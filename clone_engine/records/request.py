@@ -62,6 +62,12 @@ class CloneRequest(msgspec.Struct, frozen=True):
         """Whether this is a clone of all schemas."""
         return self.kind in DATABASE_KINDS
 
+    @property
+    def workers(self) -> int:
+        """How many copiers are shown as jobs of their own, with the numbers behind the job's: all, if the caller asked
+        for several."""
+        return self.options.parallel if self.options.parallel > 1 else 0
+
 
 class Conninfo(msgspec.Struct, frozen=True):
     """Connection parameters by libpq keyword.  `repr` and `str` never show the values of secret keywords."""

@@ -80,10 +80,10 @@ class Copy(Step, frozen=True, kw_only=True, tag="copy"):
     empty: str
     """The statement that empties the target table.  A resumed job runs it once for a table that is not complete
     before copying all of its parts again: parts of two snapshots never meet in one table."""
-    estimated_rows: int
-    """Rows expected; 0 if unknown."""
-    estimated_bytes: int
-    """Size on the source in bytes; the weight for pct_complete."""
+    estimated_rows: int | None
+    """Rows expected; None if unknown."""
+    estimated_bytes: int | None
+    """Size of the rows on the source in bytes; None if unknown, as that of the rows which a condition chooses."""
     part: Part | None = None
     """Of one part of several; None for a table that is copied whole."""
 

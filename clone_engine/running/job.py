@@ -11,12 +11,12 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-import msgspec
-
 from clone_engine.records.channel import Advanced, Done, Start
 from clone_engine.records.errors import PgError
-from clone_engine.records.jobs import Outcome, Progress
+from clone_engine.records.jobs import Outcome
+from clone_engine.records.phases import CLEANING_UP, CREATING, LOST, PLANNING, PUT_OFF, SNAPSHOT, STARTING
 from clone_engine.records.steps import AnyStep, Plan, Run, reported_key
+from clone_engine.running import builds
 from clone_engine.running import copier_channel as records
 from clone_engine.running.clean_up import CleanUp, Left
 from clone_engine.running.connections import Connections
@@ -32,6 +32,8 @@ from clone_engine.running.reporting import Report, Say
 from clone_engine.running.resume import on_new_snapshot, resumption
 from clone_engine.running.scheduler import Schedule
 from clone_engine.running.standstill import standstill
+from clone_engine.running.telling import Telling
+from clone_engine.running.workers import Workers
 from clone_engine.servers.connect import Side
 from clone_engine.servers.journal import WITHOUT, Entry
 from clone_engine.servers.server_error import NO_CONNECTIONS, transient
@@ -62,7 +64,8 @@ class Job:
         self._say = say
         self._report = Report(say, start.done)
         self._keeping = Keeping(say)
-        self._progress = Progress()
+        self._workers = Workers(start.request.workers)
+        self._telling = Telling(say, self._workers, self._waiting)
         self._plan: Plan | None = None
         self._added: frozenset[str] = frozenset()
         self._schedule = Schedule(())
@@ -79,16 +82,15 @@ class Job:
         self._creation: Creation | None = None
         self._journal = JobJournal(start)
         self._done: tuple[str, ...] = start.done
-        self._completed = False
         self._failures: asyncio.Queue[PgError] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
 
     def __repr__(self) -> str:
-        return f"<Job {self._start.job_id} {self._progress.phase or 'connecting'}, {self._schedule}>"
+        return f"<Job {self._start.job_id} {self._telling!r}, {self._schedule}>"
 
     async def work(self) -> None:
         """Clone.  JobError at the first failure; CancelledError leaves things to `clean_up` as well."""
-        self._background(self._tell_progress)
+        self._background(self._telling.run)
         working = asyncio.create_task(self._work_through())
         failing = asyncio.create_task(self._failures.get())
         try:
@@ -102,8 +104,7 @@ class Job:
             working.cancel()
             failing.cancel()
             await asyncio.wait({working, failing})
-        self._completed = True
-        self._say(Advanced(self._account.ended()))
+        self._telling.completed()
 
     async def _work_through(self) -> None:
         """From the first connection to the last step.  JobError or PgError at the first failure."""
@@ -112,6 +113,7 @@ class Job:
         while not await recovery.all_there():
             self._hand_out()
             await self._hear(recovery)
+        self._telling.phase(CLEANING_UP)
         outcome = await self._journal.drop(self._connections.target)
         if outcome and transient(outcome.sqlstate) and await self._connections.restore("target"):
             outcome = await self._journal.drop(self._connections.target)
@@ -123,6 +125,8 @@ class Job:
 
         The copiers must have ended.  Never raises: what fails is reported.
         """
+        last = self._telling.failed()
+        self._busy.clear()
         await self._connections.end_backends(member for member in self._crew.members if member.backends)
         target = await self._connections.usable_target()
         left = await CleanUp(target, self._report, self._journal, self._keeping).run() if target else Left((), {})
@@ -130,6 +134,7 @@ class Job:
         if self._creation and not self._report.holds:
             await self._connections.give_up("target")
             self._report.outcome(await self._creation.drop())
+        self._say(Advanced(last))
 
     def answer(self, number: int) -> None:
         """What the manager says to Keep; 0 when it has gone for good."""
@@ -156,16 +161,17 @@ class Job:
 
     async def _open(self) -> None:
         """Keeper, target, and the copiers' ears."""
+        self._telling.phase(SNAPSHOT)
         await self._connections.open_source()
         if self._start.request.target_database:
+            self._telling.phase(CREATING)
             await self._create_database()
+        self._telling.phase(STARTING)
         await self._connections.open_target()
         if self._start.waited_by:
             self._background(lambda: standstill(self._connections.target, self._start, self._backends_on_source))
         self._done = await self._journal.take_over(self._connections.target)
         self._report.refused = {key.removeprefix(WITHOUT) for key in self._done if key.startswith(WITHOUT)}
-        self._progress = Progress(phase="starting")
-        self._say(Advanced(self._progress))
         await self._crew.start()
         self._open_crew(self._crew.members)
 
@@ -208,6 +214,7 @@ class Job:
 
     async def _prepare(self) -> Plan:
         """The plan, made by a copier: it can be stopped at any moment, and its pg_dump with it."""
+        self._telling.phase(PLANNING)
         makers = list(self._idle)
         maker = makers.pop(0)
         self._crew.tell(maker, records.Prepare(self._done))
@@ -245,6 +252,8 @@ class Job:
         self._added = work.added
         self._schedule = Schedule(work.steps, work.done)
         self._account = Account(work.steps, plan.tables, work.done)
+        self._telling.begin(self._account)
+        self._background(lambda: builds.watch(lambda: self._connections.target, self._busy, self._account.build))
         announcer = Announcer(lambda: self._connections.target, self._say)
         self._report.begin(plan, work, self._journal.kept(plan), announcer)
         self._background(announcer.run)
@@ -262,6 +271,7 @@ class Job:
             member = self._idle.pop(0)
             self._busy[member] = step
             self._account.begin(step.key)
+            self._workers.begin(self._place(member), step)
             assert self._journal.journal is not None, "_begin() makes it"
             self._crew.tell(member, records.Work(step, self._journal.journal, self._refused_for(step)))
 
@@ -280,6 +290,7 @@ class Job:
         match record:
             case records.Moved(rows, size):
                 self._account.move(self._busy[member].key, rows, size)
+                self._workers.move(self._place(member), rows, size)
             case records.Finished() if member in recovery.doubtful and not await self._entered(member, recovery):
                 self._try_again(member, JobError(TAKEN_BACK, _object(self._busy[member])), recovery)
             case records.Finished():
@@ -325,6 +336,7 @@ class Job:
         self._idle.insert(0, member)
         recovery.doubtful.discard(member)
         self._account.put_back(step.key)
+        self._workers.put_back(self._place(member))
         pause = self._patience.pause(step.key)
         if pause is None:
             raise failure
@@ -341,7 +353,11 @@ class Job:
         self._idle.insert(0, member)
         self._schedule.finish(step.key)
         completes = self._account.finish(step.key, record.rows, record.bytes)
+        self._workers.finish(self._place(member), record.rows, record.bytes)
         self._report.finished(step, record, completes)
+
+    def _place(self, member: Member) -> int:
+        return self._crew.members.index(member)
 
     def _can_do_without(self, member: Member) -> bool:
         """Whether others are at work, or could be.  Idle ones may have no connections yet either."""
@@ -351,6 +367,7 @@ class Job:
         """A server has no connection for one copier more: the others do its work."""
         step = self._busy.pop(member)
         self._account.put_back(step.key)
+        self._workers.put_back(self._place(member))
         self._schedule.put_back(step.key)
         self._report_without(record)
 
@@ -379,23 +396,16 @@ class Job:
             raise JobError(_death(member), _object(step))
         self._redone.add(step.key)
         self._account.put_back(step.key)
+        self._workers.put_back(self._place(member))
         self._schedule.put_back(step.key)
 
     # --- beside it -------------------------------------------------------------------------------------------------
 
-    async def _tell_progress(self) -> None:
-        # Nothing may follow the progress of the completed job: it would take a step back.
-        while not self._completed:
-            self._say(Advanced(self._waiting(self._account.progress() if self._plan else self._progress)))
-            await asyncio.sleep(NEWS_INTERVAL)
-
-    def _waiting(self, progress: Progress) -> Progress:
-        """`progress` with what the job waits for, if it does nothing else."""
+    def _waiting(self) -> str:
+        """The phase of a job that waits and does nothing else; '' if it does not."""
         if side := self._connections.waiting_for:
-            return msgspec.structs.replace(progress, phase=f"waiting for the {side} to come back")
-        if self._put_off and not self._busy:
-            return msgspec.structs.replace(progress, phase="waiting to try again")
-        return progress
+            return LOST[side]
+        return PUT_OFF if self._put_off and not self._busy else ""
 
     def _background(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run it beside the graph; if it fails, so does the job.

@@ -49,8 +49,8 @@ class Table(NamedTuple):
     """r table · p partitioned table · f foreign table."""
     bytes: int
     pages: int
-    rows: int
-    """The planner's estimate; 0 if the table was never analysed."""
+    rows: int | None
+    """As the planner would estimate them; None if the table was never analysed."""
     access_method: str
     parent: Name | None
     """The partitioned table that this is a partition of."""

@@ -91,6 +91,13 @@ VIEW_COLUMNS: Columns = (
     ("pct_complete", "double precision"),
     ("progress_bar", "text"),
     ("elapsed_time", "text"),
+    # The original's end here.
+    ("owner", "text"),
+    ("database", "text"),
+    ("rows_total", "bigint"),
+    ("bytes_total", "bigint"),
+    ("rows_per_second", "double precision"),
+    ("eta", "timestamp with time zone"),
 )
 VERIFIED: Columns = (
     ("schema_name", "text"),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from clone_engine.jobs.manager import Caller, Manager
-from clone_engine.records.jobs import Job, listed_json, progress_json, view_row
+from clone_engine.records.jobs import Job, listed_json, progress_json, view_row, worker_jobs
 from proxy.calls.characters import Codecs, representable
 from proxy.calls.signatures import VIEW_SECTION
 
@@ -96,7 +96,8 @@ class Snapshots:
         whose = caller.whose
         if whose not in self._visible:
             visible = self._manager.visible(caller)
-            self._visible[whose] = {job.job_id: self._rendered[job.job_id] for job in visible}
+            rendered = (self._rendered[job.job_id] for job in visible)
+            self._visible[whose] = {one.job.job_id: one for each in rendered for one in (each, *each.workers)}
         return self._visible[whose]
 
     def _renew(self) -> None:
@@ -113,10 +114,11 @@ class Snapshots:
 
 
 class _Rendered:
-    """A record, and the members that were made of it."""
+    """A record, and the members that were made of it; and its workers, as records of their own."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
+        self.workers = tuple(map(_Rendered, worker_jobs(job)))
         self._runs = job.started_at is not None and job.ended_at is None
         self._members: dict[tuple[str, Codecs], str] = {}
 

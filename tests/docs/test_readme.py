@@ -7,6 +7,7 @@ import re
 import pytest
 
 from clone_engine.asking.options import readers
+from clone_engine.records.phases import PHASES
 from proxy.calls.signatures import FUNCTIONS, VIEW, VIEW_COLUMNS, Signature
 from tests.clone.kind_cases import KINDS, NO_KIND
 from tests.clone.test_kinds import test_it_arrives_as_it_was as every_kind
@@ -32,6 +33,17 @@ def test_the_view_and_its_columns_are_in_the_readme_in_order() -> None:
     listed = re.search(r"Columns of the view: (.*?)\.\s", README, re.DOTALL)
     assert listed is not None
     assert re.findall(r"`(\w+)`", listed[1]) == [name for name, _ in VIEW_COLUMNS]
+
+
+def test_every_phase_is_in_the_readme_in_order() -> None:
+    table = README.partition("| phase | what happens |\n|---|---|\n")[2].partition("\n\n")[0]
+    assert table.splitlines() == [
+        f"| {f'`{name}`' if name else '(empty)'} | {p.meaning} |" for name, p in PHASES.items()
+    ]
+
+
+def test_the_number_of_columns_in_the_readme() -> None:
+    assert f"| `pgclone_progress_detail()` | {len(VIEW_COLUMNS)} columns |" in README
 
 
 @pytest.mark.parametrize("option", sorted({*readers("table"), *readers("database")}))

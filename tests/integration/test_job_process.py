@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from clone_engine.records.channel import Advanced
+from clone_engine.records.phases import CLEANING_UP, PHASES, PLANNING, SNAPSHOT, STARTING
 from proxy.embedded import Server
 from tests.harness.servers import PASSWORD, Database, fresh_database
 from tests.harness.waiting import wait_until
@@ -60,6 +61,10 @@ def test_a_plan_is_carried_out(clone: Clone, parallel: int) -> None:
     for before, after in pairwise(seen):
         assert before.pct_complete <= after.pct_complete
         assert before.tables_completed <= after.tables_completed
+    phases = list(dict.fromkeys(progress.phase for progress in seen))
+    assert set(phases) <= PHASES.keys()
+    own = [phase for phase in phases if phase in (SNAPSHOT, STARTING, PLANNING, CLEANING_UP, "completed")]
+    assert own == [SNAPSHOT, STARTING, PLANNING, CLEANING_UP, "completed"]
     assert job.errors() == ""
     clone.assert_gone()
 

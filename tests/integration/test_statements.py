@@ -34,7 +34,8 @@ CREATE TRIGGER touched BEFORE UPDATE ON sales.orders FOR EACH ROW EXECUTE FUNCTI
 
 COLUMNS = (
     "job_id status op_type schema_name table_name current_phase current_table tables_total tables_completed "
-    "rows_copied bytes_copied elapsed_ms start_time end_time error_message pct_complete progress_bar elapsed_time"
+    "rows_copied bytes_copied elapsed_ms start_time end_time error_message pct_complete progress_bar elapsed_time "
+    "owner database rows_total bytes_total rows_per_second eta"
 )
 
 
@@ -193,7 +194,8 @@ def test_what_a_finished_job_shows(client: SqlClient, source: Database) -> None:
     finished(client, job)
     progress = json.loads(call(client, f"SELECT pgclone_progress({job})") or "")
     assert list(progress) == ["job_id", "status", "phase", "tables_completed", "tables_total", "rows_copied",
-                              "current_table", "elapsed_ms"]  # fmt: skip
+                              "current_table", "elapsed_ms", "pct_complete", "bytes_copied", "rows_total",
+                              "bytes_total", "rows_per_second"]  # fmt: skip
     assert (progress["status"], progress["tables_completed"], progress["tables_total"]) == ("completed", 2, 2)
     assert progress["rows_copied"] == 6000
     listed = json.loads(call(client, "SELECT pgclone_jobs()") or "")
@@ -218,7 +220,7 @@ def test_the_view_and_its_function_have_the_columns_in_order(client: SqlClient, 
         "pgclone.progress_detail()",
     ):
         (row,) = [r for r in client.rows(f"SELECT * FROM {relation}") if r[0] == job]
-        assert len(row) == 18
+        assert len(row) == 24
         ((names,),) = client.rows(
             f"SELECT string_agg(k, ' ' ORDER BY n) FROM {relation} v, json_object_keys(row_to_json(v)) WITH ORDINALITY"
             f" AS x(k, n) WHERE v.job_id = {job}"
@@ -227,6 +229,12 @@ def test_the_view_and_its_function_have_the_columns_in_order(client: SqlClient, 
         shown = dict(zip(COLUMNS.split(), row, strict=True))
         assert (shown["op_type"], shown["table_name"], shown["error_message"]) == ("table", "orders", None)
         assert int(shown["bytes_copied"] or 0) > 0
+        assert shown["bytes_total"] == shown["bytes_copied"]
+        assert (shown["rows_total"], shown["rows_copied"]) == ("100", "100")
+        assert (shown["owner"], shown["eta"]) == (SUPERUSER, None)
+        assert float(shown["rows_per_second"] or 0) > 0
+        ((own,),) = client.rows(f"SELECT database = current_database() FROM {relation} WHERE job_id = {job}")
+        assert own in ("t", "true", "True")
 
 
 def test_filters_on_the_view(client: SqlClient, source: Database) -> None:

@@ -26,7 +26,12 @@ SELECT n.nspname AS schema,
        CASE WHEN c.relkind = 'r'
             THEN pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::bigint
             ELSE 0 END AS pages,
-       greatest(c.reltuples, 0)::bigint AS rows,
+       -- As the planner does: the density at the last VACUUM or ANALYZE, and the size of now.
+       CASE WHEN c.relkind <> 'r' OR pg_catalog.pg_relation_size(c.oid) = 0 THEN 0
+            WHEN c.reltuples >= 0 AND c.relpages > 0
+            THEN round(c.reltuples::float8 / c.relpages * pg_catalog.pg_relation_size(c.oid)
+                       / pg_catalog.current_setting('block_size')::bigint)::bigint
+       END AS rows,
        coalesce(a.amname, '') AS access_method,
        c.relfilenode::bigint AS file,
        CASE WHEN c.relispartition THEN pn.nspname END AS parent_schema,

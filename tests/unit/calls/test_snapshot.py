@@ -6,13 +6,14 @@ import json
 import time
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from clone_engine.jobs.dispatcher import Conversation, MemoryDispatcher
 from clone_engine.jobs.manager import Caller, Manager, ManagerSettings
 from clone_engine.records.channel import Start
 from clone_engine.records.job_store import MemoryStore
-from clone_engine.records.jobs import Job, Progress, listed_json, progress_json, view_row
+from clone_engine.records.jobs import Job, Progress, Worker, listed_json, progress_json, view_row, worker_jobs
 from clone_engine.records.request import CloneRequest, Conninfo
 from proxy.calls.snapshot import Snapshots
 
@@ -30,6 +31,11 @@ def job(number: int, owner: str = "alice") -> Job:
 
 def running(number: int, owner: str = "alice") -> Job:
     return job(number, owner).to("running", started_at=1001.0, progress=Progress("copying data", "orders", 4, 1))
+
+
+def with_workers(number: int) -> Job:
+    progress = Progress("copying data", "orders", 4, 1, workers=(Worker("copying data", "sales", "a"), Worker()))
+    return msgspec.structs.replace(running(number), progress=progress)
 
 
 class Jobs:
@@ -97,6 +103,16 @@ def test_every_change_of_a_record_is_seen_at_once() -> None:
     assert read(snapshot) == expected(further, other)
     jobs.forget(2)
     assert read(snapshot) == expected(further)
+
+
+def test_workers_of_a_job_stand_behind_it_and_are_found_by_their_numbers() -> None:
+    parallel, other = with_workers(1), job(4, "bob")
+    snapshot = snapshots(Jobs(parallel, other))
+    shown = [parallel, *worker_jobs(parallel)]
+    assert [each.job_id for each in shown] == [1, 2, 3]
+    assert read(snapshot) == expected(*shown)
+    assert read(snapshot, BOB) == expected(other)
+    assert read(snapshot, asked=frozenset({2}))["p"] == expected(shown[1])["p"]
 
 
 def test_only_the_clock_changes_a_running_job() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from clone_engine.jobs.dispatcher import Conversation
 from clone_engine.records.channel import Advanced, Done, Ended, Reported, Start
-from clone_engine.records.jobs import Outcome, Progress
+from clone_engine.records.jobs import Outcome, Progress, Worker
 
 
 async def complete(start: Start, talk: Conversation) -> None:
@@ -28,6 +28,14 @@ async def wait(start: Start, talk: Conversation) -> None:
     if key not in start.done:
         talk.say(Done(key))
     talk.say(Advanced(Progress("copying data", "items", 2, 1, 10, 100, 50.0)))
+    await talk.cancelled.wait()
+    talk.say(Ended("cancelled"))
+
+
+async def parallel(start: Start, talk: Conversation) -> None:
+    """As `wait`, with two workers."""
+    workers = (Worker("copying data", "s", "orders"), Worker("copying data", "s", "items"))
+    talk.say(Advanced(Progress("copying data", "items", 2, 1, 10, 100, 50.0, workers=workers)))
     await talk.cancelled.wait()
     talk.say(Ended("cancelled"))
 
@@ -64,7 +72,7 @@ async def hang_after_end(start: Start, talk: Conversation) -> None:
 
 
 BEHAVIOURS: dict[str, Callable[[Start, Conversation], Awaitable[None]]] = {
-    f.__name__: f for f in (complete, wait, chatter, fail, die, stop_by_itself, ignore_cancel, hang_after_end)
+    f.__name__: f for f in (complete, wait, parallel, chatter, fail, die, stop_by_itself, ignore_cancel, hang_after_end)
 }
 
 

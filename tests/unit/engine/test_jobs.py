@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import get_args
 
+import msgspec
 import pytest
 
 from clone_engine.records.jobs import (
@@ -14,12 +15,15 @@ from clone_engine.records.jobs import (
     Job,
     Progress,
     Status,
+    Worker,
     elapsed_text,
+    eta,
     listed_json,
     progress_bar,
     progress_json,
     timestamp,
     view_row,
+    worker_jobs,
 )
 from clone_engine.records.request import CloneRequest, Conninfo
 from proxy.calls.signatures import VIEW_COLUMNS
@@ -28,7 +32,7 @@ PENDING = Job(1, "alice", "app", CloneRequest("schema", "sales"), Conninfo({}), 
 RUNNING = PENDING.to(
     "running",
     started_at=1001.5,
-    progress=Progress("copying data", "orders", 12, 5, 450_000, 2**33, 60.0),
+    progress=Progress("copying data", "orders", 12, 5, 450_000, 2**33, 60.0, 900_000, 2**34, 50_000.5, 30.0),
 )
 FAILED = RUNNING.to("failed", ended_at=1010.0, error='duplicate key "x"', sqlstate="23505")
 
@@ -94,19 +98,56 @@ def test_row_of_the_view() -> None:
         1, "running", "schema", "sales", "", "copying data", "orders", 12, 5, 450_000, 2**33, 8500,
         "1970-01-01T00:16:41.500000+00:00", None, None, 60.0,
         "[████████████░░░░░░░░] 60.0% | 450000 rows | 00:00:08 elapsed", "00:00:08",
+        "alice", "app", 900_000, 2**34, 50_000.5, "1970-01-01T00:17:20.000000+00:00",
     ]  # fmt: skip
     row = view_row(FAILED, 5000.0)
     assert (row["end_time"], row["error_message"]) == ("1970-01-01T00:16:50.000000+00:00", 'duplicate key "x"')
     row = view_row(PENDING, 5000.0)
     assert (row["start_time"], row["elapsed_ms"], row["pct_complete"], row["current_phase"]) == (None, 0, 0.0, "")
+    assert [row[name] for name in ("rows_total", "bytes_total", "rows_per_second", "eta")] == [None] * 4
+
+
+def test_a_job_that_has_ended_has_an_average_and_no_end_to_come() -> None:
+    row = view_row(FAILED, 5000.0)
+    assert (row["rows_per_second"], row["eta"]) == (round(450_000 / 8.5, 1), None)
+    at_once = msgspec.structs.replace(FAILED, ended_at=FAILED.started_at)
+    assert view_row(at_once, 5000.0)["rows_per_second"] is None
+
+
+def test_the_end_to_come_is_never_past_whatever_the_clock_is_set_to() -> None:
+    for now in (0.0, 1010.0, 10.0**9):
+        assert eta(RUNNING, now) == now + 30.0
+
+
+def test_workers_are_jobs_of_their_tables() -> None:
+    worker = Worker("copying data", "sales", "orders", 10, 90, 12.5, 80, 700, 1005.0)
+    progress = msgspec.structs.replace(RUNNING.progress, workers=(worker, Worker("creating indexes")))
+    job = msgspec.structs.replace(RUNNING, job_id=5, progress=progress)
+    assert list(job.numbers) == [5, 6, 7]
+    first, second = (view_row(each, 1010.0) for each in worker_jobs(job))
+    assert list(first.values()) == [
+        6, "running", "table", "sales", "orders", "copying data", "orders", 1, 0, 10, 90, 5000,
+        "1970-01-01T00:16:45.000000+00:00", None, None, 12.5,
+        "[██░░░░░░░░░░░░░░░░░░] 12.5% | 10 rows | 00:00:05 elapsed", "00:00:05",
+        "alice", "app", 80, 700, None, None,
+    ]  # fmt: skip
+    assert (second["job_id"], second["table_name"], second["tables_total"], second["start_time"]) == (7, "", 0, None)
+    assert list(worker_jobs(job.to("completed", ended_at=1010.0)))[1].status == "completed"
+    assert list(worker_jobs(job.to("failed", ended_at=1010.0))) == []
+    assert [list(worker_jobs(each)) for each in worker_jobs(job)] == [[], []]
 
 
 def test_progress_text() -> None:
+    ours = (
+        '"pct_complete": 60.0, "bytes_copied": 8589934592, "rows_total": 900000, "bytes_total": 17179869184, '
+        '"rows_per_second": '
+    )
     common = '"tables_completed": 5, "tables_total": 12, "rows_copied": 450000, "current_table": "orders"'
     assert progress_json(RUNNING, 1010.0) == (
-        f'{{"job_id": 1, "status": "running", "phase": "copying data", {common}, "elapsed_ms": 8500}}'
+        f'{{"job_id": 1, "status": "running", "phase": "copying data", {common}, "elapsed_ms": 8500, '
+        f'{ours}50000.5, "eta": "1970-01-01T00:17:20.000000+00:00"}}'
     )
-    failed = f'{common}, "error": "duplicate key \\"x\\"", "elapsed_ms": 8500}}'
+    failed = f'{common}, "error": "duplicate key \\"x\\"", "elapsed_ms": 8500, {ours}52941.2}}'
     assert progress_json(FAILED, 0).endswith(failed)
     assert "elapsed_ms" not in json.loads(progress_json(PENDING, 0))
 

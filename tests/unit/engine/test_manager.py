@@ -18,7 +18,7 @@ from clone_engine.records.channel import Advanced, Done, Ended, Forerunner, Star
 from clone_engine.records.errors import PgError
 from clone_engine.records.job_store import JobStore, MemoryStore, Seal, StoreError
 from clone_engine.records.jobs import Job, Outcome, Progress, Status
-from clone_engine.records.request import CloneRequest, Conninfo
+from clone_engine.records.request import CloneRequest, Conninfo, Options
 from tests.harness.waiting import wait_until_async
 from tests.unit.engine.scripts import behave
 
@@ -178,6 +178,18 @@ async def test_many_cancels_at_once_and_one_of_another_job(manager: Manager) -> 
     await until_copying(manager, first, second)
     assert set(await asyncio.gather(*(manager.cancel(ALICE, first) for _ in range(100)))) == {"cancelled"}
     assert (shown(manager, first).status, shown(manager, second).status) == ("cancelled", "running")
+
+
+async def test_the_numbers_of_workers_are_their_jobs(manager: Manager) -> None:
+    request = CloneRequest("schema", "parallel", options=Options(parallel=2))
+    job = await manager.submit(ALICE, request, SOURCE, TARGET)
+    await until(lambda: bool(shown(manager, job.job_id).progress.workers))
+    assert await submit(manager, "wait") == job.job_id + 3
+    await refused(manager.cancel(BOB, job.job_id + 1), "P0002", f"pgclone: job {job.job_id + 1} not found")
+    assert await manager.cancel(ALICE, job.job_id + 2) == "cancelled"
+    assert await manager.cancel(ALICE, job.job_id + 1) == "cancelled"  # in one statement with the other
+    assert shown(manager, job.job_id).status == "cancelled"
+    await refused(manager.cancel(ALICE, job.job_id + 5), "P0002", f"pgclone: job {job.job_id + 5} not found")
 
 
 async def test_cancel_of_a_job_that_is_only_just_submitted(manager: Manager) -> None:

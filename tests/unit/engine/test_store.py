@@ -18,7 +18,7 @@ from clone_engine.records.job_store import JobStore, StoreError
 from clone_engine.records.jobs import Job, Outcome, Progress
 from clone_engine.records.request import CloneRequest, Conninfo, Options
 
-REQUEST = CloneRequest("table", "s\n'é", "t", "x", False, Options(columns=("a", "b"), where="a > 1", parallel=3))
+REQUEST = CloneRequest("table", "s\n'é", "t", "x", False, Options(columns=("a", "b"), where="a > 1", parallel=1))
 JOB = Job(
     job_id=0,
     owner='al"ice',
@@ -64,6 +64,15 @@ async def test_ids_grow_and_are_never_used_again(store: JobStore) -> None:
     await store.remove([2, 3])
     assert (await store.add(JOB)).job_id == 4
     assert [job.job_id for job in await store.load()] == [1, 4]
+    await store.close()
+
+
+async def test_the_ids_behind_that_of_a_job_are_left_to_its_workers(store: JobStore) -> None:
+    await store.open()
+    parallel = msgspec.structs.replace(JOB, request=CloneRequest("schema", "s", options=Options(parallel=3)))
+    assert [(await store.add(job)).job_id for job in (JOB, parallel, JOB)] == [1, 2, 6]
+    await store.remove([6])
+    assert (await store.add(JOB)).job_id == 7
     await store.close()
 
 

@@ -31,7 +31,7 @@ def steps(
         "name": NAME, "relkind": "r", "bytes": pages * 8192, "pages": pages, "rows": 10 * pages,
         "access_method": "heap", "parent": None, "columns": (Column("a", False),),
     } | table  # fmt: skip
-    wish = Wish(Name("s", "n"), ["a", "B"], "T", where, False, parallel, version, kept)
+    wish = Wish(Name("s", "n"), ["a", "B"], "T", where, False, False, parallel, version, kept)
     return list(copy_steps(Table(**facts), wish, ("definitions",)))  # type: ignore[arg-type]  # a mixed dict
 
 
