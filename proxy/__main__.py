@@ -178,13 +178,13 @@ async def _serve(settings: Settings, target: Target) -> None:
     processes = JobProcesses(os.environ)
     manager = Manager(SqliteStore(Path(jobs.store)), of_jobs, processes, time.time, _open_key(jobs))
     server = _server(settings, target, manager)
+    signals = Signals()
     await manager.start()
     going_on: asyncio.Task[None] | None = None
     try:
         await server.start()
         if jobs.resume_at_start:
             going_on = asyncio.create_task(go_on(manager, Credentials(target, jobs.passfile), _roles(jobs)))
-        signals = Signals()
         await signals.asked()
         server.stop_listening()
         await signals.unless_hurried(_quiet(server, manager), settings.server.shutdown_timeout)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from proxy.embedded import Server
+from tests.harness.disks import small_disk
 from tests.harness.proxies import Proxies, ProxyProcess, running_proxies
 from tests.harness.servers import Database, Servers, fresh_database, running_servers
 
@@ -92,6 +93,15 @@ def short_tmp() -> Iterator[Path]:
     """A temporary directory whose path is short enough for a unix socket."""
     with tempfile.TemporaryDirectory(prefix="pgclone-") as directory:
         yield Path(directory)
+
+
+@pytest.fixture
+def disk(short_tmp: Path) -> Iterator[Path]:
+    """A file system of one megabyte."""
+    with small_disk(short_tmp) as mounted:
+        if mounted is None:
+            pytest.skip("file systems cannot be mounted here")
+        yield mounted
 
 
 @pytest.fixture(scope="module")

@@ -68,6 +68,29 @@ def test_a_second_signal_goes_on_at_once(proxies: Proxies, server: Server, secon
         assert proxy.stop(second) == 0
 
 
+def test_sigquit_goes_before_a_signal_that_is_being_obeyed(proxies: Proxies, server: Server) -> None:
+    proxy = proxies.start(server.conninfo(), PATIENT)
+    with connect(proxy):
+        send(proxy, signal.SIGTERM)
+        wait_until(lambda: refuses(proxy), 30, "the listeners to close")
+        assert proxy.stop(signal.SIGQUIT) == QUIT
+
+
+def test_what_sigterm_waits_for_may_still_be_controlled(
+    proxies: Proxies, server: Server, source_database: Database, target_database: Database
+) -> None:
+    proxy = proxies.start(server.conninfo(), PATIENT)
+    with connect(proxy, target_database.name) as connection:
+        with interrupted(proxy, source_database, target_database):
+            send(proxy, signal.SIGTERM)
+            wait_until(lambda: refuses(proxy), 30, "the listeners to close")
+            assert connection.execute("SELECT pgclone_cancel(1)").fetchone() == ("cancelled",)
+        connection.execute("SELECT pgclone_table(%s, 'public', 't')", (source_database.conninfo(),))
+    assert proxy.process and proxy.process.wait(30) == 0
+    proxy.start()
+    assert jobs(proxy, target_database) == [(1, "cancelled"), (2, "completed")]
+
+
 def test_sigint_does_not_wait_for_clients(proxies: Proxies, server: Server) -> None:
     proxy = proxies.start(server.conninfo(), PATIENT)
     with connect(proxy):

@@ -9,7 +9,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from clone_engine.jobs.sqlite_store import LOG_BYTES, SqliteStore
 from clone_engine.jobs.store_file import mounted_type
 from clone_engine.records.job_store import StoreError
 from clone_engine.records.jobs import Job, Outcome
+from tests.harness import disks
 from tests.unit.engine.test_store import JOB
 
 PAGE = 4096
@@ -112,40 +112,13 @@ def test_the_type_of_a_file_system(device: tuple[int, int], found: str) -> None:
     assert mounted_type(MOUNTS, os.makedev(*device)) == found
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one megabyte."""
-    mount = tmp_path / "disk"
-    mount.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(mount)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("file systems cannot be mounted here")
-    yield mount
-    subprocess.run(["umount", "--lazy", str(mount)], check=True)
-
-
-def remount(disk: Path, how: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,{how}", str(disk)], check=True)
-
-
-def fill_disk(disk: Path) -> Path:
-    """A file that leaves no room."""
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file:
-        while True:
-            try:
-                file.write(b"x" * PAGE)
-            except OSError:
-                return filler
-
-
 async def test_a_full_disk_at_the_start_is_refused_and_later_taken(disk: Path) -> None:
-    filler = fill_disk(disk)
+    filler = disks.fill(disk)
     refused = await refusal(disk / "jobs")
     assert refused.endswith("free space there"), refused
     filler.unlink()
     held = await fill(disk / "jobs", 3)
-    filler = fill_disk(disk)
+    filler = disks.fill(disk)
     found = await read(disk / "jobs")
     assert found == held[-1] or "jobs" in found
     filler.unlink()
@@ -156,7 +129,7 @@ async def test_a_disk_that_fills_up_refuses_and_goes_on_when_there_is_room(disk:
     store = SqliteStore(disk / "jobs")
     await store.open()
     kept = [await store.add(JOB)]
-    filler = fill_disk(disk)
+    filler = disks.fill(disk)
     with pytest.raises(StoreError, match="database or disk is full; free space there") as caught:
         while True:  # what there is of the log is written again first
             kept.append(await store.add(JOB))
@@ -171,10 +144,10 @@ async def test_a_disk_that_fills_up_refuses_and_goes_on_when_there_is_room(disk:
 
 async def test_a_file_system_that_cannot_be_written_is_refused(disk: Path) -> None:
     held = await fill(disk / "jobs", 1)
-    remount(disk, "ro")
+    disks.remount(disk, "ro")
     assert (await refusal(disk / "jobs")).endswith("choose a file on a file system that can be written")
     assert (await refusal(disk / "new")).endswith("choose a file on a file system that can be written")
-    remount(disk, "rw")
+    disks.remount(disk, "rw")
     assert await read(disk / "jobs") == held[-1]
 
 
