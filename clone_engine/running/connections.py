@@ -24,6 +24,7 @@ from clone_engine.servers.server_error import STARTING, from_psycopg, transient
 
 PULSE: Final = 2.0
 """Seconds between two questions whether a connection is still there; they also keep a NAT entry alive."""
+SIDES: Final[tuple[Side, Side]] = ("source", "target")
 T = TypeVar("T")
 
 
@@ -77,13 +78,14 @@ class Connections:
 
     async def loss(self, side: Side) -> PgError | None:
         """Why the connection to a server is lost; None while it works, or where none is needed any more."""
-        connection = self._target if side == "target" else self.keeper and self.keeper.connection
+        connection = self._connection(side)
         if side not in self._lost and connection:
             try:
                 await connection.execute("SELECT")
             except psycopg.Error as error:
                 words = from_psycopg(error)
-                if connection.closed or transient(words.sqlstate):
+                # Another task may have opened a new one meanwhile.
+                if connection is self._connection(side) and (connection.closed or transient(words.sqlstate)):
                     self._lost[side] = words
         return self._lost.get(side)
 
@@ -100,8 +102,7 @@ class Connections:
 
     async def give_up(self, side: Side) -> None:
         """Close a connection, lost or not."""
-        connection = self._target if side == "target" else self.keeper and self.keeper.connection
-        if connection:
+        if connection := self._connection(side):
             with suppress(psycopg.Error):
                 await connection.close()
 
@@ -123,15 +124,20 @@ class Connections:
     async def end_backends(self, members: Iterable[Member]) -> None:
         """Make both servers end what they still do for copiers that could not see to it themselves."""
         members = list(members)
-        for side, connection in (("source", self.keeper and self.keeper.connection), ("target", self._target)):
+        for side in SIDES:
             pids = [pid for member in members for name, pid in member.backends.items() if name == side]
-            if connection and pids:
+            if pids and (connection := self._connection(side)):
                 await end_backends(connection, pids)
 
     async def close(self) -> None:
         """Close both."""
-        for side in ("source", "target"):
+        for side in SIDES:
             await self.give_up(side)
+
+    def _connection(self, side: Side) -> psycopg.AsyncConnection | None:
+        if side == "target":
+            return self._target
+        return self.keeper.connection if self.keeper else None
 
     async def _connect_target(self) -> psycopg.AsyncConnection:
         target = await connect_async(self._start.destination, "target", self._start.job_id)
@@ -152,17 +158,17 @@ class Connections:
             await end_backends(connection, [before])
 
     async def _patiently(self, side: Side, connect: Callable[[], Awaitable[T]]) -> T:
-        pauses = looks(self._start.retry_for)
+        now = asyncio.get_running_loop().time
+        until, pauses = now() + self._start.retry_for, looks()
         try:
             while True:
                 try:
                     return await connect()
                 except PgError as error:
                     soon = error.sqlstate in STARTING or (side in self._reached and transient(error.sqlstate))
-                    pause = next(pauses, None) if soon else None
-                    if pause is None:
+                    if not soon or now() >= until:
                         raise
                 self.waiting_for = side
-                await asyncio.sleep(pause)
+                await asyncio.sleep(next(pauses))
         finally:
             self.waiting_for = None

@@ -19,7 +19,7 @@ from clone_engine.records.steps import AnyStep, Plan, Run, reported_key
 from clone_engine.running import builds
 from clone_engine.running import copier_channel as records
 from clone_engine.running.clean_up import CleanUp, Left
-from clone_engine.running.connections import Connections
+from clone_engine.running.connections import SIDES, Connections
 from clone_engine.running.creation import Creation
 from clone_engine.running.crew import Crew, Member
 from clone_engine.running.durable import Announcer
@@ -34,7 +34,6 @@ from clone_engine.running.scheduler import Schedule
 from clone_engine.running.standstill import standstill
 from clone_engine.running.telling import Telling
 from clone_engine.running.workers import Workers
-from clone_engine.servers.connect import Side
 from clone_engine.servers.journal import WITHOUT, Entry
 from clone_engine.servers.server_error import NO_CONNECTIONS, transient
 
@@ -67,12 +66,10 @@ class Job:
         self._workers = Workers(start.request.workers)
         self._telling = Telling(say, self._workers, self._waiting)
         self._plan: Plan | None = None
-        self._added: frozenset[str] = frozenset()
         self._schedule = Schedule(())
         self._account = Account((), ())
         self._connections = Connections(start)
         self._patience = Patience(start.retry_for)
-        self._recovery: Recovery | None = None
         self._restored = asyncio.Event()
         self._put_off = 0  # steps that wait to be tried again
         self._idle = list(crew.members)
@@ -249,7 +246,6 @@ class Job:
             self._report.outcome(outcome)
         journal = await self._journal.make(self._connections.target, plan)
         work = resumption(plan, self._done, journal, self._journal.found)
-        self._added = work.added
         self._schedule = Schedule(work.steps, work.done)
         self._account = Account(work.steps, plan.tables, work.done)
         self._telling.begin(self._account)
@@ -257,8 +253,7 @@ class Job:
         announcer = Announcer(lambda: self._connections.target, self._say)
         self._report.begin(plan, work, self._journal.kept(plan), announcer)
         self._background(announcer.run)
-        sides: tuple[Side, Side] = ("source", "target")
-        for side in sides:
+        for side in SIDES:
             self._background(partial(self._connections.watch, side))
         parts = (self._report, self._schedule, self._account)
         return Recovery(self._connections, self._journal, *parts, self._busy)

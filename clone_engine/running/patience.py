@@ -36,10 +36,9 @@ class Patience:
         return float(self._first * GROWTH ** (self._losses[key] - 1))
 
 
-def looks(seconds: float) -> Iterator[float]:
-    """The pauses between attempts to connect to a server that does not answer: short ones first, `seconds` in all."""
+def looks() -> Iterator[float]:
+    """The pauses between attempts to connect to a server that does not answer: short ones first."""
     pause = FIRST_LOOK
-    while seconds > 0:
-        yield min(pause, seconds)
-        seconds -= pause
+    while True:
+        yield pause
         pause = min(2 * pause, LONGEST_LOOK)

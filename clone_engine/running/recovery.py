@@ -108,8 +108,9 @@ class Recovery:
             raise PgError(
                 "55000",
                 "pgclone: the target has lost what this job did there",
-                detail="After the connection was lost, the job's journal is gone from the target database.",
-                hint="Another server may have taken its place.  See what is there, and start the clone again.",
+                detail="The job's journal is gone from the target database.",
+                hint="Another job may go on from this one, or another server may have taken the target's place.  If "
+                "neither is meant, see what is there and start the clone again.",
             ) from None
 
     def _compare(self, entries: Collection[Entry]) -> None:

@@ -10,7 +10,9 @@ import pytest
 from proxy.embedded import Server
 from proxy.installations import installations, private_directory
 from tests.harness.compare import assert_same_schema
+from tests.harness.network import BOTH, network_to
 from tests.harness.servers import PASSWORD, Database
+from tests.harness.waiting import under_way
 
 
 def test_every_installed_server_runs(all_servers: list[Server]) -> None:
@@ -63,3 +65,18 @@ def test_comparing_sees_a_changed_row_a_missing_index_and_a_sequence(
         target_database.execute(change)
         with pytest.raises(AssertionError, match=re.escape(named)):
             assert_same_schema(source_database, target_database, "S 1")
+
+
+def test_a_network_holds_back_and_lets_pass_and_cuts(server: Server) -> None:
+    with network_to(server.port) as network:
+        conn = psycopg.connect(server.conninfo(), port=network.port)
+        for direction in BOTH:
+            network.hold(direction)
+            with under_way(lambda: conn.execute("SELECT 1").fetchone()) as answer:
+                with pytest.raises(TimeoutError):
+                    answer.result(0.2)
+                network.let_pass()
+                assert answer.result(10) == (1,)
+        network.reset()
+        with pytest.raises(psycopg.OperationalError):
+            conn.execute("SELECT 1")
