@@ -31,6 +31,7 @@ from clone_engine.records.errors import PgError
 from clone_engine.records.job_store import StoreError
 from clone_engine.records.request import Conninfo
 from clone_engine.servers.connect import forget_environment
+from clone_engine.servers.notify import notify
 from proxy.auth import Credentials
 from proxy.calls.handlers import Handlers
 from proxy.calls.roles import Roles
@@ -176,7 +177,7 @@ async def _serve(settings: Settings, target: Target) -> None:
     retention = Retention(jobs.keep_finished, jobs.keep_finished_days)
     of_jobs = ManagerSettings(limits, jobs.default_parallel, jobs.retry_for, retention=retention)
     processes = JobProcesses(os.environ)
-    manager = Manager(SqliteStore(Path(jobs.store)), of_jobs, processes, time.time, _open_key(jobs))
+    manager = Manager(SqliteStore(Path(jobs.store)), of_jobs, processes, time.time, _open_key(jobs), notify)
     server = _server(settings, target, manager)
     signals = Signals()
     await manager.start()

@@ -41,7 +41,7 @@ class LiveJob:
         """When the store last got the record, by the event loop's clock."""
         self._hearers: list[Callable[[FromJob], None]] = []
         self.source = source
-        self._target = target
+        self.target = target
         self.done = tuple(done)
         self._earlier = earlier
         self._waited_by = waited_by
@@ -72,7 +72,7 @@ class LiveJob:
             job_id=job.job_id,
             request=job.request,
             source=self.source,
-            target=self._target,
+            target=self.target,
             parallel=job.request.options.parallel or default_parallel,
             name=job.name_on_target,
             retry_for=retry_for,

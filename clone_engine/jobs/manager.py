@@ -24,6 +24,7 @@ from clone_engine.jobs.dispatcher import Dispatcher
 from clone_engine.jobs.ledger import Ledger
 from clone_engine.jobs.limits import Limits, next_to_run
 from clone_engine.jobs.live_job import LiveJob
+from clone_engine.jobs.notices import Notices, Notify
 from clone_engine.jobs.retention import Retention, outdated
 from clone_engine.jobs.sources import OpenKey, Sources
 from clone_engine.jobs.verdicts import (
@@ -86,7 +87,8 @@ class Manager:
     """All jobs of one proxy.
 
     `dispatcher` has their work done · `clock` returns seconds since the epoch · `open_key` gives the key with which
-    secrets are sealed for the store; with None they are in memory only.
+    secrets are sealed for the store; with None they are in memory only · `notify` reaches those who listen in target
+    databases; with None nobody does.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Manager:
         dispatcher: Dispatcher,
         clock: Callable[[], float] = time.time,
         open_key: OpenKey | None = None,
+        notify: Notify | None = None,
     ) -> None:
         self._ledger = Ledger(store)
         self._settings = settings
@@ -104,6 +107,7 @@ class Manager:
         self._live: dict[int, LiveJob] = {}
         self._waiting: deque[int] = deque()
         self._sources = Sources(store, open_key)
+        self._notices = Notices(notify)
         self._submitting = asyncio.Lock()  # one at a time: keeps the ledger in order and lets one resume of two win
         self._stopping = False
         self._tidying: asyncio.Task[None] | None = None
@@ -165,6 +169,7 @@ class Manager:
             await asyncio.wait(tasks)
         if self._tidying:
             self._tidying.cancel()
+        await self._notices.close()
         await self._ledger.settle()
         await self._ledger.close()
 
@@ -286,6 +291,7 @@ class Manager:
         self._sources.keep(job, live.source)
         self._waiting.append(job.job_id)
         log.info("job submitted", job_id=job.job_id, owner=job.owner, kind=job.request.kind, source=job.source.public())
+        self._notices.tell(job, live.target)
         self._start_waiting()
         return job
 
@@ -308,6 +314,7 @@ class Manager:
         try:
             job = self._ledger[job_id].to("running", started_at=self._clock())
             await self._ledger.change(job)
+            self._notices.tell(job, live.target)
             first_line = live.first_line(job, self._settings.default_parallel, self._settings.retry_for)
             ended, ending = await live.converse(self._dispatcher, first_line, take)
             end = verdict(job, live.asked, ended, ending, source_known=self._sources.outlives(job))
@@ -342,6 +349,7 @@ class Manager:
         """Bring a job to its final state and let the next one start.  Never fails: a job that is over is over."""
         job = self._ended(self._ledger[job_id], end)
         await self._ledger.end(job, self._live[job_id].unsaved)
+        self._notices.tell(job, self._live[job_id].target)
         if job.status not in RESUMABLE:
             await self._sources.forget([job_id])
         self._live.pop(job_id).finished.set_result(job)

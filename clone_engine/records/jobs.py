@@ -263,3 +263,26 @@ def listed_json(job: Job) -> str:
         "tables_total": job.progress.tables_total,
     }
     return json.dumps(out, ensure_ascii=False)
+
+
+def notice_json(job: Job) -> str:
+    """What is said of a job on the channel pgclone_jobs when it comes to a state: one line of JSON in ASCII.
+
+    Every role of the database may listen, so an error is its SQLSTATE: the text may quote values.  Names are limited,
+    and so the line is far shorter than the 8000 bytes that a payload may have.
+    """
+    out: dict[str, Any] = {
+        "job_id": job.job_id,
+        "status": job.status,
+        "op_type": job.request.kind,
+        "schema": job.request.schema_name,
+        "table": job.request.table_name,
+        "owner": job.owner,
+        "pct_complete": job.progress.pct_complete,
+        "rows_copied": job.progress.rows_copied,
+    }
+    if job.sqlstate:
+        out["sqlstate"] = job.sqlstate
+    if job.resumed_from:
+        out["resumed_from"] = job.resumed_from
+    return json.dumps(out)

@@ -77,6 +77,22 @@ def test_all_rows_arrive_and_both_connections_can_go_on(pair: Pair, way: Way, qu
     assert target.execute(f"SELECT {checksum} FROM public.t".encode()).fetchall() == expected
 
 
+def test_rows_that_come_slowly_are_told_as_they_come(pair: Pair, way: Way) -> None:
+    told: list[int] = []
+    query = "SELECT i, repeat('x', 1000) FROM generate_series(1, 300) i WHERE pg_sleep(0.001) IS NOT NULL"
+    assert way(*pair, out(query), IN, lambda rows, _size: told.append(rows)).rows == 300
+    assert len(told) >= 10  # of some ten rows each: what the source sends at once
+    assert max(told) < 100
+
+
+def test_one_long_row_is_told_piece_by_piece(pair: Pair) -> None:
+    # Encrypted connections tell of it when it is there: libpq gives whole rows.
+    told: list[int] = []
+    query = "SELECT 1, repeat('y', 20000000)"
+    assert relay_raw.relay(*pair, out(query), IN, lambda _rows, size: told.append(size))[0] == 1
+    assert len(told) >= 10
+
+
 @pytest.mark.parametrize(
     ("query", "sqlstate", "words"),
     [

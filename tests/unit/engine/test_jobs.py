@@ -19,6 +19,7 @@ from clone_engine.records.jobs import (
     elapsed_text,
     eta,
     listed_json,
+    notice_json,
     progress_bar,
     progress_json,
     timestamp,
@@ -150,6 +151,22 @@ def test_progress_text() -> None:
     failed = f'{common}, "error": "duplicate key \\"x\\"", "elapsed_ms": 8500, {ours}52941.2}}'
     assert progress_json(FAILED, 0).endswith(failed)
     assert "elapsed_ms" not in json.loads(progress_json(PENDING, 0))
+
+
+def test_what_listeners_are_told() -> None:
+    assert json.loads(notice_json(PENDING)) == {
+        "job_id": 1, "status": "pending", "op_type": "schema", "schema": "sales", "table": "", "owner": "alice",
+        "pct_complete": 0.0, "rows_copied": 0,
+    }  # fmt: skip
+    told = json.loads(notice_json(msgspec.structs.replace(FAILED, resumed_from=7)))
+    assert (told["status"], told["sqlstate"], told["resumed_from"]) == ("failed", "23505", 7)
+    assert "duplicate key" not in notice_json(FAILED)  # an error can quote values, and everybody may listen
+
+
+def test_what_listeners_are_told_fits_whatever_the_names() -> None:
+    name = "\N{OLD ITALIC LETTER A}" * 63
+    job = Job(2**31, name, name, CloneRequest("database_create", name, name), PENDING.source, sqlstate="XX000")
+    assert notice_json(job).isascii() and len(notice_json(job)) < 8000
 
 
 def test_listed_text() -> None:

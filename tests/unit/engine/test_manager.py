@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
@@ -17,7 +18,7 @@ from clone_engine.jobs.verdicts import MAX_CRASHES
 from clone_engine.records.channel import Advanced, Done, Ended, Forerunner, Start
 from clone_engine.records.errors import PgError
 from clone_engine.records.job_store import JobStore, MemoryStore, Seal, StoreError
-from clone_engine.records.jobs import Job, Outcome, Progress, Status
+from clone_engine.records.jobs import FINISHED, Job, Outcome, Progress, Status
 from clone_engine.records.request import CloneRequest, Conninfo, Options
 from tests.harness.waiting import wait_until_async
 from tests.unit.engine.scripts import behave
@@ -178,6 +179,49 @@ async def test_many_cancels_at_once_and_one_of_another_job(manager: Manager) -> 
     await until_copying(manager, first, second)
     assert set(await asyncio.gather(*(manager.cancel(ALICE, first) for _ in range(100)))) == {"cancelled"}
     assert (shown(manager, first).status, shown(manager, second).status) == ("cancelled", "running")
+
+
+async def test_each_state_is_told_in_order_when_it_is_in_the_store(
+    store: JobStore, dispatcher: MemoryDispatcher
+) -> None:
+    told: dict[int, list[str]] = {}
+
+    async def notify(target: Conninfo, job_id: int, payloads: Sequence[str]) -> None:
+        assert target == TARGET
+        await asyncio.sleep(0)  # what comes meanwhile comes next
+        for said in map(json.loads, payloads):
+            assert (said["job_id"], said["op_type"], said["owner"]) == (job_id, "schema", "alice")
+            told.setdefault(job_id, []).append(said["status"])
+            (kept,) = (job for job in await store.load() if job.job_id == job_id)
+            assert said["status"] in ("pending", kept.status) or kept.status in FINISHED
+
+    manager = Manager(store, ManagerSettings(Limits(1)), dispatcher, notify=notify)
+    await manager.start()
+    await run(manager, "complete")
+    await run(manager, "fail")
+    waiting, pending = await submit(manager, "wait"), await submit(manager, "wait")
+    await manager.cancel(ALICE, pending)
+    await manager.cancel(ALICE, waiting)
+    interrupted = await submit(manager, "wait")
+    await until_copying(manager, interrupted)
+    await manager.stop()
+    assert told == {
+        1: ["pending", "running", "completed"],
+        2: ["pending", "running", "failed"],
+        waiting: ["pending", "running", "cancelled"],
+        pending: ["pending", "cancelled"],
+        interrupted: ["pending", "running", "failed"],
+    }
+
+
+async def test_nothing_fails_over_a_notification(store: JobStore, dispatcher: MemoryDispatcher) -> None:
+    async def notify(target: Conninfo, job_id: int, payloads: Sequence[str]) -> None:
+        raise PgError("53300", "sorry, too many clients already")
+
+    manager = Manager(store, ManagerSettings(), dispatcher, notify=notify)
+    await manager.start()
+    assert (await run(manager, "complete")).status == "completed"
+    await manager.stop()
 
 
 async def test_the_numbers_of_workers_are_their_jobs(manager: Manager) -> None:
