@@ -33,7 +33,7 @@ class LiveJob:
         waited_by: int = 0,
     ) -> None:
         self.task: asyncio.Task[None] | None = None
-        """Runs the job; None while it waits."""
+        """Brings the job to its end; None while it waits."""
         self.asked: Asked = ""
         self.finished: asyncio.Future[Job] = asyncio.get_running_loop().create_future()
         self.unsaved = Unsaved()
@@ -88,6 +88,8 @@ class LiveJob:
 
         `take` is called after each reading, with the newest progress if there is any, while `unsaved` has the rest.
         """
+        if self.asked:  # while it was written down that the job runs
+            return Ended("cancelled"), ""
         try:
             work = await dispatcher.start(first_line)
         except DispatchError as failure:

@@ -204,14 +204,23 @@ class Manager:
         A job that ends in the very moment may be found completed or failed afterwards: its record tells the truth.
         PgError P0002 if the caller sees no such job.
         """
-        job_id = self.find(caller, job_id).job_id
-        if job_id in self._waiting:
-            self._waiting.remove(job_id)
-            await self._finish(job_id, Verdict("cancelled"))
-        elif live := self._live.get(job_id):
-            live.ask_to_stop("cancel")
+        job_id = self.begin_cancel(caller, job_id)
+        if live := self._live.get(job_id):
             await asyncio.shield(live.finished)
         return "cancelled"
+
+    def begin_cancel(self, caller: Caller, job_id: int) -> int:
+        """Ask a job to stop, one that waits not to start any more; its number, as `find` has it.
+
+        PgError as `cancel` raises it.
+        """
+        job_id = self.find(caller, job_id).job_id
+        if live := self._live.get(job_id):
+            live.ask_to_stop("cancel")
+            if job_id in self._waiting:
+                self._waiting.remove(job_id)
+                live.task = asyncio.create_task(self._finish(job_id, Verdict("cancelled")), name=f"job {job_id}")
+        return job_id
 
     def resumable(self, caller: Caller, job_id: int) -> Job:
         """The job, which the caller may resume as things stand.  PgError as `resume` raises them if not."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -94,6 +94,16 @@ class Handlers:
     def moment(self, caller: Caller) -> Moment:
         """What the caller sees now, to be shown to a statement each time that it runs."""
         return self._snapshots.moment(caller, self._clock())
+
+    def foresee(self, caller: Caller, calls: Iterable[Call]) -> None:
+        """These calls of one function are about to be performed, one after another.
+
+        Jobs that they cancel are all asked to stop at once: no one of them is to start because another has ended.
+        """
+        with suppress(PgError):  # of a job that does not exist: those behind it are not to be cancelled
+            for call in calls:
+                if call.signature.name == "cancel":
+                    self._manager.begin_cancel(caller, call.arguments["job_id"])
 
     async def perform(self, caller: Caller, call: Call, tell: Tell = nothing) -> Value:
         """Do what a recorded call asks; what it returns.  `tell` is given the messages that go with it, in order.

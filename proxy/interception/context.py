@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import groupby
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from clone_engine.jobs.manager import Caller
@@ -224,10 +225,12 @@ class Context:
         """
         results = []
         tell = partial(self._tell, collected.least)
-        for call in collected.calls:
-            complete = revealed(call, {**rewritten.secrets, **(secrets or {})})
-            work = self.handlers.perform(self.caller, complete, tell)
-            results.append(await self.performing.result(work, commands.command))
+        for _, together in groupby(collected.calls, key=lambda call: call.signature.name):
+            calls = [revealed(call, {**rewritten.secrets, **(secrets or {})}) for call in together]
+            self.handlers.foresee(self.caller, calls)
+            for call in calls:
+                work = self.handlers.perform(self.caller, call, tell)
+                results.append(await self.performing.result(work, commands.command))
         return result_data(collected.calls, results, rewritten.sites)
 
     def _tell(self, least: str, remark: Remark) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -239,6 +240,60 @@ async def test_the_numbers_of_workers_are_their_jobs(manager: Manager) -> None:
 async def test_cancel_of_a_job_that_is_only_just_submitted(manager: Manager) -> None:
     job_id = await submit(manager, "wait")
     assert await manager.cancel(ALICE, job_id) == "cancelled"
+    assert shown(manager, job_id).status == "cancelled"
+
+
+async def test_jobs_that_are_cancelled_together_do_not_start_in_each_others_place(
+    store: JobStore, dispatcher: MemoryDispatcher
+) -> None:
+    manager = Manager(store, ManagerSettings(Limits(1)), dispatcher)
+    await manager.start()
+    ids = [await submit(manager, "wait") for _ in range(4)]
+    await until_copying(manager, ids[0])
+    for job_id in ids[:3]:
+        manager.begin_cancel(ALICE, job_id)
+    await asyncio.gather(*(manager.wait(job_id) for job_id in ids[:3]))
+    await until_copying(manager, ids[3])
+    assert [start.job_id for start in dispatcher.started] == [ids[0], ids[3]]
+    assert [shown(manager, job_id).status for job_id in ids] == ["cancelled"] * 3 + ["running"]
+    await manager.stop()
+
+
+class SlowStore(MemoryStore):
+    """Takes its time to write that a job runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_run = asyncio.Event()
+
+    async def save(self, job: Job, **news: Any) -> None:
+        if job.status == "running":
+            await self.may_run.wait()
+        await super().save(job, **news)
+
+
+async def test_cancel_while_it_is_written_down_that_the_job_runs(dispatcher: MemoryDispatcher) -> None:
+    store = SlowStore()
+    manager = Manager(store, ManagerSettings(Limits(1)), dispatcher)
+    await manager.start()
+    job_id = await submit(manager, "wait")
+    manager.begin_cancel(ALICE, job_id)
+    store.may_run.set()
+    assert await manager.cancel(ALICE, job_id) == "cancelled"
+    assert (shown(manager, job_id).status, dispatcher.started) == ("cancelled", [])
+    await manager.stop()
+
+
+async def test_a_pending_job_that_is_cancelled_during_a_shutdown_stays_cancelled(
+    store: JobStore, dispatcher: MemoryDispatcher
+) -> None:
+    """It is not among the jobs that go on when the proxy starts again."""
+    manager = Manager(store, ManagerSettings(Limits(1)), dispatcher)
+    await manager.start()
+    await submit(manager, "wait")
+    job_id = await submit(manager, "wait")
+    manager.begin_cancel(ALICE, job_id)
+    await manager.stop()
     assert shown(manager, job_id).status == "cancelled"
 
 
