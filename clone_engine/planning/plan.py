@@ -169,6 +169,7 @@ def build(dumped: Dumped, request: CloneRequest, parallel: int) -> Plan:
         steps=tuple(graph.steps()),
         tables=tuple(str(name) for name in graph.reported_tables()),
         on_failure=tuple(graph.on_failure()),
+        staging=tuple(names.staging.values()),
         swap=graph.swap_key,
         kept=tuple(one.step for found in dumped.kept.values() for one in found),
         notes=(

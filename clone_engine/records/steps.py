@@ -131,6 +131,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The tables of the clone as `schema.name`: their number is tables_total.  Those that have Copy steps; if nothing
     is copied, all that are made."""
     on_failure: tuple[Statement, ...] = ()
+    staging: tuple[str, ...] = ()
+    """The schemas that `on_failure` drops."""
     swap: str = ""
     kept: tuple[str, ...] = ()
     """Keys of steps that copy parts of tables: those that earlier jobs have done and that need not be done again."""

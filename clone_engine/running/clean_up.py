@@ -5,7 +5,6 @@ Never raises: the job has failed already, and what fails here is reported beside
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Collection
 from contextlib import suppress
@@ -19,7 +18,7 @@ from clone_engine.records.steps import table_key
 from clone_engine.running.journaling import JobJournal
 from clone_engine.running.keeping import Keeping
 from clone_engine.running.reporting import Report
-from clone_engine.running.undo import CLEANUP_TIMEOUT, undo
+from clone_engine.running.undo import CLEANUP_TIMEOUT, LOCK_TIMEOUT, undo, within
 from clone_engine.servers.journal import Entry, without_parts
 from clone_engine.servers.journal import done as done_keys
 
@@ -46,6 +45,7 @@ class CleanUp:
         """Undo what the plan says, or empty tables that would be taken for complete; then give up the journal, which
         stays for a resumed job if it cannot be read, or the manager does not say that it has kept what it tells."""
         plan = self._report.plan
+        await undo(self._target, f"SET lock_timeout = '{LOCK_TIMEOUT}'", "")
         entries = await self._entries()
         in_part: dict[str, str] = {}
         if plan is not None and entries is not None and self._journal.journal:  # whatever was heard of it
@@ -64,7 +64,7 @@ class CleanUp:
     async def _entries(self) -> tuple[Entry, ...] | None:
         """What the journal says; None if it cannot be read now."""
         with suppress(PgError, TimeoutError):
-            return await asyncio.wait_for(self._journal.entries(self._target), CLEANUP_TIMEOUT)
+            return await within(CLEANUP_TIMEOUT, self._journal.entries(self._target))
         return None
 
     async def _empty_incomplete(self, entries: Collection[Entry]) -> dict[str, str]:
@@ -88,8 +88,8 @@ class CleanUp:
         if self._journal.journal:
             said += [Undone(key) for key in told.difference(without_parts(told), known)]
         with suppress(PgError, psycopg.Error, TimeoutError):
-            await asyncio.wait_for(self._report.flush(), CLEANUP_TIMEOUT)
+            await within(CLEANUP_TIMEOUT, self._report.flush())
             for message in said:
                 self._report.say(message)
             if not (known or told) or await self._keeping.kept():
-                self._report.outcome(await asyncio.wait_for(self._journal.drop(self._target), CLEANUP_TIMEOUT))
+                self._report.outcome(await within(CLEANUP_TIMEOUT, self._journal.drop(self._target)))

@@ -7,7 +7,7 @@ that it will answer soon.  What a loss means for the steps of the job is `job.py
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from typing import Final, TypeVar
 
@@ -17,7 +17,7 @@ from clone_engine.records.channel import Start
 from clone_engine.records.errors import PgError
 from clone_engine.running.crew import Member
 from clone_engine.running.patience import looks
-from clone_engine.running.undo import CLEANUP_TIMEOUT, end_backends
+from clone_engine.running.undo import CLEANUP_TIMEOUT, end_backends, within
 from clone_engine.servers.connect import Side, connect_async
 from clone_engine.servers.keeper import Keeper
 from clone_engine.servers.server_error import STARTING, from_psycopg, transient
@@ -118,16 +118,14 @@ class Connections:
             await self.give_up("target")
             self._target = None
             with suppress(PgError, TimeoutError):
-                self._target = await asyncio.wait_for(self._connect_target(), CLEANUP_TIMEOUT)
+                self._target = await within(CLEANUP_TIMEOUT, self._connect_target())
         return self._target
 
-    async def end_backends(self, members: Iterable[Member]) -> None:
-        """Make both servers end what they still do for copiers that could not see to it themselves."""
-        members = list(members)
-        for side in SIDES:
-            pids = [pid for member in members for name, pid in member.backends.items() if name == side]
-            if pids and (connection := self._connection(side)):
-                await end_backends(connection, pids)
+    async def end_backends(self, members: Collection[Member], sides: Collection[Side] = SIDES) -> None:
+        """Make servers end what they still do for copiers that could not see to it themselves."""
+        pids = {side: [member.backends[side] for member in members if side in member.backends] for side in sides}
+        there = [(connection, pids[side]) for side in sides if pids[side] and (connection := self._connection(side))]
+        await asyncio.gather(*(end_backends(connection, ours) for connection, ours in there))
 
     async def close(self) -> None:
         """Close both."""

@@ -124,13 +124,14 @@ class Creation:
 
 
 async def _whole(work: Coroutine[Any, Any, None]) -> None:
-    """Await something that a cancel does not cut short: what it made must be known."""
+    """Await something that a cancel, which comes twice, does not cut short: what it made must be known."""
     task = asyncio.ensure_future(work)
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
-        with suppress(psycopg.Error):
-            await task
+        for _ in range(2):
+            with suppress(psycopg.Error, asyncio.CancelledError):
+                await asyncio.shield(task)
         raise
 
 

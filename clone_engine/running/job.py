@@ -33,6 +33,7 @@ from clone_engine.running.resume import on_new_snapshot, resumption
 from clone_engine.running.scheduler import Schedule
 from clone_engine.running.standstill import standstill
 from clone_engine.running.telling import Telling
+from clone_engine.running.undo import cut_short
 from clone_engine.running.workers import Workers
 from clone_engine.servers.journal import WITHOUT, Entry
 from clone_engine.servers.server_error import NO_CONNECTIONS, transient
@@ -98,9 +99,7 @@ class Job:
         except PgError as error:
             raise JobError(error, "") from None
         finally:
-            working.cancel()
-            failing.cancel()
-            await asyncio.wait({working, failing})
+            await asyncio.gather(cut_short(working), cut_short(failing))
         self._telling.completed()
 
     async def _work_through(self) -> None:
@@ -124,14 +123,19 @@ class Job:
         """
         last = self._telling.failed()
         self._busy.clear()
-        await self._connections.end_backends(member for member in self._crew.members if member.backends)
-        target = await self._connections.usable_target()
-        left = await CleanUp(target, self._report, self._journal, self._keeping).run() if target else Left((), {})
+        await asyncio.gather(*map(cut_short, self._tasks))  # they would stand in the way on the same connections
+        elsewhere = self._connections.end_backends(self._crew.members, ["source"])
+        left, _ = await asyncio.gather(self._clean_target(), elsewhere)
         self._report.rest(left.complete, left.in_part, failed_at)
         if self._creation and not self._report.holds:
             await self._connections.give_up("target")
             self._report.outcome(await self._creation.drop())
         self._say(Advanced(last))
+
+    async def _clean_target(self) -> Left:
+        await self._connections.end_backends(self._crew.members, ["target"])
+        target = await self._connections.usable_target()
+        return await CleanUp(target, self._report, self._journal, self._keeping).run() if target else Left((), {})
 
     def answer(self, number: int) -> None:
         """What the manager says to Keep; 0 when it has gone for good."""

@@ -19,6 +19,8 @@ from clone_engine.servers import journal as sql
 from clone_engine.servers.journal import Entry
 from clone_engine.servers.server_error import from_psycopg
 
+GONE = frozenset({"42P01", "3F000"})
+"""What is said of a journal that does not exist."""
 STARTS_OVER = "starts over"
 """Its entry says that nothing in the journal counts for a job that goes on from this one."""
 
@@ -33,6 +35,7 @@ class JobJournal:
         """Where it is; None until there is one."""
         self.found: tuple[Entry, ...] = ()
         """What earlier jobs left in it."""
+        self._made = True
         self._parts = sql.parts_among(start.done)
 
     def __repr__(self) -> str:
@@ -88,8 +91,9 @@ class JobJournal:
             made = sql.make(place)
             before = [Entry(STARTS_OVER)] if plan.on_failure else list(self.kept(plan))
             made = "; ".join([made, *(sql.enter(place, one) for one in before)])
+            self.journal, self._made = place, False  # whoever cancels this does not know what became of it
             await _rows(target, made)
-            self.journal = place
+            self._made = True
         return self.journal
 
     def kept(self, plan: Plan) -> Iterator[Entry]:
@@ -101,7 +105,12 @@ class JobJournal:
         """All entries."""
         if self.journal is None:
             return ()
-        return tuple(sql.as_entry(text) for (text,) in await _rows(target, sql.entries(self.journal)))
+        try:
+            return tuple(sql.as_entry(text) for (text,) in await _rows(target, sql.entries(self.journal)))
+        except PgError as error:
+            if self._made or error.sqlstate not in GONE:
+                raise
+            return ()
 
     async def entry(self, target: psycopg.AsyncConnection, step: str) -> Entry | None:
         """The entry of a step; None if it has not been done."""

@@ -15,7 +15,7 @@ from clone_engine.records.jobs import Outcome
 from clone_engine.records.steps import AnyStep, Copy, LargeObjects
 from clone_engine.running.connections import Connections
 from clone_engine.running.crew import Member
-from clone_engine.running.journaling import JobJournal
+from clone_engine.running.journaling import GONE, JobJournal
 from clone_engine.running.progress import Account
 from clone_engine.running.reporting import Report
 from clone_engine.running.scheduler import Schedule
@@ -23,8 +23,6 @@ from clone_engine.servers.journal import Entry
 from clone_engine.servers.server_error import transient
 
 TAKEN_BACK = PgError("08006", "pgclone: the target was restarted, and has lost the step", hint="Resume the job.")
-GONE = frozenset({"42P01", "3F000"})
-"""What is said of a journal that does not exist."""
 
 
 class Recovery:

@@ -15,10 +15,11 @@ from clone_engine.records.jobs import Outcome
 from clone_engine.records.steps import AnyStep, Copy, Plan, reported_key, table_key
 from clone_engine.running.copier_channel import Finished
 from clone_engine.running.durable import Announcer
-from clone_engine.running.resume import EARLIER, Resumption, not_made, there_already
+from clone_engine.running.resume import EARLIER, Resumption, not_made, outlasting, there_already
 from clone_engine.servers.journal import WITHOUT, Entry
 
 Say = Callable[[FromJob], None]
+STAYS = "stays, though the job ended before it was complete"
 
 
 class Report:
@@ -144,7 +145,9 @@ class Report:
             return
         steps, said = self._work.steps, self._finished | self._work.done | self._work.added
         if self.plan.on_failure and not self.swapped:
-            outcomes = list(not_made(steps, self._work.added, {}))
+            stays = outlasting(steps, complete, self.plan.staging)
+            outcomes = [Outcome(one, "done", message=STAYS) for one in sorted(stays - self.refused)]
+            outcomes += [one for one in not_made(steps, self._work.added, {}) if one.object not in stays]
         else:
             for message in chain.from_iterable(self._kept_back.values()):
                 self.say(message)

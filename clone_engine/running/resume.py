@@ -80,6 +80,14 @@ def not_made(steps: Collection[AnyStep], there: Collection[str], incomplete: Map
             yield Outcome(object_, "failed", message="not made: the job ended before")
 
 
+def outlasting(steps: Collection[AnyStep], there: Collection[str], dropped: Collection[str]) -> frozenset[str]:
+    """The objects that the steps in `there` have made and that do not go with the schemas `dropped`, whose
+    names are like no others."""
+    made = [s for step in steps if isinstance(step, Run) and step.key in there for s in step.statements if s.object]
+    gone = {statement.object for statement in made if any(name in statement.sql for name in dropped)}
+    return frozenset(statement.object for statement in made) - gone
+
+
 def _objects(step: AnyStep) -> Iterator[str]:
     """The objects of a step that the report names."""
     if isinstance(step, Run):

@@ -259,7 +259,7 @@ async def test_jobs_that_are_cancelled_together_do_not_start_in_each_others_plac
     await manager.stop()
 
 
-class SlowStore(MemoryStore):
+class StoreThatWaits(MemoryStore):
     """Takes its time to write that a job runs."""
 
     def __init__(self) -> None:
@@ -273,7 +273,7 @@ class SlowStore(MemoryStore):
 
 
 async def test_cancel_while_it_is_written_down_that_the_job_runs(dispatcher: MemoryDispatcher) -> None:
-    store = SlowStore()
+    store = StoreThatWaits()
     manager = Manager(store, ManagerSettings(Limits(1)), dispatcher)
     await manager.start()
     job_id = await submit(manager, "wait")
