@@ -6,7 +6,7 @@ Only for the percentage: what cannot be asked now is not known, and nothing fail
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import psycopg
@@ -28,7 +28,7 @@ async def watch(
     of it is done."""
     while True:
         await asyncio.sleep(PULSE)
-        building = {m.backends["target"]: step for m, step in busy.items() if "target" in m.backends and _builds(step)}
+        building = dict(_building(busy))
         if not building:
             continue
         try:
@@ -41,10 +41,13 @@ async def watch(
             told(step.key, share / _objects(step))
 
 
-def _builds(step: AnyStep) -> bool:
-    return isinstance(step, Run) and step.phase in {INDEXES, CONSTRAINTS}
+def _building(busy: Mapping[Member, AnyStep]) -> Iterator[tuple[int, Run]]:
+    """The target's backends that build indexes, with the step that each is at."""
+    for member, step in busy.items():
+        if isinstance(step, Run) and step.phase in {INDEXES, CONSTRAINTS} and "target" in member.backends:
+            yield member.backends["target"], step
 
 
-def _objects(step: AnyStep) -> int:
-    """How many objects it makes; which of them is being made is not known, so each time it is the first."""
-    return sum(1 for statement in step.statements if statement.object) or 1 if isinstance(step, Run) else 1
+def _objects(step: Run) -> int:
+    """How many objects it makes.  Which of them is being made is not known, so it is taken for the first."""
+    return sum(1 for statement in step.statements if statement.object) or 1

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 
 from clone_engine.records.jobs import MAX_PCT_RUNNING, Progress
-from clone_engine.records.phases import PHASES
-from clone_engine.records.steps import AnyStep, Copy, LargeObjects
+from clone_engine.records.phases import COPYING, PHASES
+from clone_engine.records.steps import AnyStep, Copy, LargeObjects, Run
 
 NEARLY = 0.99
 """The largest share of a step that has not ended: estimates may be too small."""
@@ -193,6 +193,8 @@ def copied(step: Copy, rows: int, size: int) -> float:
 
 def _cost(step: AnyStep) -> float:
     """What a step weighs in the percentage."""
+    if isinstance(step, Run) and step.phase == COPYING:
+        return STEP_COST  # empties a table, which takes a moment whatever its size
     return STEP_COST + PHASES[step.phase].cost * step.weight
 
 

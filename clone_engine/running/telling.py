@@ -75,13 +75,14 @@ class Telling:
         return last
 
     def _tell(self) -> None:
+        if self._account:
+            self._pace.note(self._clock(), self._account.progress().rows_copied, self._account.work)
         self._say(Advanced(self._now()))
 
     def _now(self) -> Progress:
         if self._account is None:
             return Progress(phase=self._waiting() or self._phase)
         progress = self._account.progress()
-        self._pace.note(self._clock(), progress.rows_copied, self._account.work)
         return msgspec.structs.replace(
             progress,
             phase=self._waiting() or self._phase or progress.phase,

@@ -71,6 +71,20 @@ def test_building_an_index_counts_as_a_share_of_its_table() -> None:
     assert a.progress().pct_complete == 99.9
 
 
+def test_emptying_a_table_counts_as_little_as_it_takes() -> None:
+    a = account(steps=(*STEPS, run("empty s.a", "copying data", weight=8 * PAGES)))
+    a.finish("empty s.a", 0, 0)
+    assert a.progress().pct_complete == 0.0
+
+
+def test_what_is_reopened_is_expected_again() -> None:
+    a = account("b")
+    a.finish("a1", 70, 10)
+    assert a.progress().rows_total == 170
+    a.reopen("a1")
+    assert a.progress().rows_total == 200
+
+
 def test_estimates_that_are_too_small_do_not_pass_the_end() -> None:
     a = account()
     for key in ("definitions", "a1", "a2", "b"):
