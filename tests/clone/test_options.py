@@ -138,7 +138,7 @@ def test_a_big_table_is_copied_in_parts(source_database: Database, target_databa
         parts = [step for step in plan.steps if isinstance(step, Copy)]
         assert len(parts) > 1
         assert {step.parts for step in parts} == {len(parts)}
-        assert sum(step.estimated_bytes for step in parts) > 32 * 1024 * 1024
+        assert sum(step.weight for step in parts) > 32 * 1024 * 1024
     clone(source_database, target_database, request, parallel=4, latest_first=True)
     query = "SELECT count(*), sum(id) FROM big WHERE id % 2 = 0"
     assert target_database.rows(query) == source_database.rows(query)
