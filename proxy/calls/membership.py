@@ -7,15 +7,19 @@ so it is here, where only SESSION_USER counts, whom the server has let in.  Pure
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-SUPERUSER = 0
-"""In place of the position of a role: the session's own is a superuser."""
+from clone_engine.records.names import quote_ident
 
+SUPERUSER = "pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(10))"
+"""The first role of every cluster.  Every superuser has its rights, and whoever has them can become one."""
 
 ANY_BYTES, NO_CODEC = "ascii", "latin-1"
 """What `wire.encodings` has for SQL_ASCII, and for encodings that Python does not know; for LATIN1 it has iso8859-1."""
+
+SPECIAL = re.compile(rb'[^A-Za-z0-9_"]')
 
 
 class Rights(NamedTuple):
@@ -31,38 +35,33 @@ NONE = Rights()
 
 def rights_column(roles: Sequence[str], codec: str) -> str:
     """An expression that tells the rights; `codec` is Python's for the encoding of the session's database."""
-    # What is not valid in the database's encoding cannot be written there, and would fail the whole query.
-    named = [(position, role) for position, role in enumerate(roles, 1) if _valid(role, codec)]
-    positions = ", ".join(str(position) for position, _ in named)
-    names = ", ".join(_literal(role) for _, role in named)
+    names = ", ".join((SUPERUSER, *(_name(role, codec) for role in roles)))
+    # Functions that look into the catalogs' caches, since this is asked with nearly every statement.
     return (
-        "(SELECT pg_catalog.string_agg(has.position::pg_catalog.text, ' ') FROM ("
-        f"SELECT {SUPERUSER} AS position FROM pg_catalog.pg_roles"
-        " WHERE rolname OPERATOR(pg_catalog.=) SESSION_USER AND rolsuper"
-        " UNION ALL SELECT asked.position"
-        f" FROM ROWS FROM (pg_catalog.unnest(ARRAY[{positions}]::pg_catalog.int4[]),"
-        f" pg_catalog.unnest(ARRAY[{names}]::pg_catalog.name[])) AS asked (position, name)"
-        " WHERE pg_catalog.pg_has_role(SESSION_USER, (SELECT r.oid FROM pg_catalog.pg_roles r"
-        " WHERE r.rolname OPERATOR(pg_catalog.=) asked.name), 'USAGE')"
-        ") AS has)"
+        "(SELECT pg_catalog.string_agg(asked.position::pg_catalog.text, ' ')"
+        f" FROM pg_catalog.unnest(ARRAY[{names}]) WITH ORDINALITY AS asked (name, position)"
+        " WHERE pg_catalog.pg_has_role(SESSION_USER, pg_catalog.to_regrole(asked.name)::pg_catalog.oid, 'USAGE'))"
     )
 
 
 def rights(roles: Sequence[str], column: str | None) -> Rights:
     """What the value of `rights_column` means."""
-    positions = [int(position) for position in (column or "").split()]
-    return Rights(SUPERUSER in positions, frozenset(roles[position - 1] for position in positions if position))
+    found = [(None, *roles)[int(position) - 1] for position in (column or "").split()]
+    return Rights(None in found, frozenset(role for role in found if role))
+
+
+def _name(role: str, codec: str) -> str:
+    """The quoted name in the bytes of UTF-8, whatever the client's encoding is."""
+    if not _valid(role, codec):
+        return "NULL"  # it cannot be written in the database's encoding, and would fail the whole query
+    escaped = SPECIAL.sub(lambda byte: b"\\x%02x" % ord(byte[0]), quote_ident(role).encode())
+    return f"E'{escaped.decode()}'"
 
 
 def _valid(role: str, codec: str) -> bool:
     if role.isascii() or codec == ANY_BYTES:
-        return "\0" not in role
+        return bool(role) and "\0" not in role
     try:
         return codec != NO_CODEC and bool(role.encode().decode(codec))
     except UnicodeError:
         return False
-
-
-def _literal(role: str) -> str:
-    """The bytes of the name, whatever the client's encoding is."""
-    return "E'" + "".join(chr(b) if chr(b).isalnum() and b < 128 else f"\\x{b:02x}" for b in role.encode()) + "'"

@@ -188,3 +188,18 @@ def test_a_key_that_others_can_read_is_refused(proxies: Proxies, server: Server)
     with pytest.raises(Exception, match="did not start"):
         proxy.start()
     assert "key file" in proxy.log() and "chmod 600" in proxy.log()
+
+
+def test_a_password_that_the_source_refuses_is_in_no_error(
+    proxies: Proxies, scram_server: Server, source: Database, target: Database, passfile: str
+) -> None:
+    proxy = proxies.start(scram_server.conninfo(), {"jobs": {"passfile": passfile}})
+    before = len(scram_server.log())
+    with cloner(proxy, target) as connection:
+        conninfo = source.conninfo(user=READER, password=f"wrong {SOURCE_PASSWORD}")
+        with pytest.raises(psycopg.Error, match="password authentication failed") as refused:
+            connection.execute("SELECT pgclone_table(%s, 'public', 't')", (conninfo,))
+        diag = refused.value.diag
+        said = f"{diag.message_primary} {diag.message_detail} {diag.message_hint} {diag.context}"
+    assert CANARY not in said + told(proxy, target) + proxy.log() + scram_server.log()[before:]
+    assert CANARY.encode() not in of_store(proxy)

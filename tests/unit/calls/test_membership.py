@@ -17,9 +17,9 @@ ROLES = ("alice", "Bob's", "jürgen", "名")
     [
         (None, NONE),
         ("", NONE),
-        ("0", Rights(superuser=True)),
-        ("1 4", Rights(False, frozenset({"alice", "名"}))),
-        ("0 2", Rights(True, frozenset({"Bob's"}))),
+        ("1", Rights(superuser=True)),
+        ("2 5", Rights(False, frozenset({"alice", "名"}))),
+        ("1 3", Rights(True, frozenset({"Bob's"}))),
     ],
 )
 def test_answers(column: str | None, meaning: Rights) -> None:
