@@ -5,6 +5,7 @@ Pure.  The manager asks at its start, whenever a job has ended and now and then,
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 
 import msgspec
@@ -18,7 +19,7 @@ class Retention(msgspec.Struct, frozen=True):
     """Until when a finished job is kept; 0 is no limit."""
 
     count: int = 0
-    """As long as no more than so many have ended after it."""
+    """As long as no more than so many of its owner have ended after it: nobody's jobs push out another's."""
     days: float = 0.0
     """Since it ended."""
 
@@ -33,7 +34,12 @@ def outdated(jobs: Collection[Job], retention: Retention, now: float) -> list[in
     finished.sort(key=lambda job: (job.ended_at or 0.0, job.job_id), reverse=True)
     most = retention.count or len(finished)
     oldest = now - retention.days * DAY if retention.days else float("-inf")
-    old = {job.job_id for nth, job in enumerate(finished) if nth >= most or (job.ended_at or 0.0) < oldest}
+    later: Counter[str] = Counter()
+    old = set()
+    for job in finished:
+        if later[job.owner] >= most or (job.ended_at or 0.0) < oldest:
+            old.add(job.job_id)
+        later[job.owner] += 1
     return sorted(old - _needed({job.job_id: job for job in jobs}, old)) if old else []
 
 

@@ -12,13 +12,18 @@ NOW = 100 * DAY
 
 
 def job(
-    number: int, status: Status = "completed", days: float = 0.0, resumed_from: int = 0, to_go_on: bool = False
+    number: int,
+    status: Status = "completed",
+    days: float = 0.0,
+    resumed_from: int = 0,
+    to_go_on: bool = False,
+    owner: str = "alice",
 ) -> Job:
     """A job that ended so many days ago."""
     ended = NOW - days * DAY if status not in {"pending", "running"} else None
     return Job(
         number,
-        "alice",
+        owner,
         "app",
         CloneRequest("schema", "s"),
         Conninfo({}),
@@ -32,6 +37,7 @@ def job(
 CASES: dict[str, tuple[list[Job], Retention, list[int]]] = {
     "no limit": ([job(1, days=99), job(2)], Retention(), []),
     "too many": ([job(1, days=3), job(2, days=2), job(3, days=1)], Retention(count=2), [1]),
+    "not too many of anyone": ([job(1, days=3, owner="bob"), job(2, days=2), job(3)], Retention(count=2), []),
     "not too many": ([job(1, days=3), job(2, days=2)], Retention(count=2), []),
     "the one that ended first, not the one that came first": ([job(1), job(2, days=1)], Retention(count=1), [2]),
     "too old": ([job(1, days=8), job(2, days=6)], Retention(days=7), [1]),
