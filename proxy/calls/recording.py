@@ -80,7 +80,9 @@ def result_data(calls: Sequence[Call], results: Sequence[Any], sites: Sequence[S
     by_arguments: dict[str, Any] = {}
     for call, result in zip(calls, results, strict=True):
         value = {"v": result}
-        entry = {call.key: value}
+        entry = {}
+        if len(calls) > 1:  # else it is found by its arguments, and its rows, which may be many, are not said again
+            entry[call.key] = value
         if len(calls) == 1 or not sites[call.site].harmless:
             entry[f"s{call.site}"] = value
         by_order.append(entry)

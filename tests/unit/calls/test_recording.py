@@ -91,9 +91,9 @@ def test_results_by_order_and_arguments() -> None:
     }
 
 
-def test_a_single_call_is_found_by_order() -> None:
+def test_a_single_call_is_found_by_its_arguments_or_its_order() -> None:
     calls = parse_log(line(1, 7), SITES)
-    assert result_data(calls, ["OK"], SITES)["r"] == [{KEY: {"v": "OK"}, "s1": {"v": "OK"}}]
+    assert result_data(calls, ["OK"], SITES) == {"r": [{"s1": {"v": "OK"}}], "b": {KEY: {"v": "OK"}}}
 
 
 def test_same_calls() -> None:
