@@ -29,7 +29,7 @@ class StoreError(Exception):
 class JobStore(Protocol):
     """Keeps jobs with their steps and outcomes.  Every method is one transaction, durable when it returns.
 
-    Each may raise StoreError, and has then changed nothing.
+    Each may raise StoreError, and has then changed nothing; all but `open` and `close` do while it is not open.
     """
 
     async def open(self) -> None:
@@ -72,6 +72,7 @@ class MemoryStore:
     """A JobStore that ends with the process: for tests, and for a proxy that is told to keep nothing."""
 
     def __init__(self) -> None:
+        self._open = False
         self._last_id = 0
         self._jobs: dict[int, Job] = {}
         self._done: dict[int, dict[str, None]] = {}
@@ -82,15 +83,17 @@ class MemoryStore:
         return f"<MemoryStore {len(self._jobs)} jobs>"
 
     async def open(self) -> None:
-        pass
+        self._open = True
 
     async def close(self) -> None:
-        pass
+        self._open = False
 
     async def load(self) -> list[Job]:
+        self._must_be_open()
         return [self._jobs[job_id] for job_id in sorted(self._jobs)]
 
     async def add(self, job: Job, done: Sequence[str] = (), seal: Seal | None = None) -> Job:
+        self._must_be_open()
         self._last_id += 1
         job = msgspec.structs.replace(job, job_id=self._last_id, source=job.source.without_secrets())
         self._last_id += job.request.workers
@@ -104,6 +107,7 @@ class MemoryStore:
     async def save(
         self, job: Job, *, done: Sequence[str] = (), undone: Sequence[str] = (), outcomes: Sequence[Outcome] = ()
     ) -> None:
+        self._must_be_open()
         if job.job_id not in self._jobs:
             raise StoreError(f"job store has no job {job.job_id}")
         self._jobs[job.job_id] = msgspec.structs.replace(job, source=job.source.without_secrets())
@@ -112,19 +116,28 @@ class MemoryStore:
         self._outcomes[job.job_id].extend(outcomes)
 
     async def done(self, job_id: int) -> tuple[str, ...]:
+        self._must_be_open()
         return tuple(self._done.get(job_id, ()))
 
     async def outcomes(self, job_id: int) -> list[Outcome]:
+        self._must_be_open()
         return list(self._outcomes.get(job_id, []))
 
     async def sealed(self) -> dict[int, bytes]:
+        self._must_be_open()
         return dict(self._sealed)
 
     async def forget(self, job_ids: Iterable[int]) -> None:
+        self._must_be_open()
         for job_id in job_ids:
             self._sealed.pop(job_id, None)
 
     async def remove(self, job_ids: Iterable[int]) -> None:
+        self._must_be_open()
         for job_id in job_ids:
             for kept in (self._jobs, self._done, self._outcomes, self._sealed):
                 kept.pop(job_id, None)
+
+    def _must_be_open(self) -> None:
+        if not self._open:
+            raise StoreError("job store is not open")

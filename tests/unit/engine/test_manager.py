@@ -570,7 +570,9 @@ async def test_an_end_that_the_store_could_not_take_is_saved_at_the_latest_at_th
     assert not await known_to(store, manager)
     store.full = False
     await manager.stop()
+    await store.open()
     assert await known_to(store, manager)
+    await store.close()
 
 
 class SlowStore(MemoryStore):
@@ -736,4 +738,23 @@ async def test_a_resumed_job_does_not_go_on_by_itself_though_the_new_one_is_forg
     await manager.cancel(ADMIN, 2)
     assert await manager.clear(Caller(ADMIN.role, "app")) == 1
     assert manager.interrupted == []
+    await manager.stop()
+
+
+@pytest.mark.parametrize("jump", [-3600.0, 3600.0])
+async def test_a_clock_that_jumps_by_an_hour_makes_no_time_negative(
+    store: JobStore, dispatcher: MemoryDispatcher, jump: float
+) -> None:
+    now = 1_000_000.0
+    manager = Manager(store, ManagerSettings(), dispatcher, lambda: now)
+    await manager.start()
+    await submit(manager, "wait")
+    await until_copying(manager, 1)
+    now += jump
+    assert shown(manager, 1).elapsed_ms(now) == max(0.0, jump) * 1000
+    await manager.cancel(ALICE, 1)
+    job = shown(manager, 1)
+    assert job.started_at is not None and job.ended_at is not None and job.started_at <= job.ended_at
+    assert job.elapsed_ms(now) == max(0.0, jump) * 1000
+    assert await submit(manager, "complete") == 2
     await manager.stop()

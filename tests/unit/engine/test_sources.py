@@ -49,6 +49,7 @@ async def test_a_secret_is_known_after_a_restart(store: JobStore) -> None:
 
 async def test_without_a_secret_nothing_is_sealed() -> None:
     store = MemoryStore()
+    await store.open()
     sources, job = await kept(store, PLAIN)
     assert sources.of(job) == PUBLIC and sources.outlives(job)
     assert await store.sealed() == {}
@@ -56,6 +57,7 @@ async def test_without_a_secret_nothing_is_sealed() -> None:
 
 async def test_without_a_key_secrets_are_in_memory_only_and_what_was_sealed_is_forgotten() -> None:
     store = MemoryStore()
+    await store.open()
     _, job = await kept(store)
     sources = Sources(store, None)
     await sources.start({job.job_id: job})
@@ -70,12 +72,14 @@ async def test_without_a_key_secrets_are_in_memory_only_and_what_was_sealed_is_f
 )
 async def test_what_is_sealed_belongs_to_the_owner_and_the_server(change: dict[str, object]) -> None:
     store = MemoryStore()
+    await store.open()
     _, job = await kept(store)
     assert (await restarted(store, msgspec.structs.replace(job, **change))).of(job) is None  # type: ignore[arg-type]
 
 
 async def test_what_is_sealed_for_one_job_is_none_of_another_s() -> None:
     store = MemoryStore()
+    await store.open()
     _, first = await kept(store)
     stolen = (await store.sealed())[first.job_id]
     second = await store.add(JOB, seal=lambda _: stolen)
@@ -93,6 +97,7 @@ async def test_what_cannot_be_forgotten_now_is_forgotten_at_the_next_start() -> 
             await super().forget(job_ids)
 
     store = Filling()
+    await store.open()
     sources, job = await kept(store)
     await sources.forget([job.job_id, 99])
     assert sources.of(job) is None and await store.sealed()

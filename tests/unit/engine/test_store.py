@@ -5,6 +5,7 @@ The faults of that file: `test_store_faults.py`.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import subprocess
 import sys
@@ -73,6 +74,36 @@ async def test_the_ids_behind_that_of_a_job_are_left_to_its_workers(store: JobSt
     assert [(await store.add(job)).job_id for job in (JOB, parallel, JOB)] == [1, 2, 6]
     await store.remove([6])
     assert (await store.add(JOB)).job_id == 7
+    await store.close()
+
+
+async def test_ids_are_not_used_again_when_all_jobs_are_gone_and_it_was_closed(store: JobStore) -> None:
+    await store.open()
+    for _ in range(3):
+        await store.add(JOB, ["a"])
+    await store.remove([1, 2, 3])
+    await store.close()
+    await store.open()
+    assert await store.load() == []
+    assert (await store.add(JOB)).job_id == 4
+    assert (await store.done(1), await store.done(4)) == ((), ())
+    await store.close()
+
+
+async def test_a_store_that_is_not_open_does_nothing(store: JobStore) -> None:
+    async def refuses() -> bool:
+        job = msgspec.structs.replace(JOB, job_id=1)
+        calls = (store.load(), store.add(JOB), store.save(job), store.done(1), store.outcomes(1), store.sealed())
+        results = [*calls, store.forget([1]), store.remove([1])]
+        return all(isinstance(r, StoreError) for r in await asyncio.gather(*results, return_exceptions=True))
+
+    assert await refuses()
+    await store.open()
+    kept = await store.add(JOB)
+    await store.close()
+    assert await refuses()
+    await store.open()
+    assert await store.load() == [kept]
     await store.close()
 
 
