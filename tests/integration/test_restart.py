@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from clone_engine.jobs.verdicts import MAX_CRASHES
 from proxy.embedded import Server
 from proxy.launch import ProxyProcess
 from tests.harness.proxies import Proxies, connect
@@ -53,6 +54,25 @@ def test_an_interrupted_job_goes_on_as_a_new_one(
     proxy.stop()
     proxy.start()
     assert jobs(proxy, target_database) == ended
+
+
+def test_a_job_that_is_there_at_each_crash_waits_for_its_owner(
+    proxies: Proxies, server: Server, source_database: Database, target_database: Database
+) -> None:
+    proxy = proxies.start(server.conninfo())
+    with interrupted(proxy, source_database, target_database):
+        for number in range(1, MAX_CRASHES + 1):
+            now = [*((earlier, "failed") for earlier in range(1, number)), (number, "running")]
+            wait_until(lambda now=now: jobs(proxy, target_database) == now, 60, "the job to go on")
+            proxy.kill()
+            proxy.start()
+    with connect(proxy, target_database.name) as connection:
+        error = "SELECT error_message FROM pgclone_jobs_view WHERE job_id = %s"
+        (said,) = connection.execute(error, (MAX_CRASHES,)).fetchone() or ("",)
+        assert said.endswith(f"so it waits for you: go on with pgclone_resume({MAX_CRASHES})")
+        assert connection.execute("SELECT pgclone_resume(%s)", (MAX_CRASHES,)).fetchone() == (MAX_CRASHES + 1,)
+    wait_until(lambda: jobs(proxy, target_database)[-1] == (MAX_CRASHES + 1, "completed"), 60, "the resumed job")
+    assert target_database.value("SELECT count(*) FROM public.t") == ROWS
 
 
 @pytest.mark.parametrize(
