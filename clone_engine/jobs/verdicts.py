@@ -54,10 +54,9 @@ def verdict(job: Job, asked: Asked, ended: Ended | None, ending: str, *, source_
 
 def interrupted(job: Job, *, by: Literal["a restart", "a shutdown"], source_known: bool) -> Verdict:
     """How a job ends that the proxy did not live to see finished; `source_known`: also when the proxy starts again."""
-    crashes = job.crashes
-    if by == "a restart" and job.started_at is not None:  # one that waited cannot have been the cause
-        crashes += 1
-    tired = crashes >= MAX_CRASHES
+    crashed = by == "a restart" and job.started_at is not None  # one that waited cannot have been the cause
+    crashes = job.crashes + crashed
+    tired = crashed and crashes >= MAX_CRASHES
     go_on = f"go on with pgclone_resume({job.job_id})"
     if tired:
         go_on = f"{crashes} times in a row with nothing done in between, so it waits for you: {go_on}"

@@ -664,7 +664,9 @@ async def test_a_job_that_is_there_at_each_crash_goes_on_so_often_and_no_more(
     error = f"3 times in a row with nothing done in between, so it waits for you: go on with pgclone_resume({running})"
     assert shown(manager, running).error == f"interrupted by a restart of the proxy; {error}"
     assert await manager.resume(ALICE, running, TARGET) == running + 1
+    await until_copying(manager, running + 1)
     await manager.stop()
+    assert shown(manager, running + 1).to_go_on  # a shutdown is no crash
 
 
 async def test_a_job_that_gets_something_done_between_crashes_goes_on(store: JobStore) -> None:
