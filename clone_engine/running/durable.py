@@ -14,8 +14,8 @@ import psycopg
 from clone_engine.records.channel import FromJob
 from clone_engine.servers.server_error import from_psycopg
 
-BARRIER = "SELECT pg_catalog.txid_current()"
-"""A transaction with an id is one whose commit is written to WAL, and waited for."""
+BARRIER = "SELECT pg_catalog.pg_logical_emit_message(true, 'pgclone', '')"
+"""Writes something to WAL: the commit of a transaction that has an id but has written nothing is not waited for."""
 
 
 class Announcer:

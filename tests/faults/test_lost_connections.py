@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from clone_engine.records.channel import Advanced, Ended
+from clone_engine.records.channel import Advanced, Done, Ended, FromJob
 from clone_engine.records.request import CloneRequest, Conninfo, Options
 from clone_engine.records.steps import Plan
+from clone_engine.running.durable import Announcer
 from proxy.embedded import Server
 from tests.harness.network import Network, network_to
 from tests.harness.servers import Database, Servers, fresh_database
@@ -213,6 +215,24 @@ def test_a_commit_that_is_under_way_when_the_network_is_cut_is_ended_and_made_ag
 
 
 # --- servers that are restarted ------------------------------------------------------------------------------------
+
+
+async def test_what_is_said_to_be_done_survives_a_crash_of_the_target(clone: Clone) -> None:
+    """Guards against a barrier whose own commit is not waited for."""
+    clone.target.execute("CREATE TABLE public.t (i int); CREATE ROLE nobody_special")
+    said = list[FromJob]()
+    async with await psycopg.AsyncConnection.connect(clone.target.conninfo(), autocommit=True) as own:
+        await own.execute("SET ROLE nobody_special")
+        with clone.target.connect() as copier:
+            copier.execute("SET synchronous_commit = off; INSERT INTO public.t VALUES (1)")
+            await own.execute("SET synchronous_commit = on")
+            announcer = Announcer(lambda: own, said.append)
+            announcer.hold("x", [Done("x")])
+            await announcer.flush()
+    assert said == [Done("x")]
+    restart(clone.target.server, IMMEDIATE)
+    assert clone.target.value("SELECT i FROM public.t") == 1
+    clone.target.execute("DROP ROLE nobody_special")
 
 
 @pytest.mark.parametrize("how", [FAST, IMMEDIATE])
