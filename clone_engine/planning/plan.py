@@ -1,7 +1,7 @@
 """Turns a clone request into the ordered steps that carry it out.
 
 `prepare` asks the servers and pg_dump; `build` orders what they said and is pure.  Which statements are run is
-`selection.py`, under which names `retarget.py`; how steps are run is `job.py` and `copier.py`.
+`selection.py`, under which names `retarget.py`; how steps are run is `foreman.py` and `copier.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The steps of a clone: what is run on the target, what is copied, and what must be done before what.
 
-Frozen records only; they travel to copiers as JSON lines.  `plan.py` makes them, `job.py` hands them out,
+Frozen records only; they travel to copiers as JSON lines.  `plan.py` makes them, `foreman.py` hands them out,
 `copier.py` carries them out.  Every step is one transaction on the target: it is done whole or not at all.
 """
 

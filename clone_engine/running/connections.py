@@ -1,7 +1,7 @@
 """The job process's own connections, the keeper on the source and one on the target: opened, found lost, opened again.
 
 A server is waited for, up to `retry_for` seconds, once it has answered before, and from the first where it says itself
-that it will answer soon.  What a loss means for the steps of the job is `job.py`'s.
+that it will answer soon.  What a loss means for the steps of the job is `recovery.py`'s.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ class Connections:
         self._start = start
         self.waiting_for: Side | None = None
         """The server that is being waited for."""
+        self.whole = asyncio.Event()
+        """Set when both work again; whoever finds that one does not clears it, and waits."""
         self.keeper: Keeper | None = None
         self._target: psycopg.AsyncConnection | None = None
         self._pids: dict[Side, int] = {}
@@ -77,7 +79,7 @@ class Connections:
                 raise error
 
     async def loss(self, side: Side) -> PgError | None:
-        """Why the connection to a server is lost; None while it works, or where none is needed any more."""
+        """Why the connection to a server is lost; None while it works."""
         connection = self._connection(side)
         if side not in self._lost and connection:
             try:
@@ -105,12 +107,6 @@ class Connections:
         if connection := self._connection(side):
             with suppress(psycopg.Error):
                 await connection.close()
-
-    async def do_without_source(self) -> None:
-        """Nothing more is to be read there."""
-        await self.give_up("source")
-        self.keeper = None
-        self._lost.pop("source", None)
 
     async def usable_target(self) -> psycopg.AsyncConnection | None:
         """The target connection, a new one if it broke; None if there is none to be had now, or none was needed yet."""

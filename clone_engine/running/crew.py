@@ -1,6 +1,6 @@
 """The copiers of a job, seen from the job process: forked, given records, listened to, ended.
 
-What they are given to do is `job.py`'s.  They are forked before the event loop and any connection exist.
+What they are given to do is `foreman.py`'s.  They are forked before the event loop and any connection exist.
 """
 
 from __future__ import annotations

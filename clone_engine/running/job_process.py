@@ -24,7 +24,8 @@ from clone_engine.records.errors import PgError
 from clone_engine.records.jobs import Outcome
 from clone_engine.running.copier import Planner, serve
 from clone_engine.running.crew import Crew, Forked, fork_crew, place
-from clone_engine.running.job import Job, JobError
+from clone_engine.running.failures import JobError
+from clone_engine.running.job import Job
 from clone_engine.servers.connect import forget_environment
 
 LONGEST_LINE: Final = 1 << 26

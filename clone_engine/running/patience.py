@@ -1,6 +1,6 @@
 """How long a job tries again what fails for a lost connection: the arithmetic of the pauses.
 
-Pure: no clock.  What is worth another try is told by `servers.server_error`; `job.py` and `connections.py` wait.
+Pure: no clock.  What is worth another try is told by `servers.server_error`; `foreman.py` and `connections.py` wait.
 """
 
 from __future__ import annotations

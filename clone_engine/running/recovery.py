@@ -7,7 +7,7 @@ copier was at.  The source's snapshot, once lost, is not replaced: rows of two m
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from clone_engine.records.errors import PgError
@@ -22,11 +22,10 @@ from clone_engine.running.scheduler import Schedule
 from clone_engine.servers.journal import Entry
 from clone_engine.servers.server_error import transient
 
-TAKEN_BACK = PgError("08006", "pgclone: the target was restarted, and has lost the step", hint="Resume the job.")
-
 
 class Recovery:
-    """Of a job whose steps are handed out; `busy` are the copiers that are at one."""
+    """Of a job whose steps are handed out; `busy` are the copiers that are at one.  `renew` is called when a connection
+    was lost: those of idle copiers are lost as well, or will be."""
 
     def __init__(
         self,
@@ -36,6 +35,7 @@ class Recovery:
         schedule: Schedule,
         account: Account,
         busy: Mapping[Member, AnyStep],
+        renew: Callable[[], None],
     ) -> None:
         self._connections = connections
         self._journal = journal
@@ -43,24 +43,28 @@ class Recovery:
         self._schedule = schedule
         self._account = account
         self._busy = busy
+        self._renew = renew
         self.doubtful: set[Member] = set()
         """Copiers that began their step before the target was lost: only the journal tells whether it is done."""
 
     def __repr__(self) -> str:
         return f"<Recovery, {len(self.doubtful)} copiers in doubt>"
 
-    async def steady(self) -> bool:
-        """Whether a connection was lost.  Both work when this returns, and the schedule has what is to be done again.
+    async def steady(self) -> None:
+        """Both connections work when this returns, and the schedule has what is to be done again.
 
         PgError if a server cannot be had back in time, or what is lost cannot be replaced.
         """
-        lost = await self._steady_source()
+        lost = False
         while await self._connections.restore("target"):
             lost = True
             self.doubtful.update(self._busy)
             with suppress_transient():
                 self._compare(await self._entries())
-        return lost
+        lost = await self._steady_source() or lost
+        if lost:
+            self._renew()
+        self._connections.whole.set()
 
     async def entry(self, step: str) -> Entry | None:
         """The entry of a step; None if it has not been done.  PgError as `steady` raises it."""
@@ -84,17 +88,15 @@ class Recovery:
         return False
 
     async def _steady_source(self) -> bool:
+        """Whether there is a new connection to the source.  None is made when nothing more is to be read there."""
         keeper = self._connections.keeper
         error = await self._connections.loss("source")
-        if keeper is None or error is None:
+        needed = any(isinstance(step, Copy | LargeObjects) for step in self._schedule.left)
+        if keeper is None or error is None or not needed:
             return False
-        if not any(isinstance(step, Copy | LargeObjects) for step in self._schedule.left):
-            await self._connections.do_without_source()
-        elif keeper.snapshot:
+        if keeper.snapshot:
             raise snapshot_lost(error)
-        else:
-            await self._connections.restore("source")
-        return True
+        return await self._connections.restore("source")
 
     async def _entries(self) -> Collection[Entry]:
         try:

@@ -1,6 +1,6 @@
 """Which step of a clone may run next: the graph of `after`, the relations that `holds` names, the heaviest first.
 
-Pure: no sockets, no clock.  Who runs the steps, and what becomes of them, is `job.py`'s.
+Pure: no sockets, no clock.  Who runs the steps, and what becomes of them, is `foreman.py`'s.
 """
 
 from __future__ import annotations
