@@ -16,7 +16,7 @@ from clone_engine.jobs.limits import Limits
 from clone_engine.jobs.manager import Caller, Manager, ManagerSettings
 from clone_engine.jobs.retention import DAY, Retention
 from clone_engine.jobs.verdicts import MAX_CRASHES
-from clone_engine.records.channel import Advanced, Done, Ended, Forerunner, Start
+from clone_engine.records.channel import Advanced, Done, Ended, Forerunner, Keep, Kept, Start
 from clone_engine.records.errors import PgError
 from clone_engine.records.job_store import JobStore, MemoryStore, Seal, StoreError
 from clone_engine.records.jobs import FINISHED, Job, Outcome, Progress, Status
@@ -759,4 +759,28 @@ async def test_a_clock_that_jumps_by_an_hour_makes_no_time_negative(
     assert job.started_at is not None and job.ended_at is not None and job.started_at <= job.ended_at
     assert job.elapsed_ms(now) == max(0.0, jump) * 1000
     assert await submit(manager, "complete") == 2
+    await manager.stop()
+
+
+async def test_keep_is_answered_when_all_that_was_said_before_is_in_the_store() -> None:
+    talks: list[Conversation] = []
+
+    async def follow_orders(start: Start, talk: Conversation) -> None:
+        talks.append(talk)
+        await talk.cancelled.wait()
+
+    store = UnreliableStore()
+    manager = Manager(store, ManagerSettings(), MemoryDispatcher(follow_orders))
+    await manager.start()
+    job_id = await submit(manager, "orders")
+    await until(lambda: bool(talks))
+    (talk,) = talks
+    store.full = True
+    talk.say(Done("a"), Keep(1))
+    await until(talk.said.empty)
+    store.full = False
+    talk.say(Done("b"), Keep(2))
+    assert await talk.kept.get() == Kept(2)
+    assert talk.kept.empty()
+    assert await store.done(job_id) == ("a", "b")
     await manager.stop()
