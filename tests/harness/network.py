@@ -1,7 +1,7 @@
 """A network between a client and a server that a test can slow down, stop and cut: a relay of TCP connections.
 
 What it holds back stays unsent while its sockets stay open, as with a host that hangs.  A network that drops packets
-looks different to the operating systems, which then get no acknowledgements.
+looks different to the operating systems, which then get no acknowledgements: island.py.
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ AT_ONCE: Final = struct.pack("ii", 1, 0)
 
 
 class Network:
-    """Listens on `port` of 127.0.0.1 and relays to `server_port`.  All methods may be called at any time."""
+    """Listens on `port` of `host` and relays to `server`: a port of 127.0.0.1, or the path of a unix socket.  All
+    methods may be called at any time."""
 
-    def __init__(self, server_port: int) -> None:
-        self.server_port = server_port
+    host = "127.0.0.1"
+
+    def __init__(self, server: int | str) -> None:
+        self.server = server
         self.port = 0
         self.latency = 0.0
         """Seconds that each piece is late."""
@@ -39,7 +42,9 @@ class Network:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def __repr__(self) -> str:
-        return f"<Network {self.port} to {self.server_port}, {len(self._writers) // 2} connections>"
+        return (
+            f"<{type(self).__name__} {self.host}:{self.port} to {self.server}, {len(self._writers) // 2} connections>"
+        )
 
     def hold(self, *directions: Direction) -> None:
         """Let nothing pass any more in these directions, or at all; connections stay open."""
@@ -56,9 +61,10 @@ class Network:
     def start(self) -> None:
         """Begin to listen."""
         self._thread.start()
-        listening = asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self._server = asyncio.run_coroutine_threadsafe(listening, self._loop).result()
-        self.port = self._server.sockets[0].getsockname()[1]
+        listening = self._listen()
+        self.port = listening.getsockname()[1]
+        serving = asyncio.start_server(self._serve, sock=listening)
+        self._server = asyncio.run_coroutine_threadsafe(serving, self._loop).result()
 
     def stop(self) -> None:
         """Cut everything and listen no more."""
@@ -67,6 +73,9 @@ class Network:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    def _listen(self) -> socket.socket:
+        return socket.create_server((self.host, 0))
 
     def _call(self, method: Callable[..., None], *arguments: object) -> None:
         """Call it in the thread of the connections, and return when that is done."""
@@ -97,7 +106,7 @@ class Network:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            from_server, to_server = await asyncio.open_connection("127.0.0.1", self.server_port)
+            from_server, to_server = await self._connect()
         except OSError:
             writer.close()
             return
@@ -110,6 +119,11 @@ class Network:
             self._writers -= ours
             for each in ours:
                 each.close()
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self.server, str):
+            return await asyncio.open_unix_connection(self.server)
+        return await asyncio.open_connection("127.0.0.1", self.server)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, direction: Direction) -> None:
         with contextlib.suppress(OSError):
