@@ -177,7 +177,8 @@ async def _serve(settings: Settings, target: Target) -> None:
     retention = Retention(jobs.keep_finished, jobs.keep_finished_days)
     of_jobs = ManagerSettings(limits, jobs.default_parallel, jobs.retry_for, retention=retention)
     processes = JobProcesses(os.environ)
-    manager = Manager(SqliteStore(Path(jobs.store)), of_jobs, processes, time.time, _open_key(jobs), notify)
+    say = notify if jobs.notify else None
+    manager = Manager(SqliteStore(Path(jobs.store)), of_jobs, processes, time.time, _open_key(jobs), say)
     server = _server(settings, target, manager)
     signals = Signals()
     await manager.start()

@@ -45,6 +45,7 @@ class JobSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retry_for: float = 60.0
     passfile: str = ""
     resume_at_start: bool = True
+    notify: bool = True
     keep_finished: int = 1000
     keep_finished_days: float = 0.0
     keep_credentials: bool = True

@@ -100,3 +100,15 @@ def test_a_job_that_never_ran_and_one_whose_process_is_killed(
         children = Path(f"/proc/{proxy.pid}/task/{proxy.pid}/children").read_text().split()
         os.kill(int(children[0]), signal.SIGKILL)
         assert listener.states(first, "failed") == ["pending", "running", "failed"]
+
+
+def test_nobody_is_told_where_the_configuration_says_so(
+    proxies: Proxies, proxy: ProxyProcess, source: Database, target_database: Database
+) -> None:
+    quiet = proxies.start(target_database.server.conninfo(), {"jobs": {"notify": False}})
+    with listening(quiet, target_database) as listeners, connect(quiet, target_database.name) as client:
+        client.execute("SELECT pgclone_table(%s, 'public', 't')", (source.conninfo(),))
+        other = start(proxy, source, target_database)  # it is there already
+        for listener in listeners:
+            listener.states(other, "failed")
+            assert {one["status"] for one in listener.told} == {"pending", "running", "failed"}
