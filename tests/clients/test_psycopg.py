@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from psycopg.rows import class_row, dict_row, namedtuple_row
 
+from proxy.calls.signatures import VIEW_COLUMNS
 from tests.clients.peers import Peers, Place, until_sleeping
 from tests.clients.with_psycopg import (
     BY_JOB,
@@ -121,7 +122,7 @@ def test_row_factories(peers: Peers, factory: Any) -> None:
 
     found = peers.same(work)
     names = list(found[0][0]) if factory is dict_row else list(found[0][0]._fields)
-    assert (names[0], names[-1], len(names)) == ("job_id", "elapsed_time", 18)
+    assert (names[0], names[-1], len(names)) == ("job_id", "eta", len(VIEW_COLUMNS))
 
 
 def test_rows_as_objects(peers: Peers) -> None:

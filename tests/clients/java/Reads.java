@@ -22,7 +22,9 @@ final class Reads extends Checks {
         + " NULL::int8 AS tables_total, NULL::int8 AS tables_completed, NULL::int8 AS rows_copied,"
         + " NULL::int8 AS bytes_copied, NULL::int8 AS elapsed_ms, NULL::timestamptz AS start_time,"
         + " NULL::timestamptz AS end_time, NULL::text AS error_message, NULL::float8 AS pct_complete,"
-        + " NULL::text AS progress_bar, NULL::text AS elapsed_time";
+        + " NULL::text AS progress_bar, NULL::text AS elapsed_time,"
+        + " NULL::text AS owner, NULL::text AS database, NULL::int8 AS rows_total, NULL::int8 AS bytes_total,"
+        + " NULL::float8 AS rows_per_second, NULL::timestamptz AS eta";
 
     Reads() {
         ours("the view has the types of its columns", to -> {
