@@ -14,7 +14,7 @@ import signal
 import sys
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import Final, NoReturn
 
 import msgspec
 
@@ -48,8 +48,14 @@ def main(planner: Planner) -> int:
         return 2
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the manager decides
     forked = fork_crew(max(1, start.parallel), partial(serve, start=start, planner=planner))
-    asyncio.run(JobProcess(start, forked).run(rest))
+    asyncio.run(_to_the_end(JobProcess(start, forked), rest))
     return 0
+
+
+async def _to_the_end(process: JobProcess, rest: bytes) -> NoReturn:
+    await process.run(rest)
+    # All is said and closed.  Python would wait for threads in which the system looks up a host's name, in vain.
+    os._exit(0)
 
 
 class JobProcess:

@@ -66,7 +66,7 @@ def said(what: str, began: float) -> None:
 def test_a_hundred_sessions_cancel_one_job(sessions: list[Connection], place: Place) -> None:
     """The other one, of the same owner between the same databases, is let alone."""
     with held(place, HELD) as let_go:
-        source, condition = place.source.conninfo(), '{"where": "s.held(v) IS NOT NULL"}'
+        source, condition = place.source.conninfo(), '{"where": "s.held(v) IS NOT NULL", "parallel": 1}'
         sessions[0].execute("SELECT pgclone_schema_async(%s, 's', true, %s)", [source, HELD.options])
         wait_until_held(place, HELD)
         sessions[0].execute("SELECT pgclone_table_async(%s, 's', 'a', true, 'other', %s)", [source, condition])
@@ -119,7 +119,6 @@ TABLE = "CREATE SCHEMA s; CREATE TABLE s.t (id int PRIMARY KEY); INSERT INTO s.t
 @pytest.mark.parametrize(
     ("conflict", "there", "of"),
     [
-        ("error", False, "one proxy"),
         ("error", False, "two proxies"),
         ("skip", False, "two proxies"),
         ("replace", True, "two proxies"),

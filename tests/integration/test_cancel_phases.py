@@ -26,7 +26,10 @@ from tests.integration.silence import black_hole, connections_to, mute_server, r
 from tests.integration.standing_still import PHASES, SOURCE, Phase, Place, held, wait_until_held
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-NEWEST = "SELECT job_id, status, current_phase, error_message FROM pgclone_jobs_view ORDER BY 1 DESC LIMIT 1"
+NEWEST = (
+    "SELECT job_id, status, current_phase, error_message FROM pgclone_jobs_view"
+    " WHERE op_type <> 'table' ORDER BY 1 DESC LIMIT 1"  # those are copiers
+)
 BACKENDS = (
     "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
     " AND (application_name LIKE 'pgclone: job %' OR application_name = 'pg_dump')"
@@ -120,8 +123,6 @@ def assert_complete(place: Place, phase: Phase) -> None:
     ("name", "how"),
     [
         ("pg_dump", signal.SIGINT),
-        ("planning", signal.SIGINT),
-        ("COPY, in the middle", signal.SIGINT),
         ("COPY, in the middle", signal.SIGKILL),
         ("index", signal.SIGINT),
         ("swap", signal.SIGKILL),
@@ -164,7 +165,7 @@ def test_cancel_while_the_source_does_not_answer(
         assert connections_to(port) == before
 
 
-@pytest.mark.parametrize("word", ["pg_export_snapshot", "pg_dump", "IN ACCESS SHARE MODE", "TO STDOUT"])
+@pytest.mark.parametrize("word", ["pg_export_snapshot", "pg_dump", "TO STDOUT"])
 def test_cancel_when_the_source_has_fallen_silent(session: Connection, place: Place, word: str) -> None:
     place.source.execute(SOURCE)
     with relay(int(conninfo_to_dict(place.source.conninfo())["port"] or 0), word.encode()) as between:
