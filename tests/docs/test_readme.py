@@ -14,7 +14,7 @@ from tests.clone.test_kinds import test_it_arrives_as_it_was as every_kind
 from tests.docs.repository import ROOT, text
 
 README = text("README.md")
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "FAULTS.md")
 
 
 def _declaration(signature: Signature) -> str:
