@@ -12,8 +12,9 @@ from typing import Final
 import structlog
 
 from clone_engine.records.errors import PgError
-from clone_engine.records.jobs import Job, notice_json
+from clone_engine.records.jobs import Job
 from clone_engine.records.request import Conninfo
+from clone_engine.records.shown import notice_json
 
 log = structlog.get_logger()
 

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from clone_engine.jobs.manager import Caller, Manager
-from clone_engine.records.jobs import Job, listed_json, progress_json, view_row, worker_jobs
+from clone_engine.records.jobs import Job
+from clone_engine.records.shown import listed_json, progress_json, view_row, worker_jobs
 from proxy.calls.characters import Codecs, representable
 from proxy.calls.signatures import VIEW_SECTION
 

@@ -13,8 +13,9 @@ from clone_engine.jobs.dispatcher import Conversation, MemoryDispatcher
 from clone_engine.jobs.manager import Caller, Manager, ManagerSettings
 from clone_engine.records.channel import Start
 from clone_engine.records.job_store import MemoryStore
-from clone_engine.records.jobs import Job, Progress, Worker, listed_json, progress_json, view_row, worker_jobs
+from clone_engine.records.jobs import Job, Progress, Worker
 from clone_engine.records.request import CloneRequest, Conninfo
+from clone_engine.records.shown import listed_json, progress_json, view_row, worker_jobs
 from proxy.calls.snapshot import Snapshots
 
 ALICE, BOB = Caller("alice", "app"), Caller("bob", "app")

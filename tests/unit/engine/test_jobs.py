@@ -8,14 +8,9 @@ from typing import get_args
 import msgspec
 import pytest
 
-from clone_engine.records.jobs import (
-    FINISHED,
-    RESUMABLE,
-    TRANSITIONS,
-    Job,
-    Progress,
-    Status,
-    Worker,
+from clone_engine.records.jobs import FINISHED, RESUMABLE, TRANSITIONS, Job, Progress, Status, Worker
+from clone_engine.records.request import CloneRequest, Conninfo
+from clone_engine.records.shown import (
     elapsed_text,
     eta,
     listed_json,
@@ -26,7 +21,6 @@ from clone_engine.records.jobs import (
     view_row,
     worker_jobs,
 )
-from clone_engine.records.request import CloneRequest, Conninfo
 from proxy.calls.signatures import VIEW_COLUMNS
 
 PENDING = Job(1, "alice", "app", CloneRequest("schema", "sales"), Conninfo({}), submitted_at=1000.0)
