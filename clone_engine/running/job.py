@@ -85,6 +85,16 @@ class Job:
         await self._begin(await self._planned())
         await self._foreman.carry_out()
         self._telling.phase(CLEANING_UP)
+        await self._give_up_journal()
+
+    async def _give_up_journal(self) -> None:
+        """Remove the journal if the manager says that it has kept what that tells: should the proxy die before it has
+        kept the end too, another job goes on from here, and must know what is there."""
+        if not self._journal.journal:
+            return
+        if not await self._keeping.kept():
+            self._report.outcome(self._journal.stays("the proxy did not say that the job store has what it tells"))
+            return
         outcome = await self._journal.drop(self._connections.target)
         if outcome and transient(outcome.sqlstate) and await self._connections.restore("target"):
             outcome = await self._journal.drop(self._connections.target)

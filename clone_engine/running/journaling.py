@@ -129,9 +129,14 @@ class JobJournal:
                 # An event trigger that the clone has brought may object, and whoever may make one may do this.
                 await _rows(target, f"SET LOCAL session_replication_role = replica; {drop}")
         except PgError as error:
-            return Outcome(f"table {self.journal.table}", "skipped", error.sqlstate, f"not dropped: {error.message}")
+            return self.stays(error.message, error.sqlstate)
         self.journal = None
         return None
+
+    def stays(self, why: str, sqlstate: str = "") -> Outcome:
+        """What the report says of a journal that is left on the target."""
+        assert self.journal is not None, "there is one"
+        return Outcome(f"table {self.journal.table}", "skipped", sqlstate, f"not dropped: {why}")
 
 
 async def _rows(target: psycopg.AsyncConnection, query: str, *parameters: str | list[str]) -> list[Any]:

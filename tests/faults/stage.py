@@ -114,6 +114,11 @@ class Stage:
             wait_until(lambda database=database: database.value(left) == 0, 20, "the jobs' backends to be gone")
         assert self.target.rows("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'pgclone_job%'") == []
 
+    def copied_by(self, schema: str = "shop") -> set[str]:
+        """The transactions that brought the rows: the same later means that nothing was copied again."""
+        query = "SELECT DISTINCT xmin::text FROM {}.{}"
+        return {xid for table in ("small", "big") for (xid,) in self.target.rows(query.format(schema, table))}
+
 
 def children(pid: int) -> list[int]:
     """Process ids of all children of a process, of all its threads."""

@@ -59,6 +59,29 @@ def test_the_proxy_is_killed_with_three_jobs_running(stage: Stage) -> None:
     stage.assert_exactly(*schemas)
 
 
+def test_what_was_committed_while_the_proxy_could_not_know_is_not_copied_again(stage: Stage) -> None:
+    """Everything is on the target and nothing of it in the store when proxy and job process are killed."""
+    job_id = stage.clone()
+    stage.until_at_gates()
+    job_process = stage.job_process()
+    kill("the proxy", stage.proxy.pid, signal.SIGSTOP)
+    with stage.gate_open():
+        wait_until(
+            lambda: stage.target.value(
+                "SELECT every(analyze_count > 0) FROM pg_stat_user_tables WHERE schemaname = 'shop'"
+            ),
+            60,
+            "the last step",
+        )
+    copied_by = stage.copied_by()
+    kill("the job process", job_process)
+    stage.proxy.kill()
+    stage.proxy.start()
+    goes_on(stage, job_id)
+    assert stage.copied_by() == copied_by
+    stage.assert_exactly()
+
+
 def test_a_job_that_was_stopped_and_wakes_up_when_another_goes_on_commits_nothing(stage: Stage) -> None:
     """The other one has its journal already, and waits for the locks of its half-done copy."""
     job_id = stage.clone()

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from clone_engine.records.channel import Advanced
+from clone_engine.records.channel import Advanced, Reported
 from clone_engine.records.request import Conninfo
 from clone_engine.records.steps import AnyStep, Plan
 from tests.harness.servers import Database
@@ -409,6 +409,21 @@ def test_the_journal_stays_until_the_manager_has_kept_what_it_says(clone: Clone)
     second = clone.run(whole, after=first)
     assert second.wait().sqlstate == "22012"
     assert set(second.done()) == {"definitions", "table shop.customers"}
+    assert_no_journal(clone)
+
+
+def test_a_completed_job_leaves_its_journal_to_a_manager_that_has_not_kept_what_it_says(clone: Clone) -> None:
+    """If the proxy dies at that moment the job counts as failed, and another one goes on from what is there."""
+    whole = plan(DEFINITIONS, copy("customers"))
+    first = clone.run(whole, keeps=False)
+    assert first.wait().status == "completed"
+    assert clone.target.value(f"SELECT count(*) FROM {first.name}.steps") == 2
+    assert "not dropped" in first.all(Reported)[-1].outcome.message
+    made_by = "SELECT DISTINCT xmin FROM shop.customers"
+    before = clone.target.rows(made_by)
+    first.said.clear()
+    assert clone.run(whole, after=first).wait().error == ""
+    assert clone.target.rows(made_by) == before
     assert_no_journal(clone)
 
 
