@@ -63,6 +63,7 @@ def fragile_target(servers: Servers) -> Server:
 def clone(fragile_source: Server, fragile_target: Server, tmp_path: Path) -> Iterator[Clone]:
     with fresh_database(fragile_source, "source") as source, fresh_database(fragile_target, "target") as target:
         source.execute(SHOP)
+        source.execute("CHECKPOINT")  # else a crash could take that away too
         with cloning(source, target, tmp_path) as clone:
             yield clone
 

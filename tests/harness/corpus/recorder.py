@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -64,6 +64,9 @@ class Recorder(Handlers):
         sections = frozenset(signature.section for signature in FUNCTIONS) - {""}
         texts = self.snapshot(Caller(SUPERUSER, "postgres", False), sections)
         return {section: json.loads(text) for section, text in texts.items()}
+
+    def foresee(self, caller: Caller, calls: Iterable[Call]) -> None:
+        """Nothing: each is noted when it is performed."""
 
     async def perform(self, caller: Caller, call: Call, tell: Tell = nothing) -> Value:
         """Note the call."""
