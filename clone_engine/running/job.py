@@ -24,6 +24,7 @@ from clone_engine.running.crew import Crew
 from clone_engine.running.durable import Announcer
 from clone_engine.running.failures import JobError
 from clone_engine.running.foreman import Foreman
+from clone_engine.running.holders import with_holders
 from clone_engine.running.journaling import JobJournal
 from clone_engine.running.keeping import Keeping
 from clone_engine.running.patience import Patience
@@ -83,7 +84,10 @@ class Job:
         """From the first connection to the last step.  JobError or PgError at the first failure."""
         await self._open()
         await self._begin(await self._planned())
-        await self._foreman.carry_out()
+        try:
+            await self._foreman.carry_out()
+        except JobError as failure:
+            raise await with_holders(failure, self._connections.target, self._start) from None
         self._telling.phase(CLEANING_UP)
         await self._give_up_journal()
 

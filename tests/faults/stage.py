@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from proxy.embedded import SUPERUSER
 from proxy.launch import ProxyProcess
 from tests.faults.arithmetic import assert_exactly
 from tests.harness.proxies import connect
@@ -45,9 +46,11 @@ class Told(NamedTuple):
 
 
 class Stage:
-    """Clones of schemas from `source` to `target` through `proxy`.  Prints what happens, for `make test-faults`."""
+    """Clones of schemas from `source` to `target` through `proxy`, asked for by `role`.  Prints what happens, for
+    `make test-faults`."""
 
-    def __init__(self, source: Database, target: Database, proxy: ProxyProcess) -> None:
+    def __init__(self, source: Database, target: Database, proxy: ProxyProcess, role: str = SUPERUSER) -> None:
+        self.role = role
         self.source = source
         self.target = target
         self.proxy = proxy
@@ -64,7 +67,7 @@ class Stage:
         return self._call("SELECT pgclone_resume(%s)", job_id)
 
     def _call(self, query: str, *arguments: object) -> int:
-        with connect(self.proxy, self.target.name) as connection:
+        with connect(self.proxy, self.target.name, user=self.role) as connection:
             row = connection.execute(query.encode(), arguments).fetchone()
         assert row
         return int(row[0])

@@ -58,6 +58,20 @@ def clone(source_database: Database, target_database: Database, tmp_path: Path) 
 # --- failures ------------------------------------------------------------------------------------------------------
 
 
+def test_who_holds_a_lock_is_told(clone: Clone) -> None:
+    drop = run("drop", "SET LOCAL lock_timeout = '50ms'", "DROP TABLE shop.customers")
+    clone.target.execute(";".join(TARGET_TABLES))
+    with clone.target.connect(application_name="a reader") as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT FROM shop.customers")
+        ended = clone.run(plan(drop)).wait()
+        holder = (
+            f"process {reader.info.backend_pid} of role postgres (a reader, idle in transaction, on shop.customers)"
+        )
+    assert (ended.status, ended.sqlstate) == ("failed", "55P03")
+    assert f"Locks there are held by {holder}." in ended.error
+
+
 @pytest.mark.parametrize("parallel", [1, 3])
 def test_a_source_that_fails_in_the_middle(clone: Clone, parallel: int) -> None:
     broken = copy("orders", copy_out="COPY (SELECT id, 1 / (id - 200000), note FROM shop.orders) TO STDOUT")
