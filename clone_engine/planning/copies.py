@@ -70,6 +70,7 @@ def copy_steps(table: Table, wish: Wish, after: tuple[str, ...]) -> Iterator[Cop
             empty=f"DELETE FROM ONLY {wish.target.sql} {table.condition}"
             if table.extension
             else f"TRUNCATE ONLY {wish.target.sql}",
+            count=f"SELECT pg_catalog.count(*) FROM ONLY {wish.target.sql} {table.condition}",
             estimated_rows=None if chosen or table.rows is None else round(table.rows * share),
             estimated_bytes=None if chosen or wish.narrow else size,
             part=None if one or wish.where else Part(low, high, origin(table), table.horizon),

@@ -25,6 +25,7 @@ from clone_engine.planning.needs import among, brought, unneeded, without_others
 from clone_engine.planning.older import advice, fitted
 from clone_engine.planning.routines import needed_schemas, of_routines, without_needs
 from clone_engine.planning.selection import Wanted, itemize, select
+from clone_engine.planning.still_there import check_complete, still_there
 from clone_engine.planning.unchanged import unchanged
 from clone_engine.records.channel import Start
 from clone_engine.records.errors import PgError
@@ -73,8 +74,8 @@ def prepare(
     `source` is in the transaction of `snapshot` ('' if the clone need not be consistent), `target` in none.
     `done` are the keys of what earlier jobs have done: what those made is then no conflict.
     PgError: 3F000, 42P01, 42809, 42703 for what the source does not have; 42P07 and 42710 for what the target has
-    already; 58P01, 0A000, 38000 for pg_dump; 0A000 for what the target is too old for; otherwise the server's own
-    words.
+    already, 55000 if it has lost what earlier jobs copied; 58P01, 0A000, 38000 for pg_dump; 0A000 for what the
+    target is too old for; otherwise the server's own words.
     """
     request = start.request
     facts = read_source(source, request)
@@ -91,8 +92,11 @@ def prepare(
     staging = STAGING.format(start.name)
     dumped = Dumped(facts, ddls, existing, Conflicts(), staging, stale, left_out, needs)
     if earlier:
-        conflicts, kept = _conflicts_of(earlier, ddls), unchanged(source, facts, done, request)
-        return build(dumped._replace(conflicts=conflicts, kept=kept), request, start.parallel)
+        dumped = dumped._replace(conflicts=_conflicts_of(earlier, ddls), kept=unchanged(source, facts, done, request))
+        plan = build(dumped, request, start.parallel)
+        check_complete(target, plan, done)
+        kept = still_there(target, plan, dumped.kept)
+        return plan if kept == dumped.kept else build(dumped._replace(kept=kept), request, start.parallel)
     owned = belongings(ddls)
     final = naming(owned, request).final
     check_large_objects(target, facts.large_objects, request.options.conflict)

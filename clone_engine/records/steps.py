@@ -80,6 +80,8 @@ class Copy(Step, frozen=True, kw_only=True, tag="copy"):
     empty: str
     """The statement that empties the target table.  A resumed job runs it once for a table that is not complete
     before copying all of its parts again: parts of two snapshots never meet in one table."""
+    count: str
+    """The query, for the target, that counts the rows which all parts of the table have brought."""
     estimated_rows: int | None
     """Rows expected; None if unknown."""
     estimated_bytes: int | None

@@ -16,7 +16,7 @@ from clone_engine.records.steps import AnyStep, Copy, Plan, reported_key, table_
 from clone_engine.running.copier_channel import Finished
 from clone_engine.running.durable import Announcer
 from clone_engine.running.resume import EARLIER, Resumption, not_made, outlasting, there_already
-from clone_engine.servers.journal import WITHOUT, Entry
+from clone_engine.servers.journal import WITHOUT, Entry, whole
 
 Say = Callable[[FromJob], None]
 STAYS = "stays, though the job ended before it was complete"
@@ -40,6 +40,8 @@ class Report:
         self._finished: set[str] = set()
         self._copied: defaultdict[str, dict[str, int]] = defaultdict(dict)
         """By table the rows of each of its parts that is there."""
+        self._with: dict[str, tuple[str, ...]] = {}
+        """By the key of what is done the keys that were told with it, itself the first."""
         self._kept_back: dict[str, list[Reported]] = {}
 
     def __repr__(self) -> str:
@@ -68,11 +70,11 @@ class Report:
         if isinstance(step, Copy):
             self._copied[step.table][step.key] = record.rows
             if completes:
-                rows = f"{sum(self._copied[step.table].values())} rows"
-                self._done(table_key(step.table), (Outcome(table_key(step.table), "done", message=rows),))
+                rows = sum(self._copied[step.table].values())
+                self._done(whole(step.table, rows), (Outcome(table_key(step.table), "done", message=f"{rows} rows"),))
         self.refused |= {outcome.object for outcome in record.outcomes if outcome.result == "skipped"}
         if not isinstance(step, Copy) and step.key not in self._work.added:
-            self._done(step.key, tuple(o for o in record.outcomes if not self._waits_for_rows(o)))
+            self._done((step.key,), tuple(o for o in record.outcomes if not self._waits_for_rows(o)))
 
     def take_back(self, there: Collection[str]) -> list[AnyStep]:
         """The steps that were finished and are not `there`, in the journal: they count as done no more, and of what was
@@ -90,22 +92,26 @@ class Report:
         self._kept_back.pop(key, None)
         held = self._announcer.take_back(key) if self._announcer else ()
         unsaid = {one.key for one in held if isinstance(one, Done)}
-        if key in self.told - unsaid:
-            self.say(Undone(key))
-        self.told -= unsaid | {key}
+        untrue = self._with.pop(key, (key,))
+        for one in untrue:
+            if one in self.told - unsaid:
+                self.say(Undone(one))
+        self.told -= unsaid.union(untrue)
 
     def _waits_for_rows(self, outcome: Outcome) -> bool:
         """Whether this says of a table that it is done that has yet to get its rows."""
         return outcome.result == "done" and outcome.object in self._with_rows
 
-    def _done(self, key: str, outcomes: tuple[Outcome, ...]) -> None:
+    def _done(self, keys: tuple[str, ...], outcomes: tuple[Outcome, ...]) -> None:
+        """What the first of `keys` tells is done, and with it what the others say of it."""
         messages = [Reported(outcome) for outcome in outcomes]
         if self.keeps_steps and self._announcer:
-            done = [Done(key), *(Done(WITHOUT + one.object) for one in outcomes if one.result == "skipped")]
+            done = [*map(Done, keys), *(Done(WITHOUT + one.object) for one in outcomes if one.result == "skipped")]
             self.told |= {one.key for one in done}
-            self._announcer.hold(key, [*done, *messages])
+            self._with[keys[0]] = keys
+            self._announcer.hold(keys[0], [*done, *messages])
         else:
-            self._kept_back[key] = messages
+            self._kept_back[keys[0]] = messages
 
     @property
     def keeps_steps(self) -> bool:

@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import msgspec
 
@@ -24,6 +24,8 @@ WITHOUT = "without "
 """Begins the keys, kept beside those of done steps, that tell a resumed job what the target refused to make."""
 PART = "part of a table "
 """Begins the keys that tell a resumed job which parts of an incomplete table are there: the entry follows."""
+ROWS = "rows of a table "
+"""Begins the keys that tell a resumed job how many rows a complete table has got: the entry follows."""
 EMPTYING = "emptying of "
 """Begins the keys of steps that empty tables for their rows to be copied again: they say nothing to later jobs."""
 TABLE = "steps"
@@ -141,7 +143,14 @@ def done(found: Iterable[Entry]) -> tuple[str, ...]:
     steps = (one.step for one in found if not one.table and not one.step.startswith(EMPTYING))
     rest = (PART + _text(one) for one in found if one.part and one.table not in complete)
     refused = (WITHOUT + o.object for one in found for o in one.outcomes if o.result == "skipped")
-    return (*steps, *map(table_key, sorted(complete)), *rest, *refused)
+    tables = chain.from_iterable(whole(table, sum(one.rows for one in copied[table])) for table in sorted(complete))
+    return (*steps, *tables, *rest, *refused)
+
+
+def whole(table: str, rows: int) -> tuple[str, str]:
+    """The keys of a complete table: that it is, and with how many rows."""
+    key = table_key(table)
+    return key, ROWS + _text(Entry(key, table, rows=rows))
 
 
 def _is_whole(entries: Sequence[Entry]) -> bool:
@@ -156,6 +165,13 @@ def _is_whole(entries: Sequence[Entry]) -> bool:
 def parts_among(keys: Iterable[str]) -> list[Entry]:
     """The parts of incomplete tables among such keys."""
     return [as_entry(key.removeprefix(PART)) for key in keys if key.startswith(PART)]
+
+
+def counts_among(keys: Iterable[str]) -> dict[str, int]:
+    """How many rows the complete tables among such keys have got, by table."""
+    keys = list(keys)
+    told = [as_entry(key.removeprefix(ROWS)) for key in keys if key.startswith(ROWS)]
+    return {one.table: one.rows for one in told if one.step in keys}
 
 
 def without_parts(keys: Iterable[str]) -> tuple[str, ...]:

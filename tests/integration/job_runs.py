@@ -265,6 +265,7 @@ def copy(
         ),
         copy_in=more.pop("copy_in", f"COPY shop.{table} FROM STDIN"),
         empty=f"TRUNCATE shop.{table}",
+        count=f"SELECT count(*) FROM shop.{table}",
         estimated_rows=rows // parts,
         estimated_bytes=rows * 100 // parts,
         **more,

@@ -29,6 +29,7 @@ BEGIN
   RETURN i;
 END $$;
 CREATE TABLE shop.large (id int, pad text, n int GENERATED ALWAYS AS (shop.halting(id)) STORED);
+CREATE TABLE shop.small AS SELECT i FROM generate_series(1, 50) i;
 """
 FILL = f"INSERT INTO shop.large SELECT i, repeat('x', 1900) FROM generate_series(1, {ROWS}) i"
 REQUEST = CloneRequest("schema", "shop")
@@ -133,3 +134,32 @@ def test_parts_of_a_table_that_was_emptied_since_are_not_there(clone: Clone, how
         assert clone.target.value("SELECT count(*) FROM shop.large") == 0
         conn.execute("DELETE FROM shop.large WHERE id = -1")
     assert goes_on(clone, second) == ROWS - 1
+
+
+@pytest.mark.parametrize("how", ["cancel", "kill"])
+def test_parts_that_the_target_has_lost_are_copied_again(clone: Clone, how: str) -> None:
+    first = interrupted(clone, how)
+    clone.target.execute("TRUNCATE shop.large")
+    assert goes_on(clone, first) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("how", "change", "now"),
+    [
+        ("cancel", "TRUNCATE shop.small", "has 0 rows now"),
+        ("kill", "INSERT INTO shop.small VALUES (51)", "has 51 rows now"),
+        ("kill", "DROP TABLE shop.small", "is not there any more"),
+    ],
+)
+def test_a_complete_table_that_has_not_its_rows_any_more_fails_the_job(
+    clone: Clone, how: str, change: str, now: str
+) -> None:
+    """It was completed with rows missing.  When they are back, a third job goes on."""
+    first = interrupted(clone, how)
+    clone.target.execute(change)
+    second = clone.request(REQUEST, 2, after=first)
+    ended = second.wait()
+    said = f"pgclone: table shop.small {now}; the job that this one goes on from copied 50 into it"
+    assert (ended.sqlstate, ended.error.partition("\n")[0]) == ("55000", said)
+    clone.target.execute("DROP TABLE IF EXISTS shop.small; CREATE TABLE shop.small AS SELECT generate_series(1, 50) i")
+    goes_on(clone, second)

@@ -27,6 +27,7 @@ def copy(key: str, table: str, *, parts: int = 1, rows: int | None = None, size:
         copy_out="",
         copy_in="",
         empty="",
+        count="",
         estimated_rows=rows,
         estimated_bytes=size,
     )

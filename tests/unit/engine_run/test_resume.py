@@ -11,7 +11,7 @@ from clone_engine.records.names import Name
 from clone_engine.records.steps import Copy, Journal, Plan, Run, Statement
 from clone_engine.running.resume import EARLIER, not_made, on_new_snapshot, resumption, there_already
 from clone_engine.running.scheduler import Schedule
-from clone_engine.servers.journal import Entry, done, forget
+from clone_engine.servers.journal import Entry, counts_among, done, forget
 
 
 def copy(key: str, table: str) -> Copy:
@@ -26,6 +26,7 @@ def copy(key: str, table: str) -> Copy:
         copy_out="",
         copy_in="",
         empty=f"TRUNCATE {table}",
+        count=f"SELECT count(*) FROM {table}",
         estimated_rows=0,
         estimated_bytes=0,
     )
@@ -85,6 +86,19 @@ def test_the_parts_of_an_emptied_table_leave_the_journal() -> None:
     (emptying,) = [step for step in work.steps if step.key in work.added]
     assert isinstance(emptying, Run)
     assert [s.sql for s in emptying.statements] == ["TRUNCATE s.a", forget(JOURNAL, "p1")]
+
+
+def test_how_many_rows_complete_tables_have_got() -> None:
+    """Of a table that is not complete, or no more, nothing is told."""
+    found = [
+        Entry("p1", "s.a", 2, 10),
+        Entry("p2", "s.a", 2, 5),
+        Entry("table s.b", "s.b", 1, 7),
+        Entry("p3", "s.c", 2),
+    ]
+    keys = done(found)
+    assert counts_among(keys) == {"s.a": 15, "s.b": 7}
+    assert counts_among(key for key in keys if key != "table s.b") == {"s.a": 15}
 
 
 EMPTY_A, EMPTY_B = (f"emptying of s.{table} by {JOURNAL.table}" for table in "ab")
