@@ -74,6 +74,7 @@ def copy_steps(table: Table, wish: Wish, after: tuple[str, ...]) -> Iterator[Cop
             estimated_rows=None if chosen or table.rows is None else round(table.rows * share),
             estimated_bytes=None if chosen or wish.narrow else size,
             part=None if one or wish.where else Part(low, high, origin(table), table.horizon),
+            unlogged=table.unlogged,
         )
 
 

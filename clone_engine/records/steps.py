@@ -88,6 +88,8 @@ class Copy(Step, frozen=True, kw_only=True, tag="copy"):
     """Size of the rows on the source in bytes; None if unknown, as that of the rows which a condition chooses."""
     part: Part | None = None
     """Of one part of several; None for a table that is copied whole."""
+    unlogged: bool = False
+    """Whether a crash of the target takes the rows away again."""
 
 
 class LargeObjects(Step, frozen=True, kw_only=True, tag="large objects"):

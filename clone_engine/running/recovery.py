@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Final
 
 from clone_engine.records.errors import PgError
 from clone_engine.records.jobs import Outcome
@@ -118,11 +119,21 @@ class Recovery:
         lost = self._report.take_back({one.step for one in entries})
         if not lost:
             return
+        if any(isinstance(step, Copy) for step in lost) and self._report.rows_are_in_use:
+            raise ROWS_LOST
         for step in lost:
             self._account.reopen(step.key)
         self._schedule.reopen([step.key for step in lost])
         words = f"steps that it lost in a restart, and that were begun again: {len(lost)}"
         self._report.outcome(Outcome("connection to the target", "done", message=words))
+
+
+ROWS_LOST: Final = PgError(
+    "55000",
+    "pgclone: a crash of the target has emptied unlogged tables that were complete",
+    detail="Their triggers are there already, and would act on the rows if these were copied again now.",
+    hint='Start the clone anew, with {"conflict": "replace"} for what is there.',
+)
 
 
 def snapshot_lost(error: PgError) -> PgError:

@@ -19,6 +19,8 @@ from clone_engine.running.resume import EARLIER, Resumption, not_made, outlastin
 from clone_engine.servers.journal import WITHOUT, Entry, whole
 
 Say = Callable[[FromJob], None]
+BEHIND_ROWS = frozenset({"swapping tables", "creating triggers"})
+"""Phases of steps behind which rows cannot be copied any more as before them."""
 STAYS = "stays, though the job ended before it was complete"
 
 
@@ -117,6 +119,12 @@ class Report:
     def keeps_steps(self) -> bool:
         """Whether what is done stays done if the job fails, so that a resumed job can build on it."""
         return self.plan is not None and not self.plan.on_failure
+
+    @property
+    def rows_are_in_use(self) -> bool:
+        """Whether something is done that only tables with all their rows may have: triggers, or the swap."""
+        done = self._finished | self._work.done
+        return any(step.phase in BEHIND_ROWS and step.key in done for step in self._work.steps)
 
     @property
     def holds(self) -> bool:

@@ -1,7 +1,8 @@
 """The journal of a job: a table on the target in which the transaction of each step leaves what it did.
 
 A step has been done exactly if its entry is there: nobody has to know whether a COMMIT that was not answered came
-through, and what a crash of the target takes away it takes from both.  A job that goes on from another one takes its
+through, and what a crash of the target takes away it takes from both: so the entries of rows in unlogged tables are in
+an unlogged table too, which inherits from the other.  A job that goes on from another one takes its
 journal over: it is locked, read and renamed, behind which whatever is still at work for the other job can commit
 nothing more.  SQL and records only; who runs it is `running.job` and `running.copier`.
 """
@@ -30,6 +31,8 @@ EMPTYING = "emptying of "
 """Begins the keys of steps that empty tables for their rows to be copied again: they say nothing to later jobs."""
 TABLE = "steps"
 """What a journal is called in a schema of its own; elsewhere it has the name of its job."""
+UNLOGGED = "{}_unlogged"
+"""What its unlogged part is called, by its own name."""
 
 FIND = f"""
 SELECT n.nspname, c.relname
@@ -59,6 +62,8 @@ class Entry(msgspec.Struct, frozen=True):
     rows: int = 0
     part: Part | None = None
     """Which part of the table it was; None for all of it."""
+    unlogged: bool = False
+    """Whether a crash takes it away, as it does the rows."""
     outcomes: tuple[Outcome, ...] = ()
 
 
@@ -77,14 +82,15 @@ def make(journal: Journal) -> str:
     """The statements that make an empty journal."""
     schema = f"CREATE SCHEMA {quote_ident(journal.table.schema)};" if _own_schema(journal) else ""
     columns = "id pg_catalog.text PRIMARY KEY, entry pg_catalog.text NOT NULL"
-    return f"{schema} CREATE TABLE {journal.table.sql} ({columns})"
+    unlogged = f"CREATE UNLOGGED TABLE {_unlogged(journal).sql} (PRIMARY KEY (id)) INHERITS ({journal.table.sql})"
+    return f"{schema} CREATE TABLE {journal.table.sql} ({columns}); {unlogged}"
 
 
 def drop(journal: Journal) -> str:
     """The statement that drops the journal, and its schema if it has one of its own."""
     if _own_schema(journal):
         return f"DROP SCHEMA IF EXISTS {quote_ident(journal.table.schema)} CASCADE"
-    return f"DROP TABLE IF EXISTS {journal.table.sql}"
+    return f"DROP TABLE IF EXISTS {_unlogged(journal).sql}, {journal.table.sql}"
 
 
 def take_over(found: Journal, name: str) -> tuple[Journal, str, str]:
@@ -95,7 +101,8 @@ def take_over(found: Journal, name: str) -> tuple[Journal, str, str]:
         schema = quote_ident(found.table.schema)
         return Journal(Name(name, TABLE)), lock, f"ALTER SCHEMA {schema} RENAME TO {quote_ident(name)}"
     moved = Journal(Name(found.table.schema, name))
-    return moved, lock, f"ALTER TABLE {found.table.sql} RENAME TO {quote_ident(name)}"
+    tables = ((found.table, moved.table), (_unlogged(found), _unlogged(moved)))
+    return moved, lock, "; ".join(f"ALTER TABLE {old.sql} RENAME TO {quote_ident(new.name)}" for old, new in tables)
 
 
 def entries(journal: Journal) -> str:
@@ -116,14 +123,15 @@ def as_entry(text: str) -> Entry:
 def insert(journal: Journal, step: AnyStep, rows: int, outcomes: Sequence[Outcome]) -> str:
     """The statement that makes a step's entry.  It inserts nothing if the step has been done already."""
     table, parts = (step.table, step.parts) if isinstance(step, Copy) else ("", 0)
-    part = step.part if isinstance(step, Copy) else None
-    return enter(journal, Entry(step.key, table, parts, rows, part, tuple(outcomes)))
+    part, unlogged = (step.part, step.unlogged) if isinstance(step, Copy) else (None, False)
+    return enter(journal, Entry(step.key, table, parts, rows, part, unlogged, tuple(outcomes)))
 
 
 def enter(journal: Journal, made: Entry) -> str:
     """The statement that makes an entry, unless there is one of the same step."""
     values = f"{_id(made.step)}, {quote_literal(_text(made))}"
-    return f"INSERT INTO {journal.table.sql} VALUES ({values}) ON CONFLICT DO NOTHING"
+    table = _unlogged(journal) if made.unlogged else journal.table
+    return f"INSERT INTO {table.sql} VALUES ({values}) ON CONFLICT DO NOTHING"
 
 
 def forget(journal: Journal, step: str) -> str:
@@ -177,6 +185,10 @@ def counts_among(keys: Iterable[str]) -> dict[str, int]:
 def without_parts(keys: Iterable[str]) -> tuple[str, ...]:
     """All such keys but those of parts."""
     return tuple(key for key in keys if not key.startswith(PART))
+
+
+def _unlogged(journal: Journal) -> Name:
+    return journal.table._replace(name=UNLOGGED.format(journal.table.name))
 
 
 def _own_schema(journal: Journal) -> bool:

@@ -63,6 +63,7 @@ class Table(NamedTuple):
     """Where its rows are; another one after they were rewritten or truncated."""
     horizon: int = 0
     """All transactions before this one had ended when the snapshot was taken."""
+    unlogged: bool = False
 
 
 class Sequence(NamedTuple):
@@ -284,6 +285,7 @@ def _table(row: Any, horizon: int) -> Table:
         condition=row.condition,
         file=row.file,
         horizon=horizon,
+        unlogged=row.unlogged,
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from clone_engine.records.channel import Advanced, Done, Ended, FromJob
 from clone_engine.records.request import CloneRequest, Conninfo, Options
@@ -270,6 +271,32 @@ def test_commits_that_a_crash_of_the_target_takes_away_are_made_again(clone: Clo
     assert_same(clone, "customers")
     assert "connection to the target" in job.outcomes()
     assert job.outcomes()["table shop.customers"] == ("done", "")
+
+
+UNLOGGED = run("unlogged", "ALTER TABLE shop.customers SET UNLOGGED", after=("definitions",))
+UNLOGGED_COPY = copy("customers", after=("unlogged",), unlogged=True)
+
+
+def test_unlogged_tables_that_a_crash_of_the_target_empties_are_copied_again(clone: Clone) -> None:
+    """They were complete: the job was completed without their rows."""
+    job = clone.run(plan(DEFINITIONS, UNLOGGED, UNLOGGED_COPY, HALTING_INDEX))
+    until_asleep(clone.target)
+    restart(clone.target.server, IMMEDIATE)
+    assert clone.target.value("SELECT count(*) FROM shop.customers") == 0
+    assert go_on(job, clone.target).error == ""
+    assert_same(clone, "customers")
+    assert job.outcomes()["table shop.customers"] == ("done", "")
+
+
+def test_rows_of_unlogged_tables_are_not_copied_again_under_triggers(clone: Clone) -> None:
+    """Triggers are made behind the rows, which they could change."""
+    triggers = run("triggers", phase="creating triggers", after=("table shop.customers",))
+    job = clone.run(plan(DEFINITIONS, UNLOGGED, UNLOGGED_COPY, triggers, replace(HALTING_INDEX, after=("triggers",))))
+    until_asleep(clone.target)
+    restart(clone.target.server, IMMEDIATE)
+    ended = job.wait()
+    assert (ended.status, ended.sqlstate) == ("failed", "55000")
+    assert "has emptied unlogged tables" in ended.error
 
 
 def test_the_source_is_restarted_in_the_middle_of_a_table(clone: Clone) -> None:

@@ -35,6 +35,7 @@ from clone_engine.records.channel import (
 )
 from clone_engine.records.request import CloneRequest, Conninfo, Options
 from clone_engine.records.steps import AnyStep, Copy, Plan, Run, Statement
+from clone_engine.servers.journal import ROWS
 from tests.harness.servers import Database
 from tests.harness.waiting import wait_until
 
@@ -102,8 +103,13 @@ class JobRun:
     def outcomes(self) -> dict[str, tuple[str, str]]:
         return {m.outcome.object: (m.outcome.result, m.outcome.sqlstate) for m in self.all(Reported)}
 
-    def done(self) -> tuple[str, ...]:
+    def keys(self) -> tuple[str, ...]:
+        """All that it has told for a job that goes on from it."""
         return tuple(m.key for m in self.all(Done))
+
+    def done(self) -> tuple[str, ...]:
+        """What of that are steps and tables."""
+        return tuple(key for key in self.keys() if not key.startswith(ROWS))
 
 
 class Clone:
@@ -168,7 +174,7 @@ class Clone:
         earlier = self._runs[self._runs.index(run) :: -1]
         done = dict[str, None]()
         for one in reversed(earlier):
-            done |= dict.fromkeys(one.done())
+            done |= dict.fromkeys(one.keys())
             for gone in one.all(Undone):
                 done.pop(gone.key, None)
         owner = as_conninfo(self.target).parameters["user"]

@@ -41,6 +41,11 @@ def test_a_small_table_is_one_copy() -> None:
     assert step.copy_out == 'COPY "app"."T""t" ("a", "B") TO STDOUT'
     assert step.copy_in == 'COPY "s"."n" ("a", "B") FROM STDIN'
     assert step.empty == 'TRUNCATE ONLY "s"."n"'
+    assert not step.unlogged
+
+
+def test_rows_of_an_unlogged_table_are_those_that_a_crash_takes_away() -> None:
+    assert all(step.unlogged for step in steps(100_000, unlogged=True))
 
 
 def test_a_condition_cannot_reach_what_follows() -> None:
