@@ -39,6 +39,9 @@ SETTINGS_OF_OPTIONS = frozenset(
 SETTING = re.compile(r"(?:-c\s*|--)([A-Za-z_][A-Za-z_0-9-]*)=(?:\\.|[^\\\s])*\s*", re.DOTALL)
 
 
+URI = re.compile(r"postgres(?:ql)?://(?P<authority>[^/?]*)(?P<path>[^?]*)")
+
+
 def parse_conninfo(text: str | None, caller_role: str, target: Conninfo) -> Conninfo:
     """The connection parameters that `text` names, as plain keywords and values.
 
@@ -69,7 +72,7 @@ def _parse(text: str) -> dict[str, str]:
     # Neither the parser's words nor its exception may go on, not even as a context: both can hold the password.
     with suppress(psycopg.Error, UnicodeError):
         parsed = conninfo_to_dict(text)
-    if parsed is None:
+    if parsed is None or _splits_a_password(text):
         _refuse(
             "source_conninfo is not a valid connection string",
             EXAMPLE + " Quote values that hold blanks with single quotes; in a URI percent-encode special characters.",
@@ -77,6 +80,13 @@ def _parse(text: str) -> dict[str, str]:
             "The text is not shown because it may hold a password.",
         )
     return {keyword: str(value) for keyword, value in parsed.items() if value is not None}
+
+
+def _splits_a_password(text: str) -> bool:
+    """Whether this is a URI with an @ that is not encoded.  libpq takes what is behind the first @ (or /) of a password
+    for the host (or database), of which everybody may be told."""
+    uri = URI.match(text)
+    return bool(uri and (uri["authority"].count("@") > 1 or "@" in uri["path"]))
 
 
 def _check(keyword: str, value: str) -> None:

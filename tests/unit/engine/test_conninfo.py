@@ -122,6 +122,9 @@ MALFORMED = [
     "host=h password=CAN ARY",
     "host=h CANARY=1",
     "postgresql://u:CANARY CANARY@h",
+    "postgresql://u:p@CANARY@h/db",  # libpq takes CANARY@h for the host
+    "postgres://u:CAN@CANARY/d@h/db",
+    "postgresql://u:5432/CANARY@h/db",  # and this for the database
     "postgresql://u:CANARY@h/%00",
     "postgresql://u:CANARY@h/%ff",
     "postgresql://u:%CANARY@h/",
