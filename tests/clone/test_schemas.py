@@ -31,7 +31,7 @@ def loaded(all_servers: list[Server]) -> Iterator[dict[tuple[int, str], Database
         manager.__exit__(None, None, None)
 
 
-@pytest.mark.parametrize("latest_first", [False, True])
+@pytest.mark.parametrize("latest_first", [False, pytest.param(True, marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", SINCE)
 def test_both_sides_are_equal(
     name: str, latest_first: bool, all_servers: list[Server], loaded: dict[tuple[int, str], Database]

@@ -91,7 +91,7 @@ def test_schema_async(client: SqlClient, source: Database, target_database: Data
     assert_same_schema(source, target_database, "sales")
 
 
-@pytest.mark.parametrize("parallel", [1, 4])
+@pytest.mark.parametrize("parallel", [pytest.param(1, marks=pytest.mark.long), 4])
 def test_the_sample_schema_of_the_demo(
     proxy: ProxyProcess, source_database: Database, target_database: Database, parallel: int
 ) -> None:
