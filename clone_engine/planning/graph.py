@@ -358,6 +358,7 @@ class Graph:
                 phase="setting sequences",
                 after=(self._defined,),
                 statements=tuple(values[number * PER_TRANSACTION : (number + 1) * PER_TRANSACTION]),
+                unlogged=any(sequence.unlogged for sequence in self._in.source.sequences),
             )
         if owners := self._slots.get("owners"):
             # After all that needs the tables: the owner may be one that the caller cannot act for, and grants may

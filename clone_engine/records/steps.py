@@ -33,6 +33,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     `key` is stable: planning the same clone again gives the same key for the same work, so that a resumed job can
     tell what is done.  `after` holds the keys of the steps that must be done first.  Steps with a larger `weight`
     (bytes touched) start earlier.  Two steps that `holds` the same relation never run at once.
+    What an `unlogged` step does is taken away again by a crash of the target, and does no harm if it is done twice.
     `phase` is the job's phase while it runs, in the original's words ('copying data', 'creating indexes', …).
     """
 
@@ -41,6 +42,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     after: tuple[str, ...] = ()
     weight: int = 0
     holds: tuple[str, ...] = ()
+    unlogged: bool = False
 
 
 class Run(Step, frozen=True, kw_only=True, tag="run"):
@@ -88,8 +90,6 @@ class Copy(Step, frozen=True, kw_only=True, tag="copy"):
     """Size of the rows on the source in bytes; None if unknown, as that of the rows which a condition chooses."""
     part: Part | None = None
     """Of one part of several; None for a table that is copied whole."""
-    unlogged: bool = False
-    """Whether a crash of the target takes the rows away again."""
 
 
 class LargeObjects(Step, frozen=True, kw_only=True, tag="large objects"):

@@ -1,10 +1,12 @@
 """The journal of a job: a table on the target in which the transaction of each step leaves what it did.
 
 A step has been done exactly if its entry is there: nobody has to know whether a COMMIT that was not answered came
-through, and what a crash of the target takes away it takes from both: so the entries of rows in unlogged tables are in
-an unlogged table too, which inherits from the other.  A job that goes on from another one takes its
-journal over: it is locked, read and renamed, behind which whatever is still at work for the other job can commit
-nothing more.  SQL and records only; who runs it is `running.job` and `running.copier`.
+through, and what a crash of the target takes away it takes from both.  So the entries of rows in unlogged tables, and
+of values of unlogged sequences, are in an unlogged table too, which inherits from the other.
+
+A job that goes on from another one takes its journal over: it is locked, read and renamed, behind which whatever is
+still at work for the other job can commit nothing more.  SQL and records only; who runs it is `running.job` and
+`running.copier`.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ class Entry(msgspec.Struct, frozen=True):
     part: Part | None = None
     """Which part of the table it was; None for all of it."""
     unlogged: bool = False
-    """Whether a crash takes it away, as it does the rows."""
+    """Whether a crash takes it away, as it does what the step did."""
     outcomes: tuple[Outcome, ...] = ()
 
 
@@ -123,8 +125,8 @@ def as_entry(text: str) -> Entry:
 def insert(journal: Journal, step: AnyStep, rows: int, outcomes: Sequence[Outcome]) -> str:
     """The statement that makes a step's entry.  It inserts nothing if the step has been done already."""
     table, parts = (step.table, step.parts) if isinstance(step, Copy) else ("", 0)
-    part, unlogged = (step.part, step.unlogged) if isinstance(step, Copy) else (None, False)
-    return enter(journal, Entry(step.key, table, parts, rows, part, unlogged, tuple(outcomes)))
+    part = step.part if isinstance(step, Copy) else None
+    return enter(journal, Entry(step.key, table, parts, rows, part, step.unlogged, tuple(outcomes)))
 
 
 def enter(journal: Journal, made: Entry) -> str:

@@ -76,6 +76,7 @@ class Sequence(NamedTuple):
     is_called: bool
     extension: str = ""
     """The extension that it belongs to and that wants its value to be kept."""
+    unlogged: bool = False
 
 
 class Matview(NamedTuple):
@@ -367,6 +368,7 @@ def _with_values(connection: psycopg.Connection[Any], found: list[Any]) -> tuple
             row.column_name or "",
             *values[number],
             row.extension,
+            row.unlogged,
         )
         for number, row in enumerate(found)
     )

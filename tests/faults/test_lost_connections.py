@@ -288,6 +288,21 @@ def test_unlogged_tables_that_a_crash_of_the_target_empties_are_copied_again(clo
     assert job.outcomes()["table shop.customers"] == ("done", "")
 
 
+def test_a_plan_knows_what_a_crash_of_the_target_empties(clone: Clone) -> None:
+    """The sequence of an unlogged table is unlogged too, from PostgreSQL 15 on."""
+    clone.source.execute("CREATE UNLOGGED TABLE shop.noted (id serial, note text)")
+    clone.source.execute("INSERT INTO shop.noted (note) SELECT 'x' FROM generate_series(1, 100); CHECKPOINT")
+    clone.source.execute(HALT)
+    options = Options(parallel=2, conditions={"customers": "public.wait_for_it(id) = id"})
+    job = clone.request(CloneRequest("schema", "shop", options=options), 2)
+    wait_until(lambda: {"table shop.noted", "sequence shop.noted_id_seq"} <= job.outcomes().keys(), 20, "what is lost")
+    restart(clone.target.server, IMMEDIATE)
+    assert clone.target.value("SELECT count(*) FROM shop.noted") == 0
+    assert go_on(job, clone.source).error == ""
+    assert_same(clone, "noted", "customers")
+    assert clone.target.value("SELECT last_value FROM shop.noted_id_seq") == 100
+
+
 def test_rows_of_unlogged_tables_are_not_copied_again_under_triggers(clone: Clone) -> None:
     """Triggers are made behind the rows, which they could change."""
     triggers = run("triggers", phase="creating triggers", after=("table shop.customers",))

@@ -6,7 +6,8 @@ SELECT n.nspname AS schema,
        tn.nspname AS table_schema,
        t.relname AS table_name,
        ta.attname AS column_name,
-       coalesce(x.extname, '') AS extension
+       coalesce(x.extname, '') AS extension,
+       c.relpersistence = 'u' AS unlogged
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_depend d
