@@ -29,11 +29,11 @@ run: $(INSTALLED) ## serve the configured target; without one, two embedded serv
 	@if $(BIN)/python -c "import sys, proxy.demo; sys.exit(not proxy.demo.has_target(sys.argv[1]))" $(CONF); \
 	then $(BIN)/python -m proxy serve -c $(CONF); else $(BIN)/python -m proxy demo --keep; fi
 
-test: $(INSTALLED) ## run all tests but those that need Node.js or Java
+test: $(INSTALLED) ## run all tests but long ones and those that need Node.js or Java
 	@$(PYTEST)
 
-test-all: $(INSTALLED) ## run all tests, also those with clients for Node.js and Java; say what is missing for them
-	@$(PYTEST) -m "not long" -rs
+test-all: $(INSTALLED) ## run all tests, also long ones and those with clients for Node.js and Java; say what is missing
+	@$(PYTEST) -m "" -rs
 
 test-faults: $(INSTALLED) ## run the tests of faults, also the long ones; print what was done, what jobs said, and the rows
 	@$(PYTEST) -m "" -rP tests/faults
