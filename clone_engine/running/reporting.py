@@ -12,7 +12,7 @@ from itertools import chain
 
 from clone_engine.records.channel import Done, FromJob, Reported, Undone
 from clone_engine.records.jobs import Outcome
-from clone_engine.records.steps import AnyStep, Copy, Plan, reported_key, table_key
+from clone_engine.records.steps import AnyStep, Copy, Plan, Run, reported_key, table_key
 from clone_engine.running.copier_channel import Finished
 from clone_engine.running.durable import Announcer
 from clone_engine.running.resume import EARLIER, Resumption, not_made, outlasting, there_already
@@ -124,7 +124,8 @@ class Report:
     def rows_are_in_use(self) -> bool:
         """Whether something is done that only tables with all their rows may have: triggers, or the swap."""
         done = self._finished | self._work.done
-        return any(step.phase in BEHIND_ROWS and step.key in done for step in self._work.steps)
+        behind = (step for step in self._work.steps if step.phase in BEHIND_ROWS and step.key in done)
+        return any(isinstance(step, Run) and step.statements for step in behind)
 
     @property
     def holds(self) -> bool:

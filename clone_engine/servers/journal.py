@@ -179,7 +179,7 @@ def parts_among(keys: Iterable[str]) -> list[Entry]:
 
 def counts_among(keys: Iterable[str]) -> dict[str, int]:
     """How many rows the complete tables among such keys have got, by table."""
-    keys = list(keys)
+    keys = dict.fromkeys(keys)  # in order: what was said last counts
     told = [as_entry(key.removeprefix(ROWS)) for key in keys if key.startswith(ROWS)]
     return {one.table: one.rows for one in told if one.step in keys}
 
