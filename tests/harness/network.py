@@ -103,6 +103,7 @@ class Network:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.sleep(0)  # what they have closed is closed in the next turn
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -115,6 +116,8 @@ class Network:
         try:
             ways = (self._relay(reader, to_server, "to server"), self._relay(from_server, writer, "to client"))
             await asyncio.gather(*ways)
+        except asyncio.CancelledError:
+            pass  # the network ends; asyncio's server would print it
         finally:
             self._writers -= ours
             for each in ours:
