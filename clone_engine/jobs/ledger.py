@@ -160,14 +160,17 @@ class Ledger:
 
     async def settle(self) -> None:
         """Give the store what is owed to it, as far as it can take it."""
-        for job_id in list(self._owed):
-            unsaved = self._owed.pop(job_id)
+        for job_id, unsaved in list(self._owed.items()):
+            if job_id not in self._owed:  # forgotten while another was saved
+                continue
             try:
                 await self._save(self._jobs[job_id], unsaved)
             except StoreError as failure:
-                self._owed[job_id] = unsaved
+                if job_id not in self._owed:
+                    continue
                 log.error("job store still fails", error=str(failure), owed=len(self._owed))
                 return
+            self._owed.pop(job_id, None)
             log.info("job store knows the end of a job now", job_id=job_id)
 
     async def _save(self, job: Job, unsaved: Unsaved) -> None:

@@ -111,6 +111,7 @@ class Manager:
         self._submitting = asyncio.Lock()  # one at a time: keeps the ledger in order and lets one resume of two win
         self._stopping = False
         self._tidying: asyncio.Task[None] | None = None
+        self._round = asyncio.Lock()  # of tidying: it is not to be cancelled within one
 
     def __repr__(self) -> str:
         running = len(self._live) - len(self._waiting)
@@ -167,8 +168,9 @@ class Manager:
             live.ask_to_stop("shutdown")
         if tasks := [live.task for live in self._live.values() if live.task]:
             await asyncio.wait(tasks)
-        if self._tidying:
-            self._tidying.cancel()
+        async with self._round:
+            if self._tidying:
+                self._tidying.cancel()
         await self._notices.close()
         await self._ledger.settle()
         await self._ledger.close()
@@ -263,8 +265,13 @@ class Manager:
         await self._ledger.leave(job_id)
 
     async def clear(self, caller: Caller) -> int:
-        """Forget the finished jobs that the caller may control; their number."""
-        return await self._forget([job.job_id for job in self.visible(caller) if job.status in FINISHED])
+        """Forget the finished jobs that the caller may control, but for those that unfinished ones go on from; their
+        number."""
+        async with self._submitting:  # nobody resumes them meanwhile
+            unfinished = [job for job in self.jobs if job.status not in FINISHED]
+            needed = {earlier.job_id for job in unfinished for earlier in self._ledger.forerunners(job)}
+            finished = [job.job_id for job in self.visible(caller) if job.status in FINISHED]
+            return await self._forget([job_id for job_id in finished if job_id not in needed])
 
     async def outcomes(self, caller: Caller, job_id: int) -> list[Outcome]:
         """What became of each object of a job.  PgError P0002 if the caller sees no such job."""
@@ -376,8 +383,12 @@ class Manager:
     async def _tidy(self) -> None:
         while True:
             await asyncio.sleep(self._settings.tidy_interval)
-            await self._ledger.settle()
-            await self._forget_outdated()
+            async with self._round:
+                try:
+                    await self._ledger.settle()
+                    await self._forget_outdated()
+                except Exception:  # the edge of a task that nobody waits for: the next round may do better
+                    log.exception("tidying failed")
 
     async def _forget_outdated(self) -> None:
         """Forget the finished jobs that need not be kept.  What the store fails to forget is forgotten later."""

@@ -266,10 +266,13 @@ class SqliteStore:
         return self._connection.execute(sql, parameters).fetchall()
 
     def _erase(self) -> None:
-        """Have the log too forget what was deleted.  If a reader is in the way, it does so at the next time."""
+        """Have the log too forget what was deleted.
+
+        If a reader or the disk is in the way, it does so at the next time: the transaction is committed already."""
         assert self._connection is not None
         self._connection.execute("PRAGMA busy_timeout = 0")
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
 
     @contextmanager

@@ -413,6 +413,15 @@ async def test_clear_forgets_the_finished_jobs_of_the_caller(manager: Manager, s
     assert await submit(manager, "complete") == 5
 
 
+async def test_clear_leaves_what_an_unfinished_job_goes_on_from(manager: Manager) -> None:
+    first = await submit(manager, "wait")
+    await manager.cancel(ALICE, first)
+    second = await manager.resume(ALICE, first, TARGET)
+    assert await manager.clear(ALICE) == 0
+    await manager.cancel(ALICE, second)
+    assert await manager.clear(ALICE) == 2
+
+
 async def test_stop_cancels_what_runs_and_says_how_to_go_on(store: JobStore, dispatcher: MemoryDispatcher) -> None:
     manager = Manager(store, ManagerSettings(Limits(1)), dispatcher, time.time)
     await manager.start()
