@@ -108,6 +108,6 @@ def test_a_copier_without_memory_fails_the_job_which_is_resumed(stage: Stage) ->
         print(f"  no more memory for copier {copier}")
         resource.prlimit(copier, resource.RLIMIT_AS, (1, resource.RLIM_INFINITY))
     with stage.gate_open():
-        if stage.ended(job_id).status == "failed":
-            assert stage.ended(stage.resume(job_id)).status == "completed"
+        assert stage.ended(job_id).status == "failed"
+        assert stage.ended(stage.resume(job_id)).status == "completed"
     stage.assert_exactly()
