@@ -27,7 +27,7 @@ from clone_engine.running import copier_channel as records
 from clone_engine.running.relay import relay
 from clone_engine.servers.connect import BEGIN_COPY, Side, cancel, connect, prepare_session
 from clone_engine.servers.journal import Entry, as_entry, entry, insert
-from clone_engine.servers.server_error import from_psycopg, tolerable
+from clone_engine.servers.server_error import NO_LOCK, from_psycopg, tolerable
 
 Planner = Callable[[psycopg.Connection, psycopg.Connection, str, Start, Sequence[str]], Plan]
 """`plan.prepare`: source, target, snapshot, what the job is, keys of what earlier jobs have done."""
@@ -38,7 +38,6 @@ CHILD_TIMEOUT: Final = 0.3
 """Seconds that pg_dump gets to cancel its own query before it is killed."""
 COLLISIONS: Final = frozenset({"40001", "40P01"})
 """A deadlock with others, or what they changed at the same moment: the server's advice is to try again."""
-NO_LOCK: Final = "55P03"
 LONGEST_PAUSE: Final = 2.0
 """Seconds between two attempts, in which those who wait for a lock behind us get it."""
 LAST_RESORT: Final = 3

@@ -5,7 +5,7 @@ The server does not say it with the error; who is in the way a moment later may 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import psycopg
 from psycopg import AsyncRawCursor
@@ -16,8 +16,7 @@ from clone_engine.records.errors import PgError
 from clone_engine.running.failures import JobError
 from clone_engine.servers.connect import application_name
 from clone_engine.servers.queries import text_of
-
-NO_LOCK: Final = "55P03"
+from clone_engine.servers.server_error import NO_LOCK
 
 
 async def with_holders(failure: JobError, target: psycopg.AsyncConnection, start: Start) -> JobError:

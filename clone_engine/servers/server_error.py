@@ -21,6 +21,8 @@ time limit, or the server is starting or stopping.  Not 08P01 and 08004, which s
 other."""
 NO_CONNECTIONS = "53300"
 """Too many connections: of the server, the database or the role."""
+NO_LOCK = "55P03"
+"""A lock that could not be had in time."""
 STARTING = frozenset({"57P03", NO_CONNECTIONS})
 """What a login is refused with by a server that may soon take it."""
 LOST_WORDS = re.compile(
