@@ -17,10 +17,12 @@ from pathlib import Path
 
 import structlog
 
+from proxy.admission import Admission, Admitted, Open
 from proxy.cancel import CancelKeys
 from proxy.config import ConfigError, ServerSettings
+from proxy.login.parties import Parties
+from proxy.login.relay import relay
 from proxy.session import Interceptor, Session
-from proxy.transports import ClientSide
 from proxy.upstream import Target
 
 log = structlog.get_logger()
@@ -40,16 +42,16 @@ class Server:
         self.target = target
         self.cancel_keys = CancelKeys(target)
         self._make_interceptor = make_interceptor
-        self._sessions: set[Session] = set()
+        self._connections: set[Open] = set()
         self._numbers = itertools.count(1)
         self._listeners: list[asyncio.Server] = []
         self._empty = asyncio.Event()
         self._empty.set()
 
     def __repr__(self) -> str:
-        return f"<Server for {self.target.address}, {len(self._sessions)} sessions>"
+        return f"<Server for {self.target.address}, {len(self._connections)} connections>"
 
-    # --- session.Host -------------------------------------------------------------------------------------
+    # --- admission.Host, session.Host -------------------------------------------------------------------------
 
     @property
     def startup_timeout(self) -> float:
@@ -60,15 +62,23 @@ class Server:
         """Who answers statements of ours on a session."""
         return self._make_interceptor(session)
 
-    def add(self, session: Session) -> None:
-        """A session has begun."""
-        self._sessions.add(session)
+    async def log_in(self, parties: Parties) -> None:
+        """Let client and server authenticate."""
+        await relay(parties)
+
+    def open_session(self, admitted: Admitted) -> None:
+        """Serve a client that has been let in."""
+        Session(admitted, self).begin(admitted)
+
+    def add(self, connection: Open) -> None:
+        """A connection is there."""
+        self._connections.add(connection)
         self._empty.clear()
 
-    def remove(self, session: Session) -> None:
-        """A session has ended."""
-        self._sessions.discard(session)
-        if not self._sessions:
+    def remove(self, connection: Open) -> None:
+        """A connection has ended."""
+        self._connections.discard(connection)
+        if not self._connections:
             self._empty.set()
 
     # --- life ---------------------------------------------------------------------------------------------
@@ -100,8 +110,8 @@ class Server:
     async def stop(self) -> None:
         """Stop listening and close every session.  Returns when they are closed, or after CLOSING_SECONDS."""
         self.stop_listening()
-        for session in list(self._sessions):
-            session.shut_down()
+        for connection in list(self._connections):
+            connection.shut_down()
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSING_SECONDS):
                 await self._empty.wait()
@@ -120,8 +130,8 @@ class Server:
         names = (sock.getsockname() for listener in self._listeners for sock in listener.sockets)
         return next((name[1] for name in names if isinstance(name, tuple)), self._settings.listen_port)
 
-    def _accept(self) -> ClientSide:
-        return ClientSide(Session(next(self._numbers), self))
+    def _accept(self) -> Admission:
+        return Admission(next(self._numbers), self)
 
     # --- sockets ------------------------------------------------------------------------------------------
 

@@ -1,13 +1,13 @@
 """The two connections of a session as asyncio sees them, and writing to them in few calls.
 
-Events go straight to the session; socket options and buffer limits are set here.  What the bytes are is `session.py`'s
-business.
+Events go straight to the session, and bytes to its relay; socket options and buffer limits are set here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import Protocol, cast
 
 # uvloop's default of 64 kB makes large results stop and go; above a megabyte only memory grows.
@@ -16,18 +16,6 @@ WRITE_BUFFER = 512 << 10
 
 class Events(Protocol):
     """What a session is told."""
-
-    def client_opened(self, transport: asyncio.Transport) -> None:
-        """The client has connected."""
-
-    def server_opened(self, transport: asyncio.Transport) -> None:
-        """The connection to the server is there."""
-
-    def client_data(self, data: bytes) -> None:
-        """Bytes from the client."""
-
-    def server_data(self, data: bytes) -> None:
-        """Bytes from the server."""
 
     def writable(self, *, client: bool, full: bool) -> None:
         """The client's or the server's transport has `full` or drained buffers."""
@@ -40,14 +28,11 @@ class Events(Protocol):
 
 
 class ClientSide(asyncio.Protocol):
-    """The client's connection."""
+    """The client's connection, once it is a session's."""
 
-    def __init__(self, session: Events) -> None:
+    def __init__(self, session: Events, data_received: Callable[[bytes], None]) -> None:
         self._session = session
-        self.data_received = session.client_data  # type: ignore[method-assign]  # one call less for each read
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._session.client_opened(_prepared(transport))
+        self.data_received = data_received  # type: ignore[assignment, method-assign]  # one call less for each read
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._session.close()
@@ -60,14 +45,11 @@ class ClientSide(asyncio.Protocol):
 
 
 class ServerSide(asyncio.Protocol):
-    """The connection to the target server."""
+    """The connection to the target server, once it is a session's."""
 
-    def __init__(self, session: Events) -> None:
+    def __init__(self, session: Events, data_received: Callable[[bytes], None]) -> None:
         self._session = session
-        self.data_received = session.server_data  # type: ignore[method-assign]  # as above
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._session.server_opened(_prepared(transport))
+        self.data_received = data_received  # type: ignore[assignment, method-assign]  # as above
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._session.server_lost()
@@ -79,7 +61,8 @@ class ServerSide(asyncio.Protocol):
         self._session.writable(client=False, full=False)
 
 
-def _prepared(made: asyncio.BaseTransport) -> asyncio.Transport:
+def prepared(made: asyncio.BaseTransport) -> asyncio.Transport:
+    """A transport as it was made, with limits for what it buffers and keep-alives."""
     transport = cast(asyncio.Transport, made)  # uvloop's is not a subclass
     transport.set_write_buffer_limits(high=WRITE_BUFFER)
     sock = transport.get_extra_info("socket")
@@ -92,10 +75,10 @@ def _prepared(made: asyncio.BaseTransport) -> asyncio.Transport:
 class Outbox:
     """What is to be written to a transport, gathered until it is flushed: the peer then wakes up once for all of it."""
 
-    __slots__ = ("_gathered", "transport")
+    __slots__ = ("_gathered", "_transport")
 
-    def __init__(self) -> None:
-        self.transport: asyncio.Transport | None = None
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
         self._gathered: list[bytes] = []
 
     def write(self, data: bytes) -> None:
@@ -103,13 +86,12 @@ class Outbox:
         self._gathered.append(data)
 
     def flush(self) -> None:
-        """Write what was gathered; without a transport it is dropped."""
+        """Write what was gathered."""
         gathered = self._gathered
         if not gathered:
             return
         self._gathered = []
-        if self.transport is not None:
-            self.transport.write(gathered[0] if len(gathered) == 1 else b"".join(gathered))
+        self._transport.write(gathered[0] if len(gathered) == 1 else b"".join(gathered))
 
 
 class Span:
@@ -117,7 +99,7 @@ class Span:
 
     __slots__ = ("_data", "_end", "_start", "_transport")
 
-    def __init__(self, transport: asyncio.Transport | Outbox | None) -> None:
+    def __init__(self, transport: asyncio.Transport | Outbox) -> None:
         self._transport = transport
         self._data = b""
         self._start = self._end = 0
@@ -133,7 +115,7 @@ class Span:
     def flush(self) -> None:
         """Write what was added."""
         start, end = self._start, self._end
-        if start < end and self._transport is not None:
+        if start < end:
             data = self._data
             self._transport.write(data if end - start == len(data) else data[start:end])
         self._start = end

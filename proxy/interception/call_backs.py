@@ -161,7 +161,7 @@ class CallBacks:
         """Tell the client why nobody answers; the stub's own error cannot know."""
         session = self._context.session
         session.log.warning("call-back not answered", reason=error.message)
-        if self._current is call_back and not session.from_server.streaming:
+        if self._current is call_back and session.between_messages:
             session.tell(messages.encode_warning(error, self._context.codec))
 
 

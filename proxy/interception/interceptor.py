@@ -26,7 +26,6 @@ class SqlInterceptor:
 
     def __init__(self, session: Session, handlers: Handlers, roles: Roles, mailboxes: Mailboxes) -> None:
         principal = session.principal
-        assert principal is not None
         caller = Caller(principal.role, principal.database, backend=session.backend)
         self._context = Context(session, handlers, caller, roles)
         self._simple = SimpleQueries(self._context)

@@ -19,8 +19,8 @@ class Written:
 
 
 def test_one_write_for_all_that_was_gathered() -> None:
-    written, outbox = Written(), Outbox()
-    outbox.transport = cast(asyncio.Transport, written)
+    written = Written()
+    outbox = Outbox(cast(asyncio.Transport, written))
     span = Span(outbox)
     data = b"abcdef"
     span.add(data, 0, 2)
@@ -33,13 +33,3 @@ def test_one_write_for_all_that_was_gathered() -> None:
     for _ in range(2):
         outbox.flush()
         assert written.writes == [b"abcd-ef"]
-
-
-def test_without_a_transport_nothing_is_kept() -> None:
-    written, outbox = Written(), Outbox()
-    outbox.write(b"lost")
-    outbox.flush()
-    outbox.transport = cast(asyncio.Transport, written)
-    outbox.write(b"sent")
-    outbox.flush()
-    assert written.writes == [b"sent"]

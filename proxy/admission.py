@@ -1,0 +1,236 @@
+"""From an accepted connection to a session: the packets before it, the connection to the target, the login.
+
+A CancelRequest ends here too.  How client and server authenticate is a login method's business (`login/`); once the
+server has said that it is ready, the connection is `session.py`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, NamedTuple, Protocol
+
+import structlog
+
+from clone_engine.records.errors import PgError
+from proxy.cancel import CancelKeys
+from proxy.login.parties import LONGEST_OF_SERVER, ConnectionLostError, Parties
+from proxy.login.principal import Principal
+from proxy.transports import prepared, set_reading
+from proxy.upstream import Target
+from proxy.wire import messages
+from proxy.wire.frames import HEADER
+from proxy.wire.startup import CANCEL_REQUEST, GSSENC_REQUEST, SSL_REQUEST, Packet, StartupError, read_packet
+
+log = structlog.get_logger()
+
+# Types of the server's messages that are kept for the session.
+STATUS, KEY, READY = b"SKZ"
+
+
+class Admitted(NamedTuple):
+    """What a session begins with."""
+
+    number: int
+    principal: Principal
+    client: asyncio.Transport
+    server: asyncio.Transport
+    parameters: dict[str, str]
+    """What the server has reported of its settings."""
+    key: bytes
+    """For CancelRequests, as the server gave it out; b'' if it did not."""
+    status: int
+    """The transaction status of the ReadyForQuery."""
+    from_client: bytes
+    """What the client has sent already."""
+    from_server: bytes
+
+
+class Open(Protocol):
+    """A connection of a client, in whichever state."""
+
+    def shut_down(self) -> None:
+        """Close, because the proxy stops."""
+
+
+class Host(Protocol):
+    """What an admission asks of the server that accepted the connection."""
+
+    @property
+    def target(self) -> Target:
+        """Where the session's own connection goes."""
+
+    @property
+    def cancel_keys(self) -> CancelKeys:
+        """Where CancelRequests go."""
+
+    @property
+    def startup_timeout(self) -> float:
+        """Seconds that a client has until it is logged in."""
+
+    async def log_in(self, parties: Parties) -> None:
+        """Let client and server authenticate; returns behind AuthenticationOk."""
+
+    def open_session(self, admitted: Admitted) -> None:
+        """The client has been let in: serve it."""
+
+    def add(self, connection: Open) -> None:
+        """A connection is there."""
+
+    def remove(self, connection: Open) -> None:
+        """It has ended, or is a session now; may be said more than once."""
+
+
+class Admission(asyncio.Protocol):
+    """The client's connection until it is a session's; the client has `startup_timeout` for that."""
+
+    def __init__(self, number: int, host: Host) -> None:
+        self.number = number
+        self._host = host
+        self._client: asyncio.Transport | None = None
+        self._server: asyncio.Transport | None = None
+        self._startup = b""
+        self._parties: Parties | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._log = log.bind(connection=number)
+
+    def __repr__(self) -> str:
+        return f"<Admission {self.number} {self._parties}>"
+
+    # --- events of the client's transport ----------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._client = prepared(transport)
+        self._deadline = asyncio.get_running_loop().call_later(self._host.startup_timeout, self.close)
+        self._host.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._parties is not None:
+            self._parties.from_client.feed(data)
+            return
+        self._startup += data
+        try:
+            packet = read_packet(self._startup)
+        except StartupError as error:
+            self._log.info("connection refused", reason=str(error))
+            self.close()
+            return
+        if packet is not None:
+            rest, self._startup = self._startup[len(packet.data) :], b""
+            self._received(packet, rest)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.close()
+
+    def pause_writing(self) -> None:
+        set_reading(self._server, False)
+
+    def resume_writing(self) -> None:
+        set_reading(self._server, True)
+
+    # --- life --------------------------------------------------------------------------------------------------
+
+    def shut_down(self) -> None:
+        """Close, because the proxy stops."""
+        self.close()
+
+    def close(self) -> None:
+        """Close both connections; what is written already is still delivered.  May be called any number of times."""
+        if self._task:
+            self._task.cancel()
+        for transport in (self._client, self._server):
+            if transport and not transport.is_closing():
+                transport.close()
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+        self._host.remove(self)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run(work), name=f"admission {self.number}")
+
+    async def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do `work`.  The client is told why it is refused; a defect of ours ends this connection and no other."""
+        try:
+            await work
+        except ConnectionLostError:
+            self.close()
+        except PgError as error:
+            self._log.warning("connection refused", reason=error.message)
+            if self._client:
+                self._client.write(messages.encode_error(error, "utf-8", "FATAL"))
+            self.close()
+        except Exception:
+            self._log.exception("connection failed")
+            self.close()
+
+    # --- the packets -------------------------------------------------------------------------------------------
+
+    def _received(self, packet: Packet, rest: bytes) -> None:
+        assert self._client is not None
+        if packet.code in (SSL_REQUEST, GSSENC_REQUEST):
+            # Bytes behind the request were sent before our answer: a man in the middle could have put them there.
+            if rest:
+                self.close()
+            else:
+                self._client.write(b"N")
+        elif packet.code == CANCEL_REQUEST:
+            self._client.pause_reading()  # nothing may follow it
+            self._start(self._cancel(packet))
+        else:
+            self._parties = Parties(packet, self._client)
+            self._parties.from_client.feed(rest)
+            self._start(self._admit(self._parties))
+
+    async def _cancel(self, packet: Packet) -> None:
+        await self._host.cancel_keys.deliver(packet.data)
+        self.close()
+
+    async def _admit(self, parties: Parties) -> None:
+        await self._host.target.connect(_ServerLogin(self, parties))
+        # The server itself negotiates the protocol's version and options, whoever asks for the password.
+        parties.to_server(parties.packet.data)
+        await self._host.log_in(parties)
+        parameters: dict[str, str] = {}
+        key = b""
+        while (message := await parties.from_server.message(LONGEST_OF_SERVER))[0] != READY:
+            parties.to_client(message)
+            if message[0] == STATUS:
+                name, value = messages.decode_parameter_status(message[HEADER:])
+                parameters[name] = value
+            elif message[0] == KEY:
+                key = message[HEADER:]
+        parties.to_client(message)
+        self._log.debug("session established", principal=repr(parties.principal))
+        assert self._client is not None
+        assert self._server is not None
+        self._leave()
+        unread = parties.from_client.rest(), parties.from_server.rest()
+        about = parameters, key, message[HEADER]
+        self._host.open_session(Admitted(self.number, parties.principal, self._client, self._server, *about, *unread))
+
+    def server_connected(self, server: asyncio.Transport) -> None:
+        """The connection to the target is there."""
+        self._server = server
+
+
+class _ServerLogin(asyncio.Protocol):
+    """The connection to the target until it is a session's."""
+
+    def __init__(self, admission: Admission, parties: Parties) -> None:
+        self._admission = admission
+        self._parties = parties
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        server = prepared(transport)
+        self._admission.server_connected(server)
+        self._parties.connected(server)
+
+    def data_received(self, data: bytes) -> None:
+        self._parties.from_server.feed(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._parties.from_server.end()

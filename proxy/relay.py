@@ -1,0 +1,232 @@
+"""Moves messages between client and server of a session, unchanged, and knows what the server still owes.
+
+Headers are walked so that the protocol state (`wire.exchange`) is known.  What is to be looked at, withheld or changed
+is decided by the `Watch`, which is shown Query and Parse messages and few replies.  Who the two sides are, and when the
+connection ends, is `session.py`'s business.
+
+Another implementation must have the same face and pass the same suite: tests/relay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from proxy.transports import Outbox, Span, set_reading
+from proxy.wire.exchange import PLAIN, Entry, Exchange
+from proxy.wire.frames import HEADER, STREAM, Frame, FrameReader
+
+# CopyData is never read as SQL, Bind values may be large: neither is gathered.
+CLIENT_QUIET, CLIENT_STREAMED = frozenset(b"dp"), frozenset(b"B")
+# Rows and COPY data pass without a look.  c is CopyDone, H CopyOutResponse, V FunctionCallResponse.
+SERVER_QUIET = frozenset(b"DdAcHVW")
+STATEMENTS = frozenset(b"QP")
+# Types of the server's messages that mean something here.
+COMPLETE, ERROR, NOTICE, STATUS, READY = b"CENSZ"
+ASIDE = frozenset((NOTICE, STATUS))
+# Statements of ours are short; a longer one is most likely somebody's data, which should neither be held in memory nor
+# keep the other sessions waiting for the parser.
+LONGEST_STATEMENT = 2 << 20
+# While a statement of ours is being answered the client's further messages wait; more than this stops reading.
+BACKLOG = 4 << 20
+
+
+class Watch(Protocol):
+    """What a relay asks of the session."""
+
+    @property
+    def wants_all(self) -> bool:
+        """Whether messages other than Query and Parse have to be shown to `takes` as well."""
+
+    def takes(self, kind: int, message: bytes) -> Callable[[], None] | None:
+        """What is to be done in place of forwarding a whole message of the client's; None if it is to go on as it is.
+
+        What was sent before the message has gone when it is called; it may `hold` the relay.
+        """
+
+    def aside(self, kind: int, message: bytes) -> bytes | None:
+        """A NoticeResponse or ParameterStatus as the client is to see it; None for the message itself."""
+
+    def reply(self, entry: Entry | None, kind: int, message: bytes) -> bytes | None:
+        """A reply that is an error, or to an entry that is not PLAIN, as the client is to see it; None for itself.
+
+        `entry` is None for what nobody has asked for.
+        """
+
+    def ended(self) -> None:
+        """An ErrorResponse or ReadyForQuery has come, and `watch_end` was set; it is no more."""
+
+
+class Relay:
+    """The two streams of one session.  `data` of either side is fed as it arrives."""
+
+    def __init__(self, client: asyncio.Transport, server: asyncio.Transport, watch: Watch) -> None:
+        self.exchange = Exchange()
+        self.watch_end = False
+        """Whether the watch is to be told of the end of the statement that the server runs."""
+        self._watch = watch
+        self._client = client
+        self._server = server
+        self._to_server = Outbox(server)
+        self._from_client = FrameReader(CLIENT_QUIET, CLIENT_STREAMED, LONGEST_STATEMENT)
+        self._from_server = FrameReader(SERVER_QUIET)
+        self._held = False  # the client's messages wait
+        self._copying = False  # … but for its COPY data
+        self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self._client_full = self._server_full = False
+
+    def __repr__(self) -> str:
+        return f"<Relay {self.exchange}{' held' if self._held else ''}>"
+
+    @property
+    def between_messages(self) -> bool:
+        """Whether no message of the server's has been passed on in part: one of ours may follow."""
+        return not self._from_server.streaming
+
+    # --- from the client ----------------------------------------------------------------------------------
+
+    def client_data(self, data: bytes) -> None:
+        """Bytes from the client."""
+        self._from_client.feed(data)
+        if not self._held or self._copying:
+            self._forward()
+        elif self._from_client.waiting > BACKLOG:
+            self._pace_reading()
+
+    def _forward(self) -> None:
+        """Forward what the client has sent, up to a message that is taken and holds the relay.
+
+        While it is held, only what follows a COPY that the work itself has forwarded.
+        """
+        reader, exchange, watch = self._from_client, self.exchange, self._watch
+        span = Span(self._to_server)
+        while not self._held or (self._copying and exchange.copying_in):
+            # While the server reads COPY data, all that the client sends is for the server to judge.
+            wants_all = not exchange.copying_in and watch.wants_all
+            frame = reader.next(whole=wants_all)
+            if frame is None:
+                break
+            kind, start, end = frame
+            if kind and not exchange.copying_in and (wants_all or (kind in STATEMENTS and not reader.streaming)):
+                work = watch.takes(kind, reader.data[start:end])
+                if work is not None:
+                    span.flush()
+                    work()
+                    continue
+            span.add(reader.data, start, end)
+            if kind in PLAIN:
+                exchange.sent(PLAIN[kind])
+        span.flush()
+        self._to_server.flush()
+
+    # --- from the server ----------------------------------------------------------------------------------
+
+    def server_data(self, data: bytes) -> None:
+        """Bytes from the server."""
+        reader, span = self._from_server, Span(self._client)
+        reader.feed(data)
+        while True:
+            front = self.exchange.front
+            frame = reader.next(whole=front is not None and (front.hidden or front.notice != ""))
+            if frame is None:
+                break
+            changed = None if frame.kind == STREAM else self._reply(reader.data, frame)
+            if changed is None:
+                span.add(reader.data, frame.start, frame.end)
+            elif changed:
+                span.add(changed, 0, len(changed))
+        span.flush()
+        if self._waiters:
+            self._wake()
+
+    def _reply(self, data: bytes, frame: Frame) -> bytes | None:
+        """What the client is to get in place of this message; None for the message itself."""
+        kind, start, end = frame
+        if kind in ASIDE:
+            return self._watch.aside(kind, data[start:end])
+        entry = self.exchange.received(kind, data[end - 1] if kind == READY else 0)
+        if self.watch_end and kind in (ERROR, READY):
+            self.watch_end = False
+            self._watch.ended()
+        if entry is not None:
+            if kind == COMPLETE:
+                self.exchange.completed(entry, data[start + HEADER : end])
+            if kind != ERROR and entry is PLAIN.get(entry.kind):
+                return None
+        elif kind != ERROR:
+            return None
+        return self._watch.reply(entry, kind, data[start:end])
+
+    # --- doors for the watch ------------------------------------------------------------------------------
+
+    def hold(self) -> None:
+        """Keep the client's next messages back."""
+        self._held = True
+
+    def release(self) -> None:
+        """Go on with them."""
+        self._held = False
+        self._pace_reading()
+        self._forward()
+
+    def ask(self, message: bytes, entry: Entry | None) -> None:
+        """Send a message to the server; `entry` says what becomes of its replies (None: it has none).
+
+        It goes out with those behind it: when something is waited for, or the work is done.
+        """
+        if entry is not None:
+            self.exchange.sent(entry)
+        self._to_server.write(message)
+
+    def tell(self, message: bytes) -> None:
+        """Send a message to the client, between two of the server's."""
+        self._client.write(message)
+
+    async def settled(self) -> None:
+        """Wait until the server owes nothing, or reads COPY data: then it owes nothing before these have ended."""
+        await self.until(lambda: not self.exchange.owed or self.exchange.copying_in)
+
+    async def finished(self) -> None:
+        """As `settled`, and where the server reads COPY data relay these first."""
+        await self.settled()
+        self._copying = True
+        self._forward()
+        await self.until(lambda: not self.exchange.owed)
+        self._copying = False
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until `condition` holds; it is looked at after each batch of messages from the server."""
+        self._to_server.flush()
+        if condition():
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append((condition, future))
+        self._pace_reading()
+        await future
+
+    def _wake(self) -> None:
+        pending = []
+        for condition, future in self._waiters:
+            if future.done():
+                continue
+            if condition():
+                future.set_result(None)
+            else:
+                pending.append((condition, future))
+        self._waiters = pending
+
+    # --- back-pressure ------------------------------------------------------------------------------------
+
+    def writable(self, *, client: bool, full: bool) -> None:
+        """The client's or the server's transport has `full` or drained buffers: stop or go on reading the other."""
+        if client:
+            self._client_full = full
+        else:
+            self._server_full = full
+        self._pace_reading()
+
+    def _pace_reading(self) -> None:
+        backlog = self._held and self._from_client.waiting > BACKLOG
+        set_reading(self._client, not self._server_full and not backlog)
+        set_reading(self._server, not self._client_full)
