@@ -35,6 +35,7 @@ from clone_engine.servers.notify import notify
 from proxy.auth import Credentials
 from proxy.calls.handlers import Handlers
 from proxy.calls.roles import Roles
+from proxy.calls.snapshot import Snapshots
 from proxy.config import ConfigError, JobSettings, Settings, load
 from proxy.interception.interceptor import SqlInterceptor
 from proxy.interception.mailbox import Mailboxes
@@ -200,12 +201,13 @@ async def _serve(settings: Settings, target: Target) -> None:
 
 def _server(settings: Settings, target: Target, manager: Manager) -> Server:
     credentials = Credentials(target, settings.jobs.passfile)
-    handlers = Handlers(manager, credentials, target.conninfo, version("pgclone-proxy"))
+    snapshots = Snapshots(manager, version("pgclone-proxy"))
+    handlers = Handlers(manager, credentials, target.conninfo)
     mailboxes = Mailboxes(handlers.login)
     roles = _roles(settings.jobs)
 
     def make_interceptor(session: Session) -> SqlInterceptor:
-        return SqlInterceptor(session, handlers, roles, mailboxes)
+        return SqlInterceptor(session, snapshots, handlers, roles, mailboxes)
 
     return Server(settings.server, target, make_interceptor)
 

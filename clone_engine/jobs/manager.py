@@ -65,6 +65,10 @@ class Caller(msgspec.Struct, frozen=True):
         """The owners of the jobs that the caller sees and controls; None for everybody's."""
         return None if self.admin else self.member_of | {self.role}
 
+    def controls(self, job: Job) -> bool:
+        """Whether the caller sees and controls the job."""
+        return self.admin or job.owner == self.role or job.owner in self.member_of
+
 
 class ManagerSettings(msgspec.Struct, frozen=True):
     """What the configuration says of jobs."""
@@ -198,7 +202,7 @@ class Manager:
 
     def visible(self, caller: Caller) -> list[Job]:
         """The jobs that the caller may see and control, in order of their ids."""
-        return [job for job in self.jobs if _may_control(caller, job)]
+        return [job for job in self.jobs if caller.controls(job)]
 
     async def cancel(self, caller: Caller, job_id: int) -> str:
         """Stop a job, and return 'cancelled' when it has stopped.  A finished job stays as it is.
@@ -228,7 +232,7 @@ class Manager:
         """The job, which the caller may resume as things stand.  PgError as `resume` raises them if not."""
         job = self.find(caller, job_id)
         successor = self._ledger.successor(job.job_id)
-        check_resumable(job, caller.database, successor, successor is not None and _may_control(caller, successor))
+        check_resumable(job, caller.database, successor, successor is not None and caller.controls(successor))
         if job.source_had_secret and job.owner != caller.role:
             raise secret_of_another(job)
         if self._sources.of(job) is None:
@@ -293,7 +297,7 @@ class Manager:
         """The record of a job; by the number of one of its workers too.  PgError P0002 if the caller sees no such
         job."""
         job = self._ledger.of_number(job_id)
-        if job is None or not _may_control(caller, job):
+        if job is None or not caller.controls(job):
             raise not_found(job_id)
         return job
 
@@ -417,10 +421,6 @@ def _new_job(caller: Caller, request: CloneRequest, source: Conninfo, now: float
         resumed_from=resumed.job_id if resumed else 0,
         crashes=resumed.crashes if resumed else 0,
     )
-
-
-def _may_control(caller: Caller, job: Job) -> bool:
-    return caller.admin or job.owner == caller.role or job.owner in caller.member_of
 
 
 def _may_go_on_from(caller: Caller, job: Job) -> bool:

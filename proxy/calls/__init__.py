@@ -2,6 +2,6 @@
 
 filter → parsing (tokens) → occurrences (names) → rules (shapes, refusals) → splicer (arguments, expressions, splice) →
 rewritten; `statement` goes these steps for one statement and `rewrite` for a string, the way in.  `recording` reads
-what a statement's calls left behind, `call_backs` what stubs say, `handlers` performs the calls, `ownership` asks whose
-a name is, `signatures` is the table of functions.  No bytes, no sockets.
+what a statement's calls left behind, `call_backs` what stubs say, `snapshot` answers what reads, `handlers` performs
+actions, `ownership` asks whose a name is, `signatures` is the table of functions.  No bytes, no sockets.
 """

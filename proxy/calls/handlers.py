@@ -1,4 +1,4 @@
-"""What the functions and the view answer: reads from a snapshot of the jobs, actions through the job manager.
+"""What the functions that do something answer, through the job manager; those that read are answered by `snapshot`.
 
 Between a statement and the engine: it knows neither SQL text nor bytes.  A new function is a row in
 `signatures.FUNCTIONS` and, for an action, a method here.
@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from clone_engine.asking.arguments import build_request
 from clone_engine.asking.conninfo import parse_conninfo
@@ -23,10 +23,8 @@ from clone_engine.records.report import object_rows
 from clone_engine.records.request import Conninfo, Kind
 from clone_engine.servers.verify import verify
 from proxy.auth import Credentials
-from proxy.calls.characters import Codecs
 from proxy.calls.narration import Narrator, Remark, Tell, nothing
 from proxy.calls.signatures import Call
-from proxy.calls.snapshot import Moment, Snapshots
 
 T = TypeVar("T")
 
@@ -35,22 +33,37 @@ Value = int | str | list[dict[str, Any]]
 """What an action returns; a list holds the rows of a set-returning function, by column."""
 
 
+class Actions(Protocol):
+    """What performs the calls of a session."""
+
+    def foresee(self, caller: Caller, calls: Iterable[Call]) -> None:
+        """These calls of one function are about to be performed, one after another.
+
+        Jobs that they cancel are all asked to stop at once: no one of them is to start because another has ended.
+        """
+
+    async def perform(self, caller: Caller, call: Call, tell: Tell = nothing) -> Value:
+        """Do what a recorded call asks; what it returns.  `tell` is given the messages that go with it, in order.
+
+        PgError if it is refused; then nothing has been started.  When whoever waits for a clone is cancelled, so is
+        the clone.
+        """
+
+
 class Handlers:
-    """Answers calls on behalf of a caller.  `clock` returns seconds since the epoch."""
+    """Performs calls on behalf of a caller (Actions).  `clock` returns seconds; only differences count."""
 
     def __init__(
         self,
         manager: Manager,
         credentials: Credentials,
         target: Conninfo,
-        version: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._manager = manager
         self._credentials = credentials
         self._target = target
         self._clock = clock
-        self._snapshots = Snapshots(manager, version)
         self._under_way: set[asyncio.Task[Any]] = set()
         self._actions: Mapping[str, Callable[[Caller, dict[str, Any], Tell], Awaitable[Value]]] = {
             "table": partial(self._clone, "table"),
@@ -72,44 +85,13 @@ class Handlers:
     def __repr__(self) -> str:
         return f"<Handlers of {self._manager!r}>"
 
-    def snapshot(
-        self,
-        caller: Caller,
-        sections: frozenset[str],
-        asked: frozenset[int] | None = None,
-        codecs: Codecs = frozenset(),
-        since: Moment | None = None,
-    ) -> dict[str, str]:
-        """The sections of the snapshot that a statement reads, each as JSON, as the caller may see the jobs now.
-
-        `asked`, `codecs` and `since` as `Snapshots.sections` has them.
-        """
-        return self._snapshots.sections(caller, sections, self._clock(), asked=asked, codecs=codecs, since=since)
-
-    @property
-    def owners(self) -> frozenset[str]:
-        """The roles that own jobs now."""
-        return self._snapshots.owners
-
-    def moment(self, caller: Caller) -> Moment:
-        """What the caller sees now, to be shown to a statement each time that it runs."""
-        return self._snapshots.moment(caller, self._clock())
-
     def foresee(self, caller: Caller, calls: Iterable[Call]) -> None:
-        """These calls of one function are about to be performed, one after another.
-
-        Jobs that they cancel are all asked to stop at once: no one of them is to start because another has ended.
-        """
         with suppress(PgError):  # of a job that does not exist: those behind it are not to be cancelled
             for call in calls:
                 if call.signature.name == "cancel":
                     self._manager.begin_cancel(caller, call.arguments["job_id"])
 
     async def perform(self, caller: Caller, call: Call, tell: Tell = nothing) -> Value:
-        """Do what a recorded call asks; what it returns.  `tell` is given the messages that go with it, in order.
-
-        PgError if it is refused; then nothing has been started.
-        """
         return await self._actions[call.signature.name](caller, call.arguments, tell)
 
     async def login(self, caller: Caller) -> Conninfo:

@@ -8,10 +8,11 @@ business.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple, Protocol
 
-from clone_engine.jobs.manager import Caller, Manager
+from clone_engine.jobs.manager import Caller
 from clone_engine.records.jobs import Job
 from clone_engine.records.shown import listed_json, progress_json, view_row, worker_jobs
 from proxy.calls.characters import Codecs, representable
@@ -37,14 +38,27 @@ class Moment(NamedTuple):
     time: float
 
 
-class Snapshots:
-    """The snapshot, as each caller may see it at the moment of asking."""
+class Records(Protocol):
+    """The records of all jobs: the manager's, or what a process without one has learned of them."""
 
-    def __init__(self, manager: Manager, version: str) -> None:
-        self._manager = manager
+    @property
+    def version(self) -> int:
+        """Another one after each change."""
+
+    @property
+    def jobs(self) -> Collection[Job]:
+        """In order of their ids; one that changes is replaced by another."""
+
+
+class Snapshots:
+    """The snapshot, as each caller may see it at the moment of asking.  `clock` returns seconds since the epoch."""
+
+    def __init__(self, records: Records, version: str, clock: Callable[[], float] = time.time) -> None:
+        self._records = records
+        self._clock = clock
         self._constants = {"v": json.dumps(f"pgclone {version}")}
         self._version = -1
-        """The manager's, of which the following is."""
+        """The records', of which the following is."""
         self._rendered: dict[int, _Rendered] = {}
         self._owners: frozenset[str] = frozenset()
         self._visible: dict[frozenset[str] | None, dict[int, _Rendered]] = {}
@@ -56,19 +70,18 @@ class Snapshots:
         self,
         caller: Caller,
         names: frozenset[str],
-        now: float,
         *,
-        asked: frozenset[int] | None,
-        codecs: Codecs,
+        asked: frozenset[int] | None = None,
+        codecs: Codecs = frozenset(),
         since: Moment | None = None,
     ) -> dict[str, str]:
-        """The text, in ASCII, of each of the sections.
+        """The text, in ASCII, of each of the sections, as the caller may see the jobs now.
 
         `asked`: the numbers of the jobs that are looked up by number, None for any · `codecs`: of the encodings that
         the values have to pass · `since`: shows the jobs of that moment as they were then, beside those that have come
         since.
         """
-        seen = self._seen_by(caller)
+        seen, now = self._seen_by(caller), self._clock()
         if since:
             seen, now = dict(sorted({**seen, **since.jobs}.items())), since.time
         rows = list(seen.values())
@@ -81,9 +94,9 @@ class Snapshots:
 
         return {name: self._constants.get(name) or text(name) for name in sorted(names)}
 
-    def moment(self, caller: Caller, now: float) -> Moment:
-        """What the caller sees now."""
-        return Moment(self._seen_by(caller), now)
+    def moment(self, caller: Caller) -> Moment:
+        """What the caller sees now, to be shown to a statement each time that it runs."""
+        return Moment(self._seen_by(caller), self._clock())
 
     @property
     def owners(self) -> frozenset[str]:
@@ -96,17 +109,16 @@ class Snapshots:
         self._renew()
         whose = caller.whose
         if whose not in self._visible:
-            visible = self._manager.visible(caller)
-            rendered = (self._rendered[job.job_id] for job in visible)
+            rendered = (self._rendered[job.job_id] for job in self._records.jobs if caller.controls(job))
             self._visible[whose] = {one.job.job_id: one for each in rendered for one in (each, *each.workers)}
         return self._visible[whose]
 
     def _renew(self) -> None:
         """What was made of the jobs is made again of those that have changed since."""
-        if self._version != self._manager.version:
-            self._version = self._manager.version
-            self._rendered = {job.job_id: self._of(job) for job in self._manager.jobs}
-            self._owners = frozenset(job.owner for job in self._manager.jobs)
+        if self._version != self._records.version:
+            self._version = self._records.version
+            self._rendered = {job.job_id: self._of(job) for job in self._records.jobs}
+            self._owners = frozenset(job.owner for job in self._records.jobs)
             self._visible = {}
 
     def _of(self, job: Job) -> _Rendered:

@@ -11,5 +11,5 @@ replies      the server's messages as the client is to see them
 call_backs   calls that stubs make while the server runs a statement
 mailbox      where they find the replies
 
-What a statement becomes is decided in `calls`, what it answers by `calls.handlers`; here is only the order of messages.
+What a statement becomes, and what it answers, is decided in `calls`; here is only the order of messages.
 """

@@ -152,7 +152,7 @@ class CallBacks:
             if not word.secret:
                 raise refusals.call_without_secret(call.signature.flat)
             remarks: list[Remark] = []
-            value = await self._context.handlers.perform(self._context.caller, call, remarks.append)
+            value = await self._context.actions.perform(self._context.caller, call, remarks.append)
         except PgError as error:
             return error_reply(error)
         return value_reply(value, remarks)

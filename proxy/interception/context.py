@@ -14,7 +14,7 @@ from proxy.calls.asked import merged
 from proxy.calls.characters import Codecs, representable
 from proxy.calls.confidential import revealed
 from proxy.calls.filter import names_ours
-from proxy.calls.handlers import Handlers
+from proxy.calls.handlers import Actions
 from proxy.calls.membership import NONE, rights, rights_column
 from proxy.calls.narration import Remark
 from proxy.calls.ownership import others, ownership_columns, stubs
@@ -23,7 +23,7 @@ from proxy.calls.recording import result_data
 from proxy.calls.rewrite import Reference, Rewritten, deallocations, references, rewrite
 from proxy.calls.roles import Roles
 from proxy.calls.signatures import Call
-from proxy.calls.snapshot import Moment
+from proxy.calls.snapshot import Moment, Snapshots
 from proxy.interception.performing import Command, Performing
 from proxy.interception.prepared import PreparedStatements
 from proxy.session import Session
@@ -64,9 +64,10 @@ class Collected(NamedTuple):
 class Context:
     """The session, the caller, and what the session has prepared."""
 
-    def __init__(self, session: Session, handlers: Handlers, caller: Caller, roles: Roles) -> None:
+    def __init__(self, session: Session, snapshots: Snapshots, actions: Actions, caller: Caller, roles: Roles) -> None:
         self.session = session
-        self.handlers = handlers
+        self.actions = actions
+        self._snapshots = snapshots
         self.caller = roles.with_rights(caller, NONE)
         """With the rights that the server told of last."""
         self._roles = roles
@@ -119,7 +120,7 @@ class Context:
     @property
     def rights_to_ask(self) -> tuple[str, ...]:
         """The roles of which the server has to say, before each statement, whether the caller has their rights."""
-        return self._roles.to_ask(self.caller.role, self.handlers.owners)
+        return self._roles.to_ask(self.caller.role, self._snapshots.owners)
 
     async def ask_rights(self, ask: Command) -> None:
         """Learn which rights the caller has by now, as far as it makes a difference.  The errors of `ask`."""
@@ -182,7 +183,7 @@ class Context:
     def moment(self) -> Moment:
         """The jobs as they are now.  A statement with actions sees them so each time that it runs: an action must not
         change which rows of the view it is called for."""
-        return self.handlers.moment(self.caller)
+        return self._snapshots.moment(self.caller)
 
     def data(
         self, statements: Sequence[Rewritten], results: dict[str, Any] | None = None, since: Moment | None = None
@@ -202,7 +203,7 @@ class Context:
         return {name: json.loads(text) for name, text in self._members(sections, None, None).items()}
 
     def _members(self, sections: frozenset[str], asked: frozenset[int] | None, since: Moment | None) -> dict[str, str]:
-        return self.handlers.snapshot(self.caller, sections, asked, self.codecs, since)
+        return self._snapshots.sections(self.caller, sections, asked=asked, codecs=self.codecs, since=since)
 
     def literal(self, data: str) -> str:
         """`data` as an SQL literal of type jsonb.  Dollar quotes hold whatever the lexical settings are."""
@@ -227,9 +228,9 @@ class Context:
         tell = partial(self._tell, collected.least)
         for _, together in groupby(collected.calls, key=lambda call: call.signature.name):
             calls = [revealed(call, {**rewritten.secrets, **(secrets or {})}) for call in together]
-            self.handlers.foresee(self.caller, calls)
+            self.actions.foresee(self.caller, calls)
             for call in calls:
-                work = self.handlers.perform(self.caller, call, tell)
+                work = self.actions.perform(self.caller, call, tell)
                 results.append(await self.performing.result(work, commands.command))
         return result_data(collected.calls, results, rewritten.sites)
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from clone_engine.jobs.manager import Caller
 from proxy.calls.filter import may_name_ours
-from proxy.calls.handlers import Handlers
+from proxy.calls.handlers import Actions
 from proxy.calls.roles import Roles
+from proxy.calls.snapshot import Snapshots
 from proxy.interception.call_backs import CallBacks
 from proxy.interception.context import Context
 from proxy.interception.extended import ExtendedQueries, Work
@@ -24,10 +25,12 @@ from proxy.wire.frames import HEADER
 class SqlInterceptor:
     """Answers statements of ours on one session (session.Interceptor)."""
 
-    def __init__(self, session: Session, handlers: Handlers, roles: Roles, mailboxes: Mailboxes) -> None:
+    def __init__(
+        self, session: Session, snapshots: Snapshots, actions: Actions, roles: Roles, mailboxes: Mailboxes
+    ) -> None:
         principal = session.principal
         caller = Caller(principal.role, principal.database, backend=session.backend)
-        self._context = Context(session, handlers, caller, roles)
+        self._context = Context(session, snapshots, actions, caller, roles)
         self._simple = SimpleQueries(self._context)
         self._extended = ExtendedQueries(self._context)
         self._call_backs = CallBacks(self._context, mailboxes)

@@ -15,10 +15,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from proxy.calls.rewrite import references
-from proxy.calls.roles import Roles
 from proxy.config import ServerSettings
-from proxy.interception.interceptor import SqlInterceptor
-from proxy.interception.mailbox import Mailboxes
 from proxy.server import Server
 from proxy.upstream import parse_target
 from tests.harness.corpus.recorder import Recorder
@@ -84,11 +81,10 @@ async def through_a_proxy() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio
     loop = asyncio.get_running_loop()
     answering = await loop.create_server(lambda: behind, "127.0.0.1", 0)
     target = f"host=127.0.0.1 port={answering.sockets[0].getsockname()[1]}"
-    recorder = Recorder(time.time())
     proxy = Server(
         ServerSettings(listen_port=0, unix_socket_dir=""),
         parse_target(target, 10),
-        lambda session: SqlInterceptor(session, recorder, Roles(), Mailboxes(recorder.login)),
+        Recorder(time.time()).intercept,
     )
     await proxy.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)

@@ -20,10 +20,11 @@ from clone_engine.jobs.manager import Caller
 from clone_engine.records.errors import PgError
 from clone_engine.records.jobs import Job
 from clone_engine.records.request import CloneRequest, Conninfo
-from proxy.calls.handlers import Handlers, Value
+from proxy.calls.handlers import Value
 from proxy.calls.narration import Tell, nothing
 from proxy.calls.roles import Roles
 from proxy.calls.signatures import FUNCTIONS, Call, Signature
+from proxy.calls.snapshot import Snapshots
 from proxy.config import ServerSettings
 from proxy.embedded import SUPERUSER
 from proxy.interception.interceptor import SqlInterceptor
@@ -46,23 +47,23 @@ class TwoJobs:
         self.jobs = [running, other.to("completed", ended_at=now - 5)]
         self.version = 0
 
-    def visible(self, caller: Caller) -> list[Job]:
-        """Both jobs, whoever asks."""
-        return self.jobs
 
-
-class Recorder(Handlers):
-    """Handlers for which time stands still and that start nothing: every action is noted, and refused where its source
-    conninfo is 'bad'."""
+class Recorder:
+    """For which time stands still and that starts nothing: every action is noted, and refused where its source conninfo
+    is 'bad' (calls.handlers.Actions)."""
 
     def __init__(self, now: float) -> None:
-        super().__init__(TwoJobs(now), None, Conninfo({}), "test", lambda: now)  # type: ignore[arg-type]  # all that is asked
         self.calls: list[Call] = []
+        self._snapshots = Snapshots(TwoJobs(now), "test", lambda: now)
+
+    def intercept(self, session: Session) -> SqlInterceptor:
+        """Who answers statements of ours on a session, with this behind it."""
+        return SqlInterceptor(session, self._snapshots, self, Roles(), Mailboxes(_no_login))
 
     def whole(self) -> dict[str, Any]:
         """All sections of the snapshot, as values."""
         sections = frozenset(signature.section for signature in FUNCTIONS) - {""}
-        texts = self.snapshot(Caller(SUPERUSER, "postgres", False), sections)
+        texts = self._snapshots.sections(Caller(SUPERUSER, "postgres"), sections)
         return {section: json.loads(text) for section, text in texts.items()}
 
     def foresee(self, caller: Caller, calls: Iterable[Call]) -> None:
@@ -83,6 +84,10 @@ def one_row(signature: Signature) -> dict[str, Any]:
     return {name: 1 if type_ == "bigint" else name for name, type_ in signature.columns}
 
 
+async def _no_login(caller: Caller) -> Conninfo:
+    raise PgError("28000", f'role "{caller.role}" has no way to log in')
+
+
 @contextmanager
 def recording_proxy(target: str, now: float) -> Iterator[tuple[int, Recorder]]:
     """A proxy in front of `target`, at the moment `now` for ever; its port, and what was asked of its job manager."""
@@ -91,11 +96,8 @@ def recording_proxy(target: str, now: float) -> Iterator[tuple[int, Recorder]]:
     loops: list[asyncio.AbstractEventLoop] = []
     ports: list[int] = []
 
-    def intercept(session: Session) -> SqlInterceptor:
-        return SqlInterceptor(session, recorder, Roles(), Mailboxes(recorder.login))
-
     async def serve() -> None:
-        server = Server(ServerSettings(listen_port=0, unix_socket_dir=""), parse_target(target, 10), intercept)
+        server = Server(ServerSettings(listen_port=0, unix_socket_dir=""), parse_target(target, 10), recorder.intercept)
         await server.start()
         loops.append(asyncio.get_running_loop())
         ports.append(server.port)

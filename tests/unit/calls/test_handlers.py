@@ -43,7 +43,7 @@ def test_a_client_that_leaves_does_not_stop_the_manager_half_way(refusal: PgErro
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
         manager = SlowManager(refusal)
         target = parse_target("host=localhost", 1)
-        handlers = Handlers(cast(Manager, manager), Credentials(target, ""), Conninfo({}), "1")
+        handlers = Handlers(cast(Manager, manager), Credentials(target, ""), Conninfo({}))
         session = asyncio.create_task(
             handlers.perform(CALLER, Call(functions(None, "pgclone_cancel")[0], {"job_id": 1}, "", 0))
         )
@@ -94,7 +94,7 @@ class AnyCredential(Credentials):
 async def cancel_call(manager: OneJob, *, late: bool) -> None:
     """A synchronous clone is cancelled while it waits, or while its job is being submitted."""
     target = parse_target("host=localhost", 1)
-    handlers = Handlers(cast(Manager, manager), AnyCredential(target, ""), Conninfo({}), "1")
+    handlers = Handlers(cast(Manager, manager), AnyCredential(target, ""), Conninfo({}))
     arguments = {"source_conninfo": "host=h", "schema_name": "s", "include_data": True}
     call = asyncio.create_task(handlers.perform(CALLER, Call(functions(None, "pgclone_schema")[0], arguments, "", 0)))
     await manager.submitted.wait()

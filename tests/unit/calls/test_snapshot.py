@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import pytest
@@ -44,14 +44,12 @@ class Jobs:
 
     def __init__(self, *jobs: Job) -> None:
         self.version = 0
+        self.now = NOW
         self.records = {each.job_id: each for each in jobs}
 
     @property
     def jobs(self) -> list[Job]:
         return list(self.records.values())
-
-    def visible(self, caller: Caller) -> list[Job]:
-        return [each for each in self.jobs if caller.whose is None or each.owner in caller.whose]
 
     def put(self, *jobs: Job) -> None:
         self.records |= {each.job_id: each for each in jobs}
@@ -63,18 +61,17 @@ class Jobs:
 
 
 def snapshots(jobs: Jobs) -> Snapshots:
-    return Snapshots(cast(Manager, jobs), "1")
+    return Snapshots(jobs, "1", lambda: jobs.now)
 
 
 def read(
     snapshot: Snapshots,
     caller: Caller = ALICE,
     *,
-    now: float = NOW,
     asked: frozenset[int] | None = None,
     codecs: frozenset[str] = EVERYTHING,
 ) -> dict[str, Any]:
-    sections = snapshot.sections(caller, ALL, now, asked=asked, codecs=codecs)
+    sections = snapshot.sections(caller, ALL, asked=asked, codecs=codecs)
     assert all(text.isascii() for text in sections.values())
     return {name: json.loads(text) for name, text in sections.items()}
 
@@ -119,8 +116,8 @@ def test_workers_of_a_job_stand_behind_it_and_are_found_by_their_numbers() -> No
 def test_only_the_clock_changes_a_running_job() -> None:
     jobs = Jobs(running(1), job(2), running(3).to("cancelled", ended_at=1500.0))
     snapshot = snapshots(jobs)
-    for now in (NOW, NOW + 1.5):
-        assert read(snapshot, now=now) == expected(*jobs.jobs, now=now)
+    for jobs.now in (NOW, NOW + 1.5):
+        assert read(snapshot) == expected(*jobs.jobs, now=jobs.now)
 
 
 def test_each_caller_sees_what_is_theirs() -> None:
