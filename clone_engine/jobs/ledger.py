@@ -6,7 +6,7 @@ cannot take of a job that is over is owed to it, and given when it can.  What is
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -18,6 +18,9 @@ from clone_engine.records.jobs import Job, Outcome, Progress
 
 log = structlog.get_logger()
 T = TypeVar("T")
+
+Watcher = Callable[[int, Job | None], None]
+"""Told of a change that could be shown: the job's number and its record, or None if it is forgotten."""
 
 
 class Unsaved:
@@ -44,6 +47,7 @@ class Ledger:
         self._store = store
         self._jobs: dict[int, Job] = {}  # in order of their ids
         self._owed: dict[int, Unsaved] = {}
+        self._watchers: list[Watcher] = []
 
     def __repr__(self) -> str:
         owed = f", {len(self._owed)} owed to the store" if self._owed else ""
@@ -67,6 +71,10 @@ class Ledger:
     def jobs(self) -> Collection[Job]:
         """The records in order of their ids; one that changes is replaced by another."""
         return self._jobs.values()
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell of each change from now on, at once."""
+        self._watchers.append(watcher)
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -152,10 +160,11 @@ class Ledger:
     async def remove(self, job_ids: Sequence[int]) -> list[int]:
         """Forget jobs; which of them there were.  PgError as `done` raises it; nothing is forgotten then."""
         await _for_a_caller(self._store.remove(job_ids))
-        removed = [job_id for job_id in job_ids if self._jobs.pop(job_id, None)]  # not by another call meanwhile
+        removed = [job_id for job_id in job_ids if job_id in self._jobs]  # not by another call meanwhile
         for job_id in removed:
+            del self._jobs[job_id]
             self._owed.pop(job_id, None)
-        self.version += 1
+            self._changed(job_id, None)
         return removed
 
     async def settle(self) -> None:
@@ -183,7 +192,12 @@ class Ledger:
 
     def _show(self, job: Job) -> None:
         self._jobs[job.job_id] = job
+        self._changed(job.job_id, job)
+
+    def _changed(self, job_id: int, job: Job | None) -> None:
         self.version += 1
+        for watcher in self._watchers:
+            watcher(job_id, job)
 
 
 async def _for_a_caller(work: Awaitable[T]) -> T:

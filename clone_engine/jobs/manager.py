@@ -21,7 +21,7 @@ import msgspec
 import structlog
 
 from clone_engine.jobs.dispatcher import Dispatcher
-from clone_engine.jobs.ledger import Ledger
+from clone_engine.jobs.ledger import Ledger, Watcher
 from clone_engine.jobs.limits import Limits, next_to_run
 from clone_engine.jobs.live_job import LiveJob
 from clone_engine.jobs.notices import Notices, Notify
@@ -125,6 +125,10 @@ class Manager:
     def version(self) -> int:
         """Grows with every change that `visible` could show."""
         return self._ledger.version
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell `watcher` of each change that `jobs` shows, from now on and at once."""
+        self._ledger.watch(watcher)
 
     async def start(self) -> None:
         """Open the store and read it; jobs that an earlier proxy left unfinished become failed.

@@ -413,6 +413,27 @@ async def test_clear_forgets_the_finished_jobs_of_the_caller(manager: Manager, s
     assert await submit(manager, "complete") == 5
 
 
+async def test_whoever_watches_learns_of_each_change(manager: Manager) -> None:
+    copy: dict[int, Job] = {}
+    versions: list[int] = []
+
+    def watch(job_id: int, job: Job | None) -> None:
+        versions.append(manager.version)
+        if job:
+            copy[job_id] = job
+        else:
+            del copy[job_id]
+        assert list(copy.values()) == list(manager.jobs)
+
+    manager.watch(watch)
+    await run(manager, "complete")
+    await run(manager, "fail", BOB)
+    await manager.cancel(ALICE, await submit(manager, "wait"))
+    assert await manager.clear(ALICE) == 2
+    assert list(copy) == [2]
+    assert versions == list(range(versions[0], versions[0] + len(versions)))
+
+
 async def test_clear_leaves_what_an_unfinished_job_goes_on_from(manager: Manager) -> None:
     first = await submit(manager, "wait")
     await manager.cancel(ALICE, first)
