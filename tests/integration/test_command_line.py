@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from clone_engine.records.errors import PgError
@@ -68,18 +69,23 @@ def test_a_proxy_whose_port_is_taken_is_not_mistaken_for_the_one_that_has_it(
     assert TAKEN in refused.value.detail
 
 
-def test_a_unix_socket_in_use_is_named_and_left_alone(short_tmp: Path, proxies: Proxies, server: Server) -> None:
+@pytest.mark.parametrize(("host", "named"), [("127.0.0.1", "127.0.0.1:"), ("127.0.0.2", ".s.PGSQL.")])
+def test_an_address_in_use_is_named_and_the_unix_socket_left_alone(
+    short_tmp: Path, proxies: Proxies, server: Server, host: str, named: str
+) -> None:
+    """A proxy that found the port taken removed the unix socket of the one that had it."""
     running = proxies.start(server.conninfo())
     done = run(
         "serve",
         directory=short_tmp,
         DATABASE_URL=f"postgresql://127.0.0.1:{server.port}/postgres",
         PGCLONE_PROXY_SERVER_LISTEN_PORT=str(running.port),
-        PGCLONE_PROXY_SERVER_LISTEN_HOST="127.0.0.2",
+        PGCLONE_PROXY_SERVER_LISTEN_HOST=host,
         PGCLONE_PROXY_SERVER_UNIX_SOCKET_DIR=str(running.directory),
     )
     assert done.returncode == 2
-    assert ".s.PGSQL." in done.stderr
+    assert named in done.stderr
+    psycopg.connect(running.conninfo(by_socket=True)).close()
 
 
 def test_a_socket_left_by_a_killed_proxy_is_taken_over(proxies: Proxies, server: Server) -> None:
