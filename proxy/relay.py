@@ -14,13 +14,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from proxy.transports import Outbox, Span, set_reading
-from proxy.wire.exchange import PLAIN, Entry, Exchange
+from proxy.wire.exchange import PLAIN, QUIET, Entry, Exchange
 from proxy.wire.frames import HEADER, STREAM, Frame, FrameReader
 
 # CopyData is never read as SQL, Bind values may be large: neither is gathered.
 CLIENT_QUIET, CLIENT_STREAMED = frozenset(b"dp"), frozenset(b"B")
-# Rows and COPY data pass without a look.  c is CopyDone, H CopyOutResponse, V FunctionCallResponse.
-SERVER_QUIET = frozenset(b"DdAcHVW")
 STATEMENTS = frozenset(b"QP")
 # Types of the server's messages that mean something here.
 COMPLETE, ERROR, NOTICE, STATUS, READY = b"CENSZ"
@@ -38,6 +36,9 @@ class Watch(Protocol):
     @property
     def wants_all(self) -> bool:
         """Whether messages other than Query and Parse have to be shown to `takes` as well."""
+
+    def passes(self, data: bytes) -> bool:
+        """Whether `takes` would take none of the messages in `data`.  It may say no too often."""
 
     def takes(self, kind: int, message: bytes) -> Callable[[], None] | None:
         """What is to be done in place of forwarding a whole message of the client's; None if it is to go on as it is.
@@ -70,9 +71,11 @@ class Relay:
         self._server = server
         self._to_server = Outbox(server)
         self._from_client = FrameReader(CLIENT_QUIET, CLIENT_STREAMED, LONGEST_STATEMENT)
-        self._from_server = FrameReader(SERVER_QUIET)
+        self._from_server = FrameReader(QUIET)
         self._held = False  # the client's messages wait
         self._copying = False  # … but for its COPY data
+        # Between two messages, with nothing held: what comes next may be whole messages only.
+        self._client_in_step = self._server_in_step = True
         self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._client_full = self._server_full = False
 
@@ -88,6 +91,9 @@ class Relay:
 
     def client_data(self, data: bytes) -> None:
         """Bytes from the client."""
+        if self._client_in_step and not self._held and self._watch.passes(data) and self.exchange.sent_plain(data):
+            self._server.write(data)
+            return
         self._from_client.feed(data)
         if not self._held or self._copying:
             self._forward()
@@ -119,12 +125,20 @@ class Relay:
                 exchange.sent(PLAIN[kind])
         span.flush()
         self._to_server.flush()
+        self._client_in_step = reader.in_step
 
     # --- from the server ----------------------------------------------------------------------------------
 
     def server_data(self, data: bytes) -> None:
         """Bytes from the server."""
         reader, span = self._from_server, Span(self._client)
+        if self._server_in_step and not (self._waiters or self.watch_end):
+            passed = self.exchange.received_plain(data)
+            if passed == len(data):
+                self._client.write(data)
+                return
+            span.add(data, 0, passed)
+            data = data[passed:]
         reader.feed(data)
         while True:
             front = self.exchange.front
@@ -137,6 +151,7 @@ class Relay:
             elif changed:
                 span.add(changed, 0, len(changed))
         span.flush()
+        self._server_in_step = reader.in_step
         if self._waiters:
             self._wake()
 

@@ -42,6 +42,9 @@ class Interceptor(Protocol):
     def wants_all(self) -> bool:
         """Whether messages other than Query and Parse have to be shown to `takes` as well."""
 
+    def passes(self, data: bytes) -> bool:
+        """Whether `takes` would give None for all messages in `data`.  It may say no too often."""
+
     def heard(self, message: bytes) -> bool:
         """Take the body of a NoticeResponse if it is not for the client."""
 
@@ -207,6 +210,10 @@ class Session:
     def wants_all(self) -> bool:
         """Whether messages other than Query and Parse have to be shown to `takes` as well."""
         return self._interceptor is not None and self._interceptor.wants_all
+
+    def passes(self, data: bytes) -> bool:
+        """Whether `takes` would take none of the messages in `data`.  It may say no too often."""
+        return self._interceptor is None or self._interceptor.passes(data)
 
     def takes(self, kind: int, message: bytes) -> Callable[[], None] | None:
         """What is to be done in place of forwarding a message of the client's; None if it is to go on as it is."""

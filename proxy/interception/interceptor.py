@@ -43,6 +43,10 @@ class SqlInterceptor:
         """Whether messages other than Query and Parse have to be shown to `takes` as well."""
         return self._extended.active
 
+    def passes(self, data: bytes) -> bool:
+        """Whether `takes` would give None for all messages in `data`.  It may say no too often."""
+        return not self._extended.active and not may_name_ours(data, prepared=False)
+
     @property
     def performing(self) -> bool:
         """Whether a statement waits for what its calls do, and the server for the statement."""

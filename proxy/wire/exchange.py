@@ -11,13 +11,24 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import takewhile
+from struct import Struct
 
 from clone_engine.records.errors import PgError
+from proxy.wire.frames import HEADER
+
+_length_at = Struct("!I").unpack_from
 
 IDLE, IN_TRANSACTION, FAILED = b"ITE"
 # Types of messages, looked at for each one that passes: of the client, then of the server.
 SYNC = ord("S")
-READY, ERROR, COPY_IN = b"ZEG"
+READY, ERROR, COPY_IN, COMPLETE = b"ZEGC"
+# The server's, that nobody has to look at: rows, COPY data, and what begins and ends these (H CopyOutResponse,
+# c CopyDone); A is NotificationResponse, V FunctionCallResponse, W CopyBothResponse.
+QUIET = frozenset(b"DdAcHVW")
+# Those that are looked at, or change more than the front of the queue: errors, notices, settings, COPY's beginning.
+SPECIAL = frozenset(b"ENSG")
+# How tags begin that may open or end a transaction block.
+OF_TRANSACTIONS = (b"BEGIN", b"START", b"COMMIT", b"ROLLBACK", b"PREPARE")
 
 # Replies that complete an entry, by the kind of message that asked for them.  Query and Sync end with ReadyForQuery.
 COMPLETES: dict[int, bytes] = {
@@ -120,6 +131,67 @@ class Exchange:
         if kind in COPY_ENDS and not self.owed:
             return  # the server has given the COPY up meanwhile, and ignores it
         self.owed.append(entry)
+
+    def sent_plain(self, data: bytes) -> bool:
+        """As `sent`, for bytes that are whole messages with PLAIN entries, in a fraction of the time.
+
+        False if they are not, or the state is one in which more has to be thought of; nothing is noted then.
+        """
+        if self.copying_in or self.skipping:
+            return False
+        entries = []
+        position, size = 0, len(data)
+        while size - position >= HEADER:
+            kind = data[position]
+            (length,) = _length_at(data, position + 1)
+            if length < 4 or kind in COPY_ENDS:
+                return False
+            entry = PLAIN.get(kind)
+            if entry is not None:
+                entries.append(entry)
+            position += 1 + length
+        if position != size:
+            return False
+        self.owed.extend(entries)
+        return True
+
+    def received_plain(self, data: bytes) -> int:
+        """As `received` and `completed`, for the messages at the beginning of `data` that need no look; how many bytes
+        these are.  Takes a fraction of the time.
+
+        They end before one of the SPECIAL types, one that is not whole, and the reply to an entry that is not PLAIN.
+        """
+        owed = self.owed
+        position, size = 0, len(data)
+        while size - position >= HEADER:
+            kind = data[position]
+            (length,) = _length_at(data, position + 1)
+            end = position + 1 + length
+            if end > size or length < 4:
+                break
+            if kind not in QUIET:
+                if not owed or kind in SPECIAL:
+                    break
+                entry = owed[0]
+                if entry is not PLAIN.get(entry.kind):
+                    break
+                if kind == COMPLETE:
+                    if data.startswith(OF_TRANSACTIONS, position + HEADER):
+                        self.completed(entry, data[position + HEADER : end])
+                    self.failed = False
+                if kind in COMPLETES[entry.kind]:
+                    self._took(kind, data[end - 1])
+            position = end
+        return position
+
+    def _took(self, kind: int, status: int) -> None:
+        """The reply has come that completes the front entry."""
+        owed = self.owed
+        if kind == READY:
+            self.status, self.block, self.failed, self.begun = status, status != IDLE, status == FAILED, False
+        owed.popleft()
+        while owed and owed[0].kind in COPY_ENDS:
+            owed.popleft()
 
     def received(self, kind: int, status: int = IDLE) -> Entry | None:
         """Note a reply of the server; the entry it belongs to, or None for one that nobody asked for.

@@ -74,6 +74,11 @@ class FrameReader:
         return len(self.data) - self._position + self._held_size
 
     @property
+    def in_step(self) -> bool:
+        """Whether all that was fed has been given out, and what is fed next begins with a message."""
+        return self._position == len(self.data) and not (self._missing or self._held or self.out_of_step)
+
+    @property
     def streaming(self) -> bool:
         """Whether the last message given is not whole: the rest of it comes as STREAM."""
         return self._missing > 0
