@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from proxy.calls.rewrite import Rendered, Rewritten
 
@@ -19,34 +19,25 @@ Thing = TypeVar("Thing")
 Undo = Callable[[], None]
 
 
-class Named(Generic[Name, Thing]):
-    """Things by name."""
-
-    def __init__(self) -> None:
-        self._things: dict[Name, Thing] = {}
-
-    def __len__(self) -> int:
-        return len(self._things)
-
-    def get(self, name: Name) -> Thing | None:
-        """What the name means; None if it is nothing of ours."""
-        return self._things.get(name)
+class Named(dict[Name, Thing]):
+    """Things of ours by name.  A dict, because whether there are any is asked for each message that passes."""
 
     def put(self, name: Name, thing: Thing | None) -> Undo:
         """Note what the name means from now on, None for nothing of ours.  Gives what takes that back."""
-        before = self._things.get(name)
+        before = self.get(name)
         self._set(name, thing)
         return partial(self._set, name, before)
 
     def keep(self, wanted: Callable[[Thing], bool]) -> None:
         """Forget all others."""
-        self._things = {name: thing for name, thing in self._things.items() if wanted(thing)}
+        for name in [name for name, thing in self.items() if not wanted(thing)]:
+            del self[name]
 
     def _set(self, name: Name, thing: Thing | None) -> None:
         if thing is None:
-            self._things.pop(name, None)
+            self.pop(name, None)
         else:
-            self._things[name] = thing
+            self[name] = thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +62,7 @@ class PreparedStatements(Named[str, Ours]):
         """What EXECUTE can name, each with the number of arguments that the client knows of."""
         return {
             name: replace(ours.rewritten, parameters=ours.number - 1)
-            for name, ours in self._things.items()
+            for name, ours in self.items()
             if name and ours.number
         }
 
@@ -79,9 +70,13 @@ class PreparedStatements(Named[str, Ours]):
         """Forget one statement, or all for None.  Gives what takes that back."""
         if name is not None:
             return self.put(name, None)
-        before = self._things
-        self._things = {}
-        return partial(setattr, self, "_things", before)
+        before = dict(self)
+        self.clear()
+        return partial(self._become, before)
+
+    def _become(self, statements: Mapping[str, Ours]) -> None:
+        self.clear()
+        self.update(statements)
 
     def noting(
         self, prepares: Iterable[tuple[str, Ours | None]], deallocates: Iterable[str | None]
