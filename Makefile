@@ -44,7 +44,7 @@ test-versions: $(INSTALLED) ## run all tests, also on PostgreSQL 14 and 17, whic
 	@POSTGRES_BIN_DIRS="$$(printf %s: tests/servers/node_modules/*/native/bin)$$POSTGRES_BIN_DIRS" $(PYTEST)
 
 test-fast: $(INSTALLED) ## run the tests that need no server; stop at the first failure
-	@$(BIN)/python -u -m pytest -x -q $(wildcard tests/unit tests/properties tests/docs)
+	@$(BIN)/python -u -m pytest -x -q $(wildcard tests/unit tests/relay tests/properties tests/docs)
 
 corpus: $(INSTALLED) ## play files of client messages: make corpus FILE=path; without it, those of tests/corpus
 	@$(BIN)/python -m tests.harness.corpus $(if $(FILE),"$(FILE)")
