@@ -1,49 +1,27 @@
 """The command line: `pgclone-proxy serve`, `check-config`, `install-stubs`, `remove-stubs`, `demo`.
 
-Makes the parts and joins them.
-
 Exit codes: 0 all well; 1 the demo found a difference; 2 a setting, an address or the target cannot be used, said in
-one line on standard error; 3 ended by SIGQUIT.
+one line each on standard error; 3 ended by SIGQUIT.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import sys
-import time
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import click
 import uvloop
 
-from clone_engine.jobs.children import JobProcesses
-from clone_engine.jobs.limits import Limits
-from clone_engine.jobs.manager import Manager, ManagerSettings
-from clone_engine.jobs.retention import Retention
-from clone_engine.jobs.sealing import key_in
-from clone_engine.jobs.sources import OpenKey
-from clone_engine.jobs.sqlite_store import SqliteStore
 from clone_engine.records.errors import PgError
 from clone_engine.records.job_store import StoreError
 from clone_engine.records.request import Conninfo
 from clone_engine.servers.connect import forget_environment
-from clone_engine.servers.notify import notify
-from proxy.auth import Credentials
-from proxy.calls.handlers import Handlers
-from proxy.calls.roles import Roles
-from proxy.calls.snapshot import Snapshots
-from proxy.config import ConfigError, JobSettings, Settings, load
-from proxy.interception.interceptor import SqlInterceptor
-from proxy.interception.mailbox import Mailboxes
+from proxy import serving
+from proxy.config import ConfigError, Settings, load
 from proxy.logs import configure
-from proxy.restart import go_on
-from proxy.server import Server
-from proxy.session import Session
-from proxy.shutdown import Signals
 from proxy.stubs.installing import install, remove, transaction
 from proxy.upstream import Target, parse_target
 
@@ -75,7 +53,7 @@ def serve(path: Path | None) -> None:
         settings, target = _settings(path)
         configure(settings.log)
         forget_environment()
-        uvloop.run(_serve(settings, target))
+        uvloop.run(serving.serve(settings, target))
     except (ConfigError, StoreError) as error:
         _fail(str(error))
 
@@ -167,78 +145,9 @@ def _one_line(error: ConfigError | PgError) -> str:
 
 
 def _fail(reason: str) -> None:
-    click.echo(f"pgclone-proxy: {reason}", err=True)
+    for line in reason.splitlines():
+        click.echo(f"pgclone-proxy: {line}", err=True)
     sys.exit(UNUSABLE)
-
-
-async def _serve(settings: Settings, target: Target) -> None:
-    await _reach(target)
-    jobs = settings.jobs
-    limits = Limits(jobs.max_running, jobs.max_running_per_role, jobs.max_running_per_source)
-    retention = Retention(jobs.keep_finished, jobs.keep_finished_days)
-    of_jobs = ManagerSettings(limits, jobs.default_parallel, jobs.retry_for, retention=retention)
-    processes = JobProcesses(os.environ)
-    say = notify if jobs.notify else None
-    manager = Manager(SqliteStore(Path(jobs.store)), of_jobs, processes, time.time, _open_key(jobs), say)
-    server = _server(settings, target, manager)
-    signals = Signals()
-    await manager.start()
-    going_on: asyncio.Task[None] | None = None
-    try:
-        await server.start()
-        if jobs.resume_at_start:
-            going_on = asyncio.create_task(go_on(manager, Credentials(target, jobs.passfile), _roles(jobs)))
-        await signals.asked()
-        server.stop_listening()
-        await signals.unless_hurried(_quiet(server, manager), settings.server.shutdown_timeout)
-    finally:
-        if going_on:
-            going_on.cancel()
-        manager.begin_stop()
-        await server.stop()
-        await manager.stop()
-
-
-def _server(settings: Settings, target: Target, manager: Manager) -> Server:
-    credentials = Credentials(target, settings.jobs.passfile)
-    snapshots = Snapshots(manager, version("pgclone-proxy"))
-    handlers = Handlers(manager, credentials, target.conninfo)
-    mailboxes = Mailboxes(handlers.login)
-    roles = _roles(settings.jobs)
-
-    def make_interceptor(session: Session) -> SqlInterceptor:
-        return SqlInterceptor(session, snapshots, handlers, roles, mailboxes)
-
-    return Server(settings.server, target, make_interceptor)
-
-
-def _open_key(jobs: JobSettings) -> OpenKey | None:
-    return partial(key_in, Path(jobs.key_file or f"{jobs.store}.key")) if jobs.keep_credentials else None
-
-
-def _roles(jobs: JobSettings) -> Roles:
-    return Roles(frozenset(jobs.admin_roles), frozenset(jobs.allow_roles), frozenset(jobs.deny_roles))
-
-
-class _Probe(asyncio.Protocol):
-    """Closes a connection as soon as it is made."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
-
-
-async def _reach(target: Target) -> None:
-    """A target that nobody listens at is most likely a wrong setting: better said now than to each client."""
-    try:
-        await target.connect(_Probe())
-    except PgError as error:
-        raise ConfigError(error.message.removeprefix("pgclone: ")) from None
-
-
-async def _quiet(server: Server, manager: Manager) -> None:
-    """Returns when the last client has left and the last job has ended."""
-    await server.empty()
-    await manager.idle()
 
 
 if __name__ == "__main__":

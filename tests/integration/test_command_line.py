@@ -43,6 +43,18 @@ def test_what_cannot_be_used_is_one_line_and_exit_code_2(short_tmp: Path, name: 
     assert done.stdout == ""
 
 
+def test_all_problems_are_said_each_with_the_setting_that_may_be_meant(short_tmp: Path) -> None:
+    text = '[server]\nlisten_prt = 1\nlisten_port = "many"\n[jobs]\nmax_running = 0\npassfile = "nosuch"\n[sever]\n'
+    (short_tmp / "c.toml").write_text(text)
+    done = run("check-config", "-c", "c.toml", directory=short_tmp, PGCLONE_PROXY_LOG_LEVL="debug")
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    expected = ["PGCLONE_PROXY_LOG_LEVEL", "listen_port", "server.listen_port:", "server", "jobs.max_running", "nosuch"]
+    for words in expected:
+        assert [line for line in lines if words in line], (words, lines)
+    assert len(lines) == len(expected), lines
+
+
 def test_a_missing_file_is_named(short_tmp: Path) -> None:
     done = run("serve", "-c", "nosuch.toml", directory=short_tmp)
     assert (done.returncode, "nosuch.toml" in done.stderr) == (2, True)

@@ -1,0 +1,9 @@
+"""The settings: a TOML file and environment variables as frozen records.
+
+`settings` has the records, `load` reads them, `checks` says which values cannot be used.
+"""
+
+from proxy.config.load import load
+from proxy.config.settings import ConfigError, JobSettings, LogSettings, ServerSettings, Settings
+
+__all__ = ["ConfigError", "JobSettings", "LogSettings", "ServerSettings", "Settings", "load"]

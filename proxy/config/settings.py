@@ -1,0 +1,65 @@
+"""What can be set: one frozen record per section, with the defaults.
+
+Reading them is `load`'s business, which values make sense together that of `checks`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class ConfigError(Exception):
+    """Settings that cannot be used; each argument is one line for the person who wrote them."""
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.args))
+
+
+class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where clients connect, and where their statements go."""
+
+    listen_host: str = "127.0.0.1"
+    listen_port: int = 6432
+    unix_socket_dir: str = "/tmp"
+    target: str = ""
+    connect_timeout: float = 10.0
+    startup_timeout: float = 60.0
+    shutdown_timeout: float = 5.0
+
+
+class JobSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How clone jobs run."""
+
+    store: str = "pgclone-proxy.sqlite"
+    max_running: int = 4
+    max_running_per_role: int = 0
+    max_running_per_source: int = 0
+    default_parallel: int = 2
+    retry_for: float = 60.0
+    passfile: str = ""
+    resume_at_start: bool = True
+    notify: bool = True
+    keep_finished: int = 1000
+    keep_finished_days: float = 0.0
+    keep_credentials: bool = True
+    key_file: str = ""
+    admin_roles: tuple[str, ...] = ()
+    allow_roles: tuple[str, ...] = ()
+    deny_roles: tuple[str, ...] = ()
+
+
+class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings, validated."""
+
+    server: ServerSettings = ServerSettings()
+    jobs: JobSettings = JobSettings()
+    log: LogSettings = LogSettings()
