@@ -11,12 +11,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import takewhile
-from struct import Struct
 
 from clone_engine.records.errors import PgError
-from proxy.wire.frames import HEADER
-
-_length_at = Struct("!I").unpack_from
+from proxy.wire.frames import HEADER, head_at
 
 IDLE, IN_TRANSACTION, FAILED = b"ITE"
 # Types of messages, looked at for each one that passes: of the client, then of the server.
@@ -142,8 +139,7 @@ class Exchange:
         entries = []
         position, size = 0, len(data)
         while size - position >= HEADER:
-            kind = data[position]
-            (length,) = _length_at(data, position + 1)
+            kind, length = head_at(data, position)
             if length < 4 or kind in COPY_ENDS:
                 return False
             entry = PLAIN.get(kind)
@@ -163,24 +159,26 @@ class Exchange:
         """
         owed = self.owed
         position, size = 0, len(data)
-        while size - position >= HEADER:
-            kind = data[position]
-            (length,) = _length_at(data, position + 1)
+        last = size - HEADER
+        while position <= last:
+            kind, length = head_at(data, position)
             end = position + 1 + length
             if end > size or length < 4:
                 break
-            if kind not in QUIET:
-                if not owed or kind in SPECIAL:
-                    break
-                entry = owed[0]
-                if entry is not PLAIN.get(entry.kind):
-                    break
-                if kind == COMPLETE:
-                    if data.startswith(OF_TRANSACTIONS, position + HEADER):
-                        self.completed(entry, data[position + HEADER : end])
-                    self.failed = False
-                if kind in COMPLETES[entry.kind]:
-                    self._took(kind, data[end - 1])
+            if kind in QUIET:
+                position = end
+                continue
+            if not owed or kind in SPECIAL:
+                break
+            entry = owed[0]
+            if entry is not PLAIN.get(entry.kind):
+                break
+            if kind == COMPLETE:
+                if data.startswith(OF_TRANSACTIONS, position + HEADER):
+                    self.completed(entry, data[position + HEADER : end])
+                self.failed = False
+            if kind in COMPLETES[entry.kind]:
+                self._took(kind, data[end - 1])
             position = end
         return position
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from struct import Struct
 from typing import NamedTuple
 
-_length_at = Struct("!I").unpack_from
+head_at = Struct("!BI").unpack_from
+"""The type byte and the length of the message at a position."""
 
 HEADER = 5
 # The server's own limit on a message (PQ_LARGE_MESSAGE_LIMIT): a larger length means that the stream is not in step.
@@ -137,8 +138,7 @@ class FrameReader:
             if size - position < HEADER:
                 self._need = HEADER
                 break
-            kind = data[position]
-            length = _length_at(data, position + 1)[0]
+            kind, length = head_at(data, position)
             if length < 4 or length > LARGEST:
                 self.out_of_step = True
                 return self._give(STREAM, start, size)
