@@ -7,7 +7,7 @@ the request is for that; else it is passed to the target server as it came.  No 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import cast
 
 from clone_engine.records.errors import PgError
@@ -16,12 +16,21 @@ from proxy.upstream import Target
 # The length and the request code of the packet; what follows is the body of the BackendKeyData (4 + 4 to 256 bytes).
 _BEFORE_KEY = 8
 
+Elsewhere = Callable[[bytes], Awaitable[bool]]
+"""Has another process do what a CancelRequest asks; False if no session there has the key."""
+
+
+async def nowhere(packet: bytes) -> bool:
+    """For a process that has all sessions."""
+    return False
+
 
 class CancelKeys:
-    """The keys of the open sessions."""
+    """The keys of the open sessions.  Other keys are asked for `elsewhere`."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, elsewhere: Elsewhere = nowhere) -> None:
         self._target = target
+        self._elsewhere = elsewhere
         self._stops: dict[bytes, Callable[[], bool]] = {}
 
     def __repr__(self) -> str:
@@ -39,10 +48,16 @@ class CancelKeys:
 
     async def deliver(self, packet: bytes) -> None:
         """Do what a CancelRequest asks.  Returns when that is on its way; never raises."""
+        if not await self.deliver_here(packet) and not await self._elsewhere(packet):
+            await _forward(self._target, packet)
+
+    async def deliver_here(self, packet: bytes) -> bool:
+        """Do what a CancelRequest asks if a session of this process has the key; whether one has."""
         stop = self._stops.get(packet[_BEFORE_KEY:])
         # What is stopped here is not passed on: it could hit whatever the server does next.
-        if stop is None or not stop():
+        if stop is not None and not stop():
             await _forward(self._target, packet)
+        return stop is not None
 
 
 class _Once(asyncio.Protocol):

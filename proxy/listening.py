@@ -20,6 +20,13 @@ def socket_path(settings: ServerSettings) -> Path | None:
     return Path(directory) / f".s.PGSQL.{settings.listen_port}" if directory else None
 
 
+def addresses(settings: ServerSettings) -> list[str]:
+    """Where clients connect."""
+    tcp = f"{settings.listen_host}:{settings.listen_port}"
+    path = socket_path(settings)
+    return [tcp, str(path)] if path else [tcp]
+
+
 def bound_sockets(settings: ServerSettings) -> list[socket.socket]:
     """The sockets, which do not listen yet.  ConfigError, with nothing bound, if an address cannot be had."""
     sockets: list[socket.socket] = []

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
 import structlog
 
 from proxy.config import LogSettings
 
 
-def configure(settings: LogSettings) -> None:
-    """Set up logging for this process, once, at its start."""
+def configure(settings: LogSettings, process: int = 0) -> None:
+    """Set up logging for this process, once, at its start.  `process` is its number, for lines of one of several."""
+
+    def add_process(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+        return {**event, "process": process} if process else event
+
     renderer: structlog.types.Processor = (
         structlog.processors.JSONRenderer()
         if settings.format == "json"
@@ -25,6 +30,7 @@ def configure(settings: LogSettings) -> None:
     )
     structlog.configure(
         processors=[
+            add_process,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,

@@ -14,9 +14,9 @@ from contextlib import suppress
 import structlog
 
 from proxy.admission import Admission, Admitted, Open
-from proxy.cancel import CancelKeys
+from proxy.cancel import CancelKeys, Elsewhere, nowhere
 from proxy.config import ServerSettings
-from proxy.listening import bound_sockets, socket_path
+from proxy.listening import addresses, bound_sockets, socket_path
 from proxy.login.parties import Parties
 from proxy.login.relay import relay
 from proxy.session import Interceptor, Session
@@ -33,11 +33,17 @@ class Server:
     """Accepts clients on TCP and a unix socket; one Session for each."""
 
     def __init__(
-        self, settings: ServerSettings, target: Target, make_interceptor: Callable[[Session], Interceptor]
+        self,
+        settings: ServerSettings,
+        target: Target,
+        make_interceptor: Callable[[Session], Interceptor],
+        elsewhere: Elsewhere = nowhere,
     ) -> None:
         self._settings = settings
         self.target = target
-        self.cancel_keys = CancelKeys(target)
+        self.cancel_keys = CancelKeys(target, elsewhere)
+        self.counted: Callable[[], None] = lambda: None
+        """Called when the number of connections has changed."""
         self._make_interceptor = make_interceptor
         self._connections: set[Open] = set()
         self._numbers = itertools.count(1)
@@ -72,12 +78,19 @@ class Server:
         """A connection is there."""
         self._connections.add(connection)
         self._empty.clear()
+        self.counted()
 
     def remove(self, connection: Open) -> None:
         """A connection has ended."""
         self._connections.discard(connection)
         if not self._connections:
             self._empty.set()
+        self.counted()
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._connections)
 
     # --- life ---------------------------------------------------------------------------------------------
 
@@ -92,7 +105,7 @@ class Server:
             else:
                 listener = await loop.create_server(self._accept, sock=sock, backlog=BACKLOG)
             self._listeners.append(listener)
-        log.info("listening", addresses=self.addresses, target=self.target.address)
+        log.info("listening", addresses=addresses(self._settings), target=self.target.address)
 
     def stop_listening(self) -> None:
         """Let nobody else in; the open sessions go on.  May be called more than once."""
@@ -116,17 +129,14 @@ class Server:
             path.unlink(missing_ok=True)
 
     @property
-    def addresses(self) -> list[str]:
-        """Where clients connect."""
-        tcp = f"{self._settings.listen_host}:{self.port}"
-        path = socket_path(self._settings)
-        return [tcp, str(path)] if path else [tcp]
-
-    @property
     def port(self) -> int:
         """The TCP port: the configured one; where that is 0, the one that the system gave, once it listens."""
         names = (sock.getsockname() for listener in self._listeners for sock in listener.sockets)
         return next((name[1] for name in names if isinstance(name, tuple)), self._settings.listen_port)
 
+    def admission(self, number: int) -> Admission:
+        """What serves a new connection, which has this number in logs."""
+        return Admission(number, self)
+
     def _accept(self) -> Admission:
-        return Admission(next(self._numbers), self)
+        return self.admission(next(self._numbers))

@@ -11,18 +11,19 @@ from clone_engine.jobs.manager import Manager
 from clone_engine.records.errors import PgError
 from proxy.auth import Credentials
 from proxy.config import ConfigError, Settings
+from proxy.processes.supervisor import Supervisor
 from proxy.restart import go_on
 from proxy.server import Server
 from proxy.shutdown import Signals
 from proxy.upstream import Target
-from proxy.wiring import make_manager, make_roles, make_server
+from proxy.wiring import make_front, make_manager, make_roles
 
 
 async def serve(settings: Settings, target: Target) -> None:
     """Serve clients until SIGTERM or SIGINT.  ConfigError or StoreError, with nothing running, if it cannot be done."""
     await _reach(target)
     manager = make_manager(settings.jobs)
-    server = make_server(settings, target, manager)
+    server = make_front(settings, target, manager)
     signals = Signals()
     await manager.start()
     going_on: asyncio.Task[None] | None = None
@@ -57,7 +58,7 @@ async def _reach(target: Target) -> None:
         raise ConfigError(error.message.removeprefix("pgclone: ")) from None
 
 
-async def _quiet(server: Server, manager: Manager) -> None:
+async def _quiet(server: Server | Supervisor, manager: Manager) -> None:
     """Returns when the last client has left and the last job has ended."""
     await server.empty()
     await manager.idle()

@@ -94,10 +94,6 @@ class Handlers:
     async def perform(self, caller: Caller, call: Call, tell: Tell = nothing) -> Value:
         return await self._actions[call.signature.name](caller, call.arguments, tell)
 
-    async def login(self, caller: Caller) -> Conninfo:
-        """A conninfo with which the caller's role can log in to the target; PgError if there is none."""
-        return await self._credentials.login(caller.role, caller.database)
-
     async def _start(self, kind: Kind, caller: Caller, arguments: dict[str, Any], tell: Tell) -> Value:
         job = await asyncio.shield(await self._submit(kind, caller, arguments))
         return job.job_id

@@ -27,6 +27,7 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connect_timeout: float = 10.0
     startup_timeout: float = 60.0
     shutdown_timeout: float = 5.0
+    processes: int = 1
 
 
 class JobSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,0 +1,74 @@
+"""The connections that a serving process is handed by the first process.
+
+A connection comes with the number that it has in logs.  What is done with it is `server.py`'s business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+import structlog
+
+from proxy.processes.child import NUMBER_BYTES
+
+log = structlog.get_logger()
+
+
+class Intake:
+    """Takes what arrives at `handed`.  `serve` makes the protocol of a connection, and `taken` is called behind it."""
+
+    def __init__(
+        self, handed: socket.socket, serve: Callable[[int], asyncio.Protocol], taken: Callable[[], None]
+    ) -> None:
+        self.count = 0
+        """Of the connections taken so far."""
+        self._loop = asyncio.get_running_loop()
+        self._handed = handed
+        self._serve = serve
+        self._taken = taken
+        self._arriving: set[asyncio.Task[None]] = set()
+        handed.setblocking(False)
+        self._loop.add_reader(handed.fileno(), self._take)
+
+    def __repr__(self) -> str:
+        return f"<Intake, {self.count} taken>"
+
+    def close(self) -> None:
+        """Take nothing more; what is on its way is dropped.  May be called more than once."""
+        if self._handed.fileno() >= 0:
+            self._loop.remove_reader(self._handed.fileno())
+            self._handed.close()
+
+    def _take(self) -> None:
+        while True:
+            try:
+                number, clients, _, _ = socket.recv_fds(self._handed, NUMBER_BYTES, 1)
+            except BlockingIOError:
+                return
+            if not number:
+                self.close()
+                return
+            if clients:
+                self._begin(int.from_bytes(number), socket.socket(fileno=clients[0]))
+            else:
+                log.error("connection dropped", connection=int.from_bytes(number), reason="too many open files")
+                self._count()
+
+    def _begin(self, number: int, client: socket.socket) -> None:
+        arriving = self._loop.create_task(self._arrive(number, client))
+        self._arriving.add(arriving)
+        arriving.add_done_callback(self._arriving.discard)
+
+    async def _arrive(self, number: int, client: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(lambda: self._serve(number), client)
+        except OSError:  # it has left already
+            client.close()
+        finally:
+            self._count()
+
+    def _count(self) -> None:
+        self.count += 1
+        self._taken()

@@ -1,0 +1,184 @@
+"""The first of several processes: accepts clients, hands each on, and keeps the serving processes running.
+
+What is said to a process is `channel.py`, how one runs is `child.py`, what all of them have to know is `company.py`,
+what one asks for is done by `desk.py`.  A process learns the settings when it begins, and no others later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import structlog
+
+from clone_engine.jobs.manager import Manager
+from proxy.accepting import Acceptor
+from proxy.calls.handlers import Actions
+from proxy.config import ConfigError, Settings
+from proxy.listening import addresses, bound_sockets, socket_path
+from proxy.processes.channel import Begin, Cancel, Cancelled, End, FromServing, Load, Marked
+from proxy.processes.child import Child
+from proxy.processes.company import Company
+from proxy.processes.desk import Desk
+
+log = structlog.get_logger()
+
+STOP_SECONDS = 5.0
+"""That all processes have to end their sessions and themselves; then they are killed."""
+STEADY = 30.0
+"""Seconds.  A process that dies after them is started again at once, else after a pause that grows."""
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
+
+
+class Supervisor:
+    """Serves clients with as many processes as the settings say, as `server.Server` does with this one."""
+
+    def __init__(self, settings: Settings, manager: Manager, actions: Actions, environment: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._actions = actions
+        self._environment = environment
+        self._company = Company(manager)
+        self._serving: dict[int, Child] = {}
+        """Those that take connections, by their places."""
+        self._keepers: list[asyncio.Task[None]] = []
+        self._acceptor: Acceptor | None = None
+        self._cancels: set[asyncio.Task[None]] = set()
+        self._numbers = itertools.count(1)
+        self._counted, self._over = asyncio.Event(), asyncio.Event()
+        self._bound = False  # else the unix socket may be another proxy's
+
+    def __repr__(self) -> str:
+        return f"<Supervisor of {self._company!r}, {len(self._serving)} take connections>"
+
+    # --- life ---------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start the processes, and listen.  ConfigError if they cannot run, or an address cannot be had."""
+        sockets = bound_sockets(self._settings.server)
+        self._bound = True
+        loop = asyncio.get_running_loop()
+        begun = {place: loop.create_future() for place in range(1, self._settings.server.processes + 1)}
+        self._keepers = [loop.create_task(self._keep(place, each)) for place, each in begun.items()]
+        all_begun = asyncio.gather(*begun.values())
+        ends: list[asyncio.Future[Any]] = [all_begun, *self._keepers]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if not all_begun.done():
+            all_begun.cancel()
+            for sock in sockets:
+                sock.close()
+            raise ConfigError("the serving processes could not be started; the log says why")
+        self._acceptor = Acceptor(sockets, self._hand_over)
+        log.info("listening", addresses=addresses(self._settings.server), processes=len(begun))
+
+    def stop_listening(self) -> None:
+        """Let nobody else in; the open sessions go on.  May be called more than once."""
+        if self._acceptor:
+            self._acceptor.close()
+            self._acceptor = None
+
+    async def empty(self) -> None:
+        """Returns when no connection is open."""
+        while any(child.connections for child in self._company):
+            self._counted.clear()
+            await self._counted.wait()
+
+    async def stop(self) -> None:
+        """Stop listening, and have every process close its sessions and end; one that does not is killed."""
+        self.stop_listening()
+        self._over.set()
+        for child in self._company:
+            child.send(End())
+        if self._keepers:
+            _, left = await asyncio.wait(self._keepers, timeout=STOP_SECONDS)
+            for child in self._company:
+                log.error("serving process does not end, killing it", process=child.place, pid=child.pid)
+                child.kill()
+            if left:
+                await asyncio.wait(left)
+        if self._bound and (path := socket_path(self._settings.server)):
+            path.unlink(missing_ok=True)
+
+    # --- one process --------------------------------------------------------------------------------------
+
+    async def _keep(self, place: int, begun: asyncio.Future[None]) -> None:
+        """Have a process run at this place until the end; but where the first one does not, return."""
+        loop, pause = asyncio.get_running_loop(), 0.0
+        while not self._over.is_set():
+            since = loop.time()
+            ending = await self._run(place, begun)
+            if self._over.is_set():
+                return
+            log.error("serving process ended, its clients are cut off", process=place, ending=ending)
+            if not begun.done():
+                return
+            pause = 0.0 if loop.time() - since > STEADY else min(max(2 * pause, SHORTEST_PAUSE), LONGEST_PAUSE)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._over.wait()
+
+    async def _run(self, place: int, begun: asyncio.Future[None]) -> str:
+        """A process, from its start to its end; how it ended."""
+        try:
+            child = await Child.start(place, self._environment)
+        except OSError as error:
+            return error.strerror or str(error)
+        desk = Desk(self._actions, child.send, self._company.settled)
+        child.send(Begin(place, self._settings))
+        self._company.join(child).add_done_callback(partial(self._in_step, child, begun))
+        if self._over.is_set():
+            child.send(End())
+        try:
+            while (message := await child.receive()) is not None:
+                self._take(child, desk, message)
+        except Exception:  # the edge of a process: what it says wrong ends it, and the others go on
+            log.exception("serving process failed", process=place)
+            child.kill()
+        self._serving.pop(place, None)
+        self._company.leave(child)
+        desk.close()
+        self._counted.set()
+        return await child.end()
+
+    def _in_step(self, child: Child, begun: asyncio.Future[None], answer: asyncio.Future[bool]) -> None:
+        if answer.result():
+            self._serving[child.place] = child
+            log.info("serving process runs", process=child.place, pid=child.pid)
+            if not begun.done():
+                begun.set_result(None)
+
+    def _take(self, child: Child, desk: Desk, message: FromServing) -> None:
+        """Do what a process says."""
+        match message:
+            case Load():
+                child.loaded(message)
+                self._counted.set()
+            case Marked(number):
+                child.answered(number, True)
+            case Cancelled(number, found):
+                child.answered(number, found)
+            case Cancel():
+                work = asyncio.get_running_loop().create_task(self._cancel(child, message))
+                self._cancels.add(work)
+                work.add_done_callback(self._cancels.discard)
+            case _:
+                desk.take(message)
+
+    async def _cancel(self, child: Child, asked: Cancel) -> None:
+        """Find the session that a CancelRequest is for, which is not one of this process."""
+        found = await self._company.deliver(asked.packet, but=child)
+        child.send(Cancelled(asked.number, found))
+
+    # --- connections --------------------------------------------------------------------------------------
+
+    def _hand_over(self, client: socket.socket) -> None:
+        """Have the process serve a client that has fewest of them."""
+        number = next(self._numbers)
+        with client:
+            by_load = sorted(self._serving.values(), key=lambda child: child.connections)
+            if not any(child.hand_over(client, number) for child in by_load):
+                log.error("connection dropped, no serving process takes it", connection=number)
