@@ -1,7 +1,7 @@
-"""The command line: `pgclone-proxy serve`, `check-config`, `install-stubs`, `remove-stubs`, `demo`.
+"""The command line: `pgclone-proxy serve`, `reload`, `check-config`, `install-stubs`, `remove-stubs`, `demo`.
 
-Exit codes: 0 all well; 1 the demo found a difference; 2 a setting, an address or the target cannot be used, said in
-one line each on standard error; 3 ended by SIGQUIT.
+Exit codes: 0 all well; 1 the demo found a difference; 2 a setting, an address or the target cannot be used, or no
+proxy is there to reload, said in one line each on standard error; 3 ended by SIGQUIT.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,10 +22,12 @@ from clone_engine.records.job_store import StoreError
 from clone_engine.records.request import Conninfo
 from clone_engine.servers.connect import forget_environment
 from proxy import serving
-from proxy.config import ConfigError, Settings, load
+from proxy.config import ConfigError, Settings, load, read
+from proxy.control import NotRunningError, ask, control_path
 from proxy.logs import configure
+from proxy.reload import Configuration
 from proxy.stubs.installing import install, remove, transaction
-from proxy.upstream import Target, parse_target
+from proxy.wiring import MAKERS, make_target
 
 UNUSABLE = 2
 DEFAULT_FILE = Path("conf/pgclone-proxy.toml")
@@ -50,12 +54,30 @@ config_option = click.option(
 def serve(path: Path | None) -> None:
     """Listen for clients until SIGTERM, SIGINT or SIGQUIT."""
     try:
-        settings, target = _settings(path)
-        configure(settings.log)
+        load_again = partial(_settings, path, dict(os.environ))
+        configuration = Configuration(load_again())
+        configure(configuration.settings.log)
+        configuration.follow(lambda settings: partial(configure, settings.log))
         forget_environment()
-        uvloop.run(serving.serve(settings, target))
+        uvloop.run(serving.serve(configuration, load_again))
     except (ConfigError, StoreError) as error:
         _fail(str(error))
+
+
+@main.command()
+@config_option
+def reload(path: Path | None) -> None:
+    """Have the proxy that runs with these settings read them again, as SIGHUP does, and say what came of it."""
+    try:
+        settings, _ = read(_file(path), os.environ)
+        done = ask(control_path(settings.jobs.store), "reload")
+    except (ConfigError, NotRunningError) as error:
+        _fail(str(error))
+    if done.problems:
+        _fail("\n".join([*done.problems, "nothing has changed"]))
+    click.echo(f"changed: {', '.join(done.changed) or 'nothing'}")
+    if done.needs_restart:
+        click.echo(f"needs a restart: {', '.join(done.needs_restart)}")
 
 
 @main.command("check-config")
@@ -63,7 +85,7 @@ def serve(path: Path | None) -> None:
 def check_config(path: Path | None) -> None:
     """Say whether the settings can be used, without serving."""
     try:
-        _, target = _settings(path)
+        target = make_target(_settings(path, os.environ))
     except ConfigError as error:
         _fail(str(error))
     click.echo(f"configuration is valid; target {target.address}")
@@ -116,17 +138,18 @@ def demo(keep: bool) -> None:
     sys.exit(run_demo(keep))
 
 
-def _settings(path: Path | None) -> tuple[Settings, Target]:
-    settings = load(path or (DEFAULT_FILE if DEFAULT_FILE.exists() else None), os.environ)
-    if not settings.server.target:
-        raise ConfigError("no target server: set server.target in the configuration file, or DATABASE_URL")
-    return settings, parse_target(settings.server.target, settings.server.connect_timeout)
+def _file(path: Path | None) -> Path | None:
+    return path or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+
+
+def _settings(path: Path | None, environment: Mapping[str, str]) -> Settings:
+    return load(_file(path), environment, MAKERS)
 
 
 def _login(path: Path | None, dbname: str, user: str) -> Conninfo:
     """How to log in to the target: as its conninfo says, with a password from there, the passfile or libpq's places."""
-    settings, target = _settings(path)
-    parameters = dict(target.conninfo.parameters)
+    settings = _settings(path, os.environ)
+    parameters = dict(make_target(settings).conninfo.parameters)
     if user and user != parameters.get("user"):
         parameters.pop("password", None)  # is somebody else's
     given = {

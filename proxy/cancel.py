@@ -29,7 +29,8 @@ class CancelKeys:
     """The keys of the open sessions.  Other keys are asked for `elsewhere`."""
 
     def __init__(self, target: Target, elsewhere: Elsewhere = nowhere) -> None:
-        self._target = target
+        self.target = target
+        """Where keys go that are nobody's."""
         self._elsewhere = elsewhere
         self._stops: dict[bytes, Callable[[], bool]] = {}
 
@@ -49,14 +50,14 @@ class CancelKeys:
     async def deliver(self, packet: bytes) -> None:
         """Do what a CancelRequest asks.  Returns when that is on its way; never raises."""
         if not await self.deliver_here(packet) and not await self._elsewhere(packet):
-            await _forward(self._target, packet)
+            await _forward(self.target, packet)
 
     async def deliver_here(self, packet: bytes) -> bool:
         """Do what a CancelRequest asks if a session of this process has the key; whether one has."""
         stop = self._stops.get(packet[_BEFORE_KEY:])
         # What is stopped here is not passed on: it could hit whatever the server does next.
         if stop is not None and not stop():
-            await _forward(self._target, packet)
+            await _forward(self.target, packet)
         return stop is not None
 
 

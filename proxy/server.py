@@ -10,6 +10,7 @@ import itertools
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
 import structlog
 
@@ -29,22 +30,23 @@ CLOSING_SECONDS = 2.0
 BACKLOG = 512
 
 
+class ForSessions(NamedTuple):
+    """What sessions go by that begin now."""
+
+    settings: ServerSettings
+    target: Target
+    intercept: Callable[[Session], Interceptor]
+    """Gives who answers statements of ours on a session."""
+
+
 class Server:
     """Accepts clients on TCP and a unix socket; one Session for each."""
 
-    def __init__(
-        self,
-        settings: ServerSettings,
-        target: Target,
-        make_interceptor: Callable[[Session], Interceptor],
-        elsewhere: Elsewhere = nowhere,
-    ) -> None:
-        self._settings = settings
-        self.target = target
-        self.cancel_keys = CancelKeys(target, elsewhere)
+    def __init__(self, for_sessions: ForSessions, elsewhere: Elsewhere = nowhere) -> None:
+        self._for_sessions = for_sessions
+        self.cancel_keys = CancelKeys(for_sessions.target, elsewhere)
         self.counted: Callable[[], None] = lambda: None
         """Called when the number of connections has changed."""
-        self._make_interceptor = make_interceptor
         self._connections: set[Open] = set()
         self._numbers = itertools.count(1)
         self._listeners: list[asyncio.Server] = []
@@ -55,7 +57,17 @@ class Server:
     def __repr__(self) -> str:
         return f"<Server for {self.target.address}, {len(self._connections)} connections>"
 
+    def configure(self, for_sessions: ForSessions) -> None:
+        """Have the sessions that begin from now on go by something else; the listeners stay where they are."""
+        self._for_sessions = for_sessions
+        self.cancel_keys.target = for_sessions.target
+
     # --- admission.Host, session.Host -------------------------------------------------------------------------
+
+    @property
+    def target(self) -> Target:
+        """Where a session's own connection goes."""
+        return self._for_sessions.target
 
     @property
     def startup_timeout(self) -> float:
@@ -64,7 +76,7 @@ class Server:
 
     def intercept(self, session: Session) -> Interceptor:
         """Who answers statements of ours on a session."""
-        return self._make_interceptor(session)
+        return self._for_sessions.intercept(session)
 
     async def log_in(self, parties: Parties) -> None:
         """Let client and server authenticate."""
@@ -127,6 +139,10 @@ class Server:
                 await self.empty()
         if self._bound and (path := socket_path(self._settings)):
             path.unlink(missing_ok=True)
+
+    @property
+    def _settings(self) -> ServerSettings:
+        return self._for_sessions.settings
 
     @property
     def port(self) -> int:

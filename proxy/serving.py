@@ -6,39 +6,58 @@ Which parts there are is `wiring`'s business, which signals `shutdown`'s.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 
 from clone_engine.jobs.manager import Manager
 from clone_engine.records.errors import PgError
 from proxy.auth import Credentials
 from proxy.config import ConfigError, Settings
+from proxy.control import ControlSocket, control_path
 from proxy.processes.supervisor import Supervisor
+from proxy.reload import Configuration, Reloaded, reload
 from proxy.restart import go_on
 from proxy.server import Server
 from proxy.shutdown import Signals
 from proxy.upstream import Target
-from proxy.wiring import make_front, make_manager, make_roles
+from proxy.wiring import make_front, make_manager, make_roles, make_target
 
 
-async def serve(settings: Settings, target: Target) -> None:
-    """Serve clients until SIGTERM or SIGINT.  ConfigError or StoreError, with nothing running, if it cannot be done."""
+async def serve(configuration: Configuration, read: Callable[[], Settings]) -> None:
+    """Serve clients until SIGTERM or SIGINT; `read` gives the settings of a reload.
+
+    ConfigError or StoreError, with nothing running, if it cannot be done.
+    """
+    settings = configuration.settings
+    target = make_target(settings)
     await _reach(target)
-    manager = make_manager(settings.jobs)
-    server = make_front(settings, target, manager)
-    signals = Signals()
+    manager = make_manager(configuration)
+    server = make_front(configuration, manager)
+    again = partial(reload, configuration, read)
+
+    async def everywhere() -> Reloaded:
+        done = again()
+        await configuration.settled()
+        return done
+
+    control = ControlSocket(control_path(settings.jobs.store), {"reload": everywhere})
+    signals = Signals(again)
     await manager.start()
     going_on: asyncio.Task[None] | None = None
     try:
         await server.start()
+        await control.start()
         if settings.jobs.resume_at_start:
             credentials = Credentials(target, settings.jobs.passfile)
             going_on = asyncio.create_task(go_on(manager, credentials, make_roles(settings.jobs)))
         await signals.asked()
         server.stop_listening()
-        await signals.unless_hurried(_quiet(server, manager), settings.server.shutdown_timeout)
+        await signals.unless_hurried(_quiet(server, manager), configuration.settings.server.shutdown_timeout)
     finally:
         if going_on:
             going_on.cancel()
         manager.begin_stop()
+        await control.stop()
         await server.stop()
         await manager.stop()
 

@@ -1,6 +1,7 @@
-"""The ladder of signals that end the proxy, from patient to at once.
+"""The ladder of signals that end the proxy, from patient to at once; and the one that does not.
 
 SIGTERM waits for clients and jobs, SIGINT or a second SIGTERM only for what is being stopped, SIGQUIT for nothing.
+SIGHUP has the configuration read again.
 What is stopped, and in which order, is the command line's business.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 QUIT = 3
@@ -19,11 +20,12 @@ QUIT = 3
 class Signals:
     """The signals that have come so far.  Must be made in the event loop; takes them over from then on."""
 
-    def __init__(self) -> None:
+    def __init__(self, reload: Callable[[], object]) -> None:
         self._asked, self._hurried = asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._terminate)
         loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        loop.add_signal_handler(signal.SIGHUP, reload)
         # As a crash would: job processes end when their proxy does, and the next start finds what they leave.
         loop.add_signal_handler(signal.SIGQUIT, os._exit, QUIT)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -25,51 +26,86 @@ from proxy.calls.handlers import Actions, Handlers
 from proxy.calls.roles import Roles
 from proxy.calls.snapshot import Records, Snapshots
 from proxy.cancel import Elsewhere, nowhere
-from proxy.config import JobSettings, Settings
+from proxy.config import ConfigError, JobSettings, Settings
 from proxy.interception.interceptor import SqlInterceptor
 from proxy.interception.mailbox import Mailboxes
 from proxy.processes.supervisor import Supervisor
-from proxy.server import Server
+from proxy.reload import Configuration
+from proxy.server import ForSessions, Server
 from proxy.session import Session
-from proxy.upstream import Target
+from proxy.upstream import Target, parse_target
 
 
-def make_manager(jobs: JobSettings) -> Manager:
-    """What has the jobs.  StoreError if its store cannot be used."""
-    limits = Limits(jobs.max_running, jobs.max_running_per_role, jobs.max_running_per_source)
-    retention = Retention(jobs.keep_finished, jobs.keep_finished_days)
-    settings = ManagerSettings(limits, jobs.default_parallel, jobs.retry_for, retention=retention)
+def make_target(settings: Settings) -> Target:
+    """Where clients are led to.  ConfigError if the setting cannot be used."""
+    if not settings.server.target:
+        raise ConfigError("no target server: set server.target in the configuration file, or DATABASE_URL")
+    return parse_target(settings.server.target, settings.server.connect_timeout)
+
+
+MAKERS = (make_target,)
+"""What a configuration that can be used lets be made, with ConfigError if not, and without a trace."""
+
+
+def make_manager(configuration: Configuration) -> Manager:
+    """What has the jobs."""
+    jobs = configuration.settings.jobs
     processes = JobProcesses(os.environ)
     say = notify if jobs.notify else None
-    return Manager(SqliteStore(Path(jobs.store)), settings, processes, time.time, _open_key(jobs), say)
+    store = SqliteStore(Path(jobs.store))
+    manager = Manager(store, _manager_settings(jobs), processes, time.time, _open_key(jobs), say)
+    configuration.follow(lambda settings: partial(manager.configure, _manager_settings(settings.jobs)))
+    return manager
 
 
-def make_front(settings: Settings, target: Target, manager: Manager) -> Server | Supervisor:
+def _manager_settings(jobs: JobSettings) -> ManagerSettings:
+    limits = Limits(jobs.max_running, jobs.max_running_per_role, jobs.max_running_per_source)
+    retention = Retention(jobs.keep_finished, jobs.keep_finished_days)
+    return ManagerSettings(limits, jobs.default_parallel, jobs.retry_for, retention=retention)
+
+
+def make_front(configuration: Configuration, manager: Manager) -> Server | Supervisor:
     """What serves clients, whose statements read and change the jobs of `manager`: this process, or several."""
-    handlers = Handlers(manager, Credentials(target, settings.jobs.passfile), target.conninfo)
-    if settings.server.processes > 1:
-        return Supervisor(settings, manager, handlers, os.environ)
-    return make_server(settings, target, manager, handlers)
+
+    def actions_of(settings: Settings) -> Handlers:
+        target = make_target(settings)
+        return Handlers(manager, Credentials(target, settings.jobs.passfile), target.conninfo)
+
+    if configuration.settings.server.processes > 1:
+        return Supervisor(configuration, manager, actions_of, os.environ)
+    return make_server(configuration, manager, actions_of)
 
 
 def make_server(
-    settings: Settings, target: Target, records: Records, actions: Actions, elsewhere: Elsewhere = nowhere
+    configuration: Configuration,
+    records: Records,
+    actions_of: Callable[[Settings], Actions],
+    elsewhere: Elsewhere = nowhere,
 ) -> Server:
-    """What serves clients in one process: their statements read `records`, and `actions` performs what they call;
-    `elsewhere` has the sessions of other processes."""
-    credentials = Credentials(target, settings.jobs.passfile)
+    """What serves clients in one process: their statements read `records`; what these call is performed by the actions
+    of the settings that counted when the session began; `elsewhere` has the sessions of other processes."""
     snapshots = Snapshots(records, version("pgclone-proxy"))
-    roles = make_roles(settings.jobs)
 
-    async def log_in(caller: Caller) -> Conninfo:
-        return await credentials.login(caller.role, caller.database)
+    def roles() -> Roles:
+        return make_roles(configuration.settings.jobs)
 
-    mailboxes = Mailboxes(log_in)
+    def for_sessions(settings: Settings) -> ForSessions:
+        target, actions = make_target(settings), actions_of(settings)
+        credentials = Credentials(target, settings.jobs.passfile)
 
-    def make_interceptor(session: Session) -> SqlInterceptor:
-        return SqlInterceptor(session, snapshots, actions, roles, mailboxes)
+        async def log_in(caller: Caller) -> Conninfo:
+            return await credentials.login(caller.role, caller.database)
 
-    return Server(settings.server, target, make_interceptor, elsewhere)
+        mailboxes = Mailboxes(log_in)
+
+        def intercept(session: Session) -> SqlInterceptor:
+            return SqlInterceptor(session, snapshots, actions, roles, mailboxes)
+
+        return ForSessions(settings.server, target, intercept)
+
+    server = Server(for_sessions(configuration.settings), elsewhere)
+    configuration.follow(lambda settings: partial(server.configure, for_sessions(settings)))
+    return server
 
 
 def make_roles(jobs: JobSettings) -> Roles:

@@ -130,6 +130,11 @@ class Manager:
         """Tell `watcher` of each change that `jobs` shows, from now on and at once."""
         self._ledger.watch(watcher)
 
+    def configure(self, settings: ManagerSettings) -> None:
+        """Go by other settings from now on; jobs that run keep theirs."""
+        self._settings = settings
+        self._start_waiting()
+
     async def start(self) -> None:
         """Open the store and read it; jobs that an earlier proxy left unfinished become failed.
 

@@ -1,9 +1,10 @@
 """The settings: a TOML file and environment variables as frozen records.
 
-`settings` has the records, `load` reads them, `checks` says which values cannot be used.
+`settings` has the records, `load` reads them, `checks` says which values cannot be used, `reloading` from when new ones
+count.
 """
 
-from proxy.config.load import load
+from proxy.config.load import load, read
 from proxy.config.settings import ConfigError, JobSettings, LogSettings, ServerSettings, Settings
 
-__all__ = ["ConfigError", "JobSettings", "LogSettings", "ServerSettings", "Settings", "load"]
+__all__ = ["ConfigError", "JobSettings", "LogSettings", "ServerSettings", "Settings", "load", "read"]

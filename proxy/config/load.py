@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +19,38 @@ from proxy.config.settings import ConfigError, Settings
 ENVIRONMENT_PREFIX = "PGCLONE_PROXY_"
 
 
-def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
-    """The settings from `path` (None: no file) and `environment`.  ConfigError with all that cannot be used."""
-    raw = _read(path) if path else {}
-    problems = _apply_environment(raw, environment)
-    if not raw.get("server", {}).get("target") and environment.get("DATABASE_URL"):
-        raw.setdefault("server", {})["target"] = environment["DATABASE_URL"]
-    settings, wrong = _converted(raw)
-    problems += [*wrong, *problems_of(settings)]
+def load(
+    path: Path | None, environment: Mapping[str, str], makers: Sequence[Callable[[Settings], object]] = ()
+) -> Settings:
+    """The settings from `path` (None: no file) and `environment`.
+
+    ConfigError with all that cannot be used, and all that those of `makers` raise who make something of the settings.
+    """
+    settings, problems = read(path, environment)
+    for make in makers:
+        try:
+            make(settings)
+        except ConfigError as error:
+            problems += error.args
     if problems:
         raise ConfigError(*problems)
     return settings
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path | None, environment: Mapping[str, str]) -> tuple[Settings, list[str]]:
+    """The settings, with defaults in place of what cannot be used, and what that is.
+
+    ConfigError if the file cannot be read at all.
+    """
+    raw = _parsed(path) if path else {}
+    problems = _apply_environment(raw, environment)
+    if not raw.get("server", {}).get("target") and environment.get("DATABASE_URL"):
+        raw.setdefault("server", {})["target"] = environment["DATABASE_URL"]
+    settings, wrong = _converted(raw)
+    return settings, [*problems, *wrong, *problems_of(settings)]
+
+
+def _parsed(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

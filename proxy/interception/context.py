@@ -64,11 +64,13 @@ class Collected(NamedTuple):
 class Context:
     """The session, the caller, and what the session has prepared."""
 
-    def __init__(self, session: Session, snapshots: Snapshots, actions: Actions, caller: Caller, roles: Roles) -> None:
+    def __init__(
+        self, session: Session, snapshots: Snapshots, actions: Actions, caller: Caller, roles: Callable[[], Roles]
+    ) -> None:
         self.session = session
         self.actions = actions
         self._snapshots = snapshots
-        self.caller = roles.with_rights(caller, NONE)
+        self.caller = roles().with_rights(caller, NONE)
         """With the rights that the server told of last."""
         self._roles = roles
         self.performing = Performing()
@@ -115,12 +117,12 @@ class Context:
 
     def check_role(self) -> None:
         """PgError 42501 if the configuration denies the caller the functions and the view."""
-        self._roles.check(self.caller)
+        self._roles().check(self.caller)
 
     @property
     def rights_to_ask(self) -> tuple[str, ...]:
         """The roles of which the server has to say, before each statement, whether the caller has their rights."""
-        return self._roles.to_ask(self.caller.role, self._snapshots.owners)
+        return self._roles().to_ask(self.caller.role, self._snapshots.owners)
 
     async def ask_rights(self, ask: Command) -> None:
         """Learn which rights the caller has by now, as far as it makes a difference.  The errors of `ask`."""
@@ -132,7 +134,7 @@ class Context:
         return rights_column(roles, codec_of(self.session.parameters.get("server_encoding", "UTF8")))
 
     def _learn(self, roles: tuple[str, ...], row: Sequence[str | None]) -> None:
-        self.caller = self._roles.with_rights(self.caller, rights(roles, row[0] if row else None))
+        self.caller = self._roles().with_rights(self.caller, rights(roles, row[0] if row else None))
 
     def columns(self, entry: Entry) -> list[str | None]:
         """The columns of the first row of a hidden entry, as text; [] if it has none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -23,10 +23,15 @@ from proxy.wire.frames import HEADER
 
 
 class SqlInterceptor:
-    """Answers statements of ours on one session (session.Interceptor)."""
+    """Answers statements of ours on one session (session.Interceptor).  `roles` gives the lists that count now."""
 
     def __init__(
-        self, session: Session, snapshots: Snapshots, actions: Actions, roles: Roles, mailboxes: Mailboxes
+        self,
+        session: Session,
+        snapshots: Snapshots,
+        actions: Actions,
+        roles: Callable[[], Roles],
+        mailboxes: Mailboxes,
     ) -> None:
         principal = session.principal
         caller = Caller(principal.role, principal.database, backend=session.backend)

@@ -1,7 +1,7 @@
 """What the first process and a serving process say to each other, as JSON; both run the same program.
 
-Pure: encode and decode only.  Passwords are in Begin, Perform and Returned, which is why these travel between a pair of
-sockets that nobody else has, and are never logged.
+Pure: encode and decode only.  Passwords are in Begin, Configure, Perform and Returned, which is why these travel
+between a pair of sockets that nobody else has, and are never logged.
 """
 
 from __future__ import annotations
@@ -48,6 +48,15 @@ class Begin(msgspec.Struct, frozen=True, tag="begin"):
     place: int
     """Its number among the serving processes, for logs."""
     settings: Settings
+    edition: int
+    """How many settings there were before these."""
+
+
+class Configure(msgspec.Struct, frozen=True, tag="configure"):
+    """Go by other settings from now on."""
+
+    settings: Settings
+    edition: int
 
 
 class Shown(msgspec.Struct, frozen=True, tag="shown"):
@@ -124,6 +133,8 @@ class Load(msgspec.Struct, frozen=True, tag="load"):
 class Foresee(msgspec.Struct, frozen=True, tag="foresee"):
     """As `calls.handlers.Actions` has it."""
 
+    edition: int
+    """Of the settings that counted when the session began."""
     caller: Caller
     calls: tuple[Asked, ...]
 
@@ -132,6 +143,7 @@ class Perform(msgspec.Struct, frozen=True, tag="perform"):
     """Perform an action: Told any number of times, then Returned, Refused or Stopped answers."""
 
     number: int
+    edition: int
     caller: Caller
     asked: Asked
 
@@ -165,7 +177,9 @@ class Cancelled(msgspec.Struct, frozen=True, tag="cancelled"):
     found: bool
 
 
-ToServing = Begin | Shown | Forgotten | Mark | Told | Returned | Refused | Stopped | Cancel | Cancelled | End
+ToServing = (
+    Begin | Configure | Shown | Forgotten | Mark | Told | Returned | Refused | Stopped | Cancel | Cancelled | End
+)
 FromServing = Load | Foresee | Perform | Stop | Marked | Cancel | Cancelled
 
 

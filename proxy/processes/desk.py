@@ -7,7 +7,7 @@ another connection, sees it done.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import structlog
@@ -21,10 +21,11 @@ log = structlog.get_logger()
 
 
 class Desk:
-    """Performs them by `actions`; `settled` returns when all processes know all changes until then."""
+    """Performs them by `actions`, which are those of each edition of the settings; `settled` returns when all processes
+    know all changes until then."""
 
     def __init__(
-        self, actions: Actions, send: Callable[[ToServing], None], settled: Callable[[], Awaitable[None]]
+        self, actions: Sequence[Actions], send: Callable[[ToServing], None], settled: Callable[[], Awaitable[None]]
     ) -> None:
         self._actions = actions
         self._send = send
@@ -38,8 +39,8 @@ class Desk:
     def take(self, message: Foresee | Perform | Stop) -> None:
         """Do what is asked; the answers are sent by and by."""
         match message:
-            case Foresee(caller, calls):
-                self._actions.foresee(caller, [asked.call for asked in calls])
+            case Foresee(edition, caller, calls):
+                self._actions[edition].foresee(caller, [asked.call for asked in calls])
             case Perform():
                 self._begin(message)
             case Stop(number):
@@ -53,7 +54,8 @@ class Desk:
 
     def _begin(self, message: Perform) -> None:
         loop, number = asyncio.get_running_loop(), message.number
-        work = self._actions.perform(message.caller, message.asked.call, partial(self._tell, number))
+        actions = self._actions[message.edition]
+        work = actions.perform(message.caller, message.asked.call, partial(self._tell, number))
         self._works[number] = loop.create_task(work, name=f"action {number}")
         answering = loop.create_task(self._answer(number, self._works[number]))
         self._answering.add(answering)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Iterable
+from copy import copy
 from typing import NamedTuple
 
 from clone_engine.jobs.manager import Caller
@@ -23,24 +24,31 @@ class _UnderWay(NamedTuple):
 
 
 class RemoteActions:
-    """Has actions performed by whoever is `send` to (calls.handlers.Actions)."""
+    """Has actions performed by whoever is `send` to, under the settings of `edition` (calls.handlers.Actions)."""
 
-    def __init__(self, send: Callable[[FromServing], None]) -> None:
+    def __init__(self, send: Callable[[FromServing], None], edition: int) -> None:
         self._send = send
+        self._edition = edition
         self._numbers = itertools.count(1)
         self._under_way: dict[int, _UnderWay] = {}
 
     def __repr__(self) -> str:
         return f"<RemoteActions, {len(self._under_way)} under way>"
 
+    def under(self, edition: int) -> RemoteActions:
+        """The same under other settings; answers to either may be given to any."""
+        other = copy(self)
+        other._edition = edition
+        return other
+
     def foresee(self, caller: Caller, calls: Iterable[Call]) -> None:
-        self._send(Foresee(caller, tuple(map(Asked.of, calls))))
+        self._send(Foresee(self._edition, caller, tuple(map(Asked.of, calls))))
 
     async def perform(self, caller: Caller, call: Call, tell: Tell = nothing) -> Value:
         number = next(self._numbers)
         result: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
         self._under_way[number] = _UnderWay(result, tell)
-        self._send(Perform(number, caller, Asked.of(call)))
+        self._send(Perform(number, self._edition, caller, Asked.of(call)))
         try:
             await asyncio.wait([result])
         except asyncio.CancelledError:

@@ -11,17 +11,19 @@ import itertools
 import os
 import signal
 import socket
+from functools import partial
 
 import structlog
 import uvloop
 
 from clone_engine.servers.connect import forget_environment
-from proxy.config import Settings
+from proxy.config import ConfigError
 from proxy.logs import configure
 from proxy.processes.channel import (
     Begin,
     Cancel,
     Cancelled,
+    Configure,
     Forgotten,
     Load,
     Mark,
@@ -38,8 +40,8 @@ from proxy.processes.intake import Intake
 from proxy.processes.link import Link
 from proxy.processes.mirror import Mirror
 from proxy.processes.remote import RemoteActions
+from proxy.reload import Configuration
 from proxy.shutdown import QUIT
-from proxy.upstream import parse_target
 from proxy.wiring import make_server
 
 FIRST_PROCESS, HANDED = 0, 1
@@ -62,22 +64,27 @@ async def _serve() -> None:
     if not isinstance(begin, Begin):
         return
     configure(begin.settings.log, begin.place)
-    await ServingProcess(link, begin.settings).run()
+    configuration = Configuration(begin.settings)
+    configuration.follow(lambda settings: partial(configure, settings.log, begin.place))
+    await ServingProcess(link, configuration, begin.edition).run()
 
 
 class ServingProcess:
     """Serves the connections that it is handed, and keeps in step with the first process."""
 
-    def __init__(self, link: Link[ToServing], settings: Settings) -> None:
+    def __init__(self, link: Link[ToServing], configuration: Configuration, edition: int) -> None:
         self._link = link
+        self._configuration = configuration
+        self._edition = edition
         self._mirror = Mirror()
-        self._actions = RemoteActions(link.send)
+        self._actions = RemoteActions(link.send, edition)
         self._asked: dict[int, asyncio.Future[bool]] = {}
         self._numbers = itertools.count(1)
         self._delivering: set[asyncio.Task[None]] = set()
         self._about_to_report = False
-        target = parse_target(settings.server.target, settings.server.connect_timeout)
-        self._server = make_server(settings, target, self._mirror, self._actions, self._elsewhere)
+        self._server = make_server(
+            configuration, self._mirror, lambda _: self._actions.under(self._edition), self._elsewhere
+        )
         self._server.counted = self._report
         self._intake = Intake(socket.socket(fileno=HANDED), self._server.admission, self._report)
 
@@ -103,6 +110,8 @@ class ServingProcess:
                 self._link.send(Marked(number))
             case Told() | Returned() | Refused() | Stopped():
                 self._actions.answered(message)
+            case Configure():
+                self._configure(message)
             case Cancel():
                 self._deliver(message)
             case Cancelled(number, found):
@@ -110,6 +119,13 @@ class ServingProcess:
             case _:
                 return False
         return True
+
+    def _configure(self, message: Configure) -> None:
+        self._edition = message.edition
+        try:
+            self._configuration.take(message.settings)
+        except ConfigError as error:  # the first process could use them a moment ago
+            log.error("configuration is not reloaded", problems=error.args)
 
     # --- CancelRequests ------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """The first of several processes: accepts clients, hands each on, and keeps the serving processes running.
 
 What is said to a process is `channel.py`, how one runs is `child.py`, what all of them have to know is `company.py`,
-what one asks for is done by `desk.py`.  A process learns the settings when it begins, and no others later.
+what one asks for is done by `desk.py`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -19,12 +19,13 @@ import structlog
 from clone_engine.jobs.manager import Manager
 from proxy.accepting import Acceptor
 from proxy.calls.handlers import Actions
-from proxy.config import ConfigError, Settings
+from proxy.config import ConfigError, ServerSettings, Settings
 from proxy.listening import addresses, bound_sockets, socket_path
-from proxy.processes.channel import Begin, Cancel, Cancelled, End, FromServing, Load, Marked
+from proxy.processes.channel import Begin, Cancel, Cancelled, Configure, End, FromServing, Load, Marked
 from proxy.processes.child import Child
 from proxy.processes.company import Company
 from proxy.processes.desk import Desk
+from proxy.reload import Configuration
 
 log = structlog.get_logger()
 
@@ -38,11 +39,21 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 class Supervisor:
     """Serves clients with as many processes as the settings say, as `server.Server` does with this one."""
 
-    def __init__(self, settings: Settings, manager: Manager, actions: Actions, environment: Mapping[str, str]) -> None:
-        self._settings = settings
-        self._actions = actions
+    def __init__(
+        self,
+        configuration: Configuration,
+        manager: Manager,
+        actions_of: Callable[[Settings], Actions],
+        environment: Mapping[str, str],
+    ) -> None:
+        self._configuration = configuration
+        self._editions = [actions_of(configuration.settings)]
+        """What performs the actions of sessions that began under the first settings, the second, …"""
         self._environment = environment
         self._company = Company(manager)
+        configuration.follow(
+            lambda settings: partial(self._configure, settings, actions_of(settings)), self._company.settled
+        )
         self._serving: dict[int, Child] = {}
         """Those that take connections, by their places."""
         self._keepers: list[asyncio.Task[None]] = []
@@ -59,10 +70,10 @@ class Supervisor:
 
     async def start(self) -> None:
         """Start the processes, and listen.  ConfigError if they cannot run, or an address cannot be had."""
-        sockets = bound_sockets(self._settings.server)
+        sockets = bound_sockets(self._settings)
         self._bound = True
         loop = asyncio.get_running_loop()
-        begun = {place: loop.create_future() for place in range(1, self._settings.server.processes + 1)}
+        begun = {place: loop.create_future() for place in range(1, self._settings.processes + 1)}
         self._keepers = [loop.create_task(self._keep(place, each)) for place, each in begun.items()]
         all_begun = asyncio.gather(*begun.values())
         ends: list[asyncio.Future[Any]] = [all_begun, *self._keepers]
@@ -73,7 +84,7 @@ class Supervisor:
                 sock.close()
             raise ConfigError("the serving processes could not be started; the log says why")
         self._acceptor = Acceptor(sockets, self._hand_over)
-        log.info("listening", addresses=addresses(self._settings.server), processes=len(begun))
+        log.info("listening", addresses=addresses(self._settings), processes=len(begun))
 
     def stop_listening(self) -> None:
         """Let nobody else in; the open sessions go on.  May be called more than once."""
@@ -100,8 +111,22 @@ class Supervisor:
                 child.kill()
             if left:
                 await asyncio.wait(left)
-        if self._bound and (path := socket_path(self._settings.server)):
+        if self._bound and (path := socket_path(self._settings)):
             path.unlink(missing_ok=True)
+
+    def _configure(self, settings: Settings, actions: Actions) -> None:
+        """Have all processes, those that are started later too, go by other settings."""
+        self._editions.append(actions)
+        for child in self._company:
+            child.send(Configure(settings, self._edition))
+
+    @property
+    def _edition(self) -> int:
+        return len(self._editions) - 1
+
+    @property
+    def _settings(self) -> ServerSettings:
+        return self._configuration.settings.server
 
     # --- one process --------------------------------------------------------------------------------------
 
@@ -127,8 +152,8 @@ class Supervisor:
             child = await Child.start(place, self._environment)
         except OSError as error:
             return error.strerror or str(error)
-        desk = Desk(self._actions, child.send, self._company.settled)
-        child.send(Begin(place, self._settings))
+        desk = Desk(self._editions, child.send, self._company.settled)
+        child.send(Begin(place, self._configuration.settings, self._edition))
         self._company.join(child).add_done_callback(partial(self._in_step, child, begun))
         if self._over.is_set():
             child.send(End())

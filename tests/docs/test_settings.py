@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from proxy.config import Settings, load
+from proxy.config.reloading import COUNTS_FROM
 from tests.docs.repository import ROOT, text
 
 FILE = "conf/pgclone-proxy.toml"
@@ -39,6 +40,20 @@ def test_every_setting_is_explained_above_it() -> None:
             above = lines[number - 1]
             # Settings that are explained together stand together.
             assert above.startswith("#") or re.match(r"\w+ = ", above), line
+
+
+def test_the_file_marks_what_counts_from_a_restart() -> None:
+    marked, section, comment, explained = {}, "", "", False
+    for line in text(FILE).splitlines():
+        if line.startswith("#"):
+            comment = line if explained else comment + line
+            explained = False
+        elif found := re.match(r"(\w+) = ", line):
+            marked[f"{section}.{found[1]}"] = "restart" if re.search(r"restart\)", comment) else "reload"
+            explained = True
+        elif found := re.fullmatch(r"\[(\w+)\]", line):
+            section, comment = found[1], ""
+    assert marked == COUNTS_FROM
 
 
 @pytest.mark.parametrize(("section", "key"), SETTINGS)

@@ -29,7 +29,7 @@ from proxy.config import ServerSettings
 from proxy.embedded import SUPERUSER
 from proxy.interception.interceptor import SqlInterceptor
 from proxy.interception.mailbox import Mailboxes
-from proxy.server import Server
+from proxy.server import ForSessions, Server
 from proxy.session import Session
 from proxy.upstream import parse_target
 
@@ -58,7 +58,7 @@ class Recorder:
 
     def intercept(self, session: Session) -> SqlInterceptor:
         """Who answers statements of ours on a session, with this behind it."""
-        return SqlInterceptor(session, self._snapshots, self, Roles(), Mailboxes(_no_login))
+        return SqlInterceptor(session, self._snapshots, self, Roles, Mailboxes(_no_login))
 
     def whole(self) -> dict[str, Any]:
         """All sections of the snapshot, as values."""
@@ -97,7 +97,8 @@ def recording_proxy(target: str, now: float) -> Iterator[tuple[int, Recorder]]:
     ports: list[int] = []
 
     async def serve() -> None:
-        server = Server(ServerSettings(listen_port=0, unix_socket_dir=""), parse_target(target, 10), recorder.intercept)
+        settings = ServerSettings(listen_port=0, unix_socket_dir="")
+        server = Server(ForSessions(settings, parse_target(target, 10), recorder.intercept))
         await server.start()
         loops.append(asyncio.get_running_loop())
         ports.append(server.port)

@@ -12,7 +12,7 @@ from clone_engine.jobs.manager import Caller
 from clone_engine.records.errors import PgError
 from clone_engine.records.jobs import Job, Progress, Worker
 from clone_engine.records.request import CloneRequest, Conninfo, Options
-from proxy.calls.handlers import Value
+from proxy.calls.handlers import Actions, Value
 from proxy.calls.names import functions
 from proxy.calls.narration import Remark, Tell, nothing
 from proxy.calls.signatures import Call
@@ -22,6 +22,7 @@ from proxy.processes.channel import (
     Begin,
     Cancel,
     Cancelled,
+    Configure,
     Foresee,
     FromServing,
     Load,
@@ -53,7 +54,8 @@ JOB = Job(
 SETTINGS = Settings(ServerSettings(target="password=secret", processes=3), JobSettings(admin_roles=("dba", "é")))
 
 TO_SERVING: list[ToServing] = [
-    Begin(2, SETTINGS),
+    Begin(2, SETTINGS, 0),
+    Configure(SETTINGS, 1),
     Shown(JOB),
     Mark(3),
     Told(4, Remark("WARNING", "line\nbreak", "01000", "hint")),
@@ -65,8 +67,8 @@ TO_SERVING: list[ToServing] = [
 ]
 FROM_SERVING: list[FromServing] = [
     Load(9, 4),
-    Foresee(CALLER, (Asked.of(CANCEL), Asked.of(CANCEL))),
-    Perform(1, CALLER, Asked("verify", {"source_conninfo": "\ud800 password='x y'", "schema_name": None})),
+    Foresee(1, CALLER, (Asked.of(CANCEL), Asked.of(CANCEL))),
+    Perform(1, 0, CALLER, Asked("verify", {"source_conninfo": "\ud800 password='x y'", "schema_name": None})),
     Stop(1),
     Marked(3),
     Cancelled(4, found=True),
@@ -132,10 +134,11 @@ class Pair:
 
     def __init__(self, script: Script) -> None:
         self.near = Scripted(script)
+        self.actions: list[Actions] = [self.near]
         self.settled = asyncio.Event()
         self.settled.set()
-        self.remote = RemoteActions(lambda message: self._to_desk(encode(message)))
-        self.desk = Desk(self.near, lambda message: self._back(encode(message)), self._settle)
+        self.remote = RemoteActions(lambda message: self._to_desk(encode(message)), 0)
+        self.desk = Desk(self.actions, lambda message: self._back(encode(message)), self._settle)
 
     async def _settle(self) -> None:
         await self.settled.wait()
@@ -249,3 +252,16 @@ async def test_no_answer_is_given_before_all_know_what_was_changed(script: Scrip
     pair.settled.set()
     await asyncio.wait([task], timeout=5)
     assert task.done()
+
+
+async def test_an_action_is_performed_under_the_settings_of_its_session() -> None:
+    async def first(tell: Tell) -> Value:
+        return "first"
+
+    async def second(tell: Tell) -> Value:
+        return "second"
+
+    pair = Pair(first)
+    pair.actions.append(Scripted(second))
+    assert await pair.remote.under(1).perform(CALLER, CANCEL) == "second"
+    assert await pair.remote.perform(CALLER, CANCEL) == "first"
