@@ -62,6 +62,24 @@ class Watch(Protocol):
 class Relay:
     """The two streams of one session.  `data` of either side is fed as it arrives."""
 
+    __slots__ = (
+        "_client",
+        "_client_full",
+        "_client_in_step",
+        "_copying",
+        "_from_client",
+        "_from_server",
+        "_held",
+        "_server",
+        "_server_full",
+        "_server_in_step",
+        "_to_server",
+        "_waiters",
+        "_watch",
+        "exchange",
+        "watch_end",
+    )
+
     def __init__(self, client: asyncio.Transport, server: asyncio.Transport, watch: Watch) -> None:
         self.exchange = Exchange()
         self.watch_end = False

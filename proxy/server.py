@@ -15,6 +15,7 @@ from typing import NamedTuple
 import structlog
 
 from proxy.admission import Admission, Admitted, Open
+from proxy.calls.filter import may_name_ours
 from proxy.cancel import CancelKeys, Elsewhere, nowhere
 from proxy.config import ServerSettings
 from proxy.listening import addresses, bound_sockets, socket_path
@@ -73,6 +74,10 @@ class Server:
     def startup_timeout(self) -> float:
         """Seconds that a client has until it is logged in."""
         return self._settings.startup_timeout
+
+    def concerns(self, data: bytes) -> bool:
+        """Whether a statement in `data` may be ours."""
+        return may_name_ours(data, prepared=False)
 
     def intercept(self, session: Session) -> Interceptor:
         """Who answers statements of ours on a session."""

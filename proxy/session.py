@@ -75,6 +75,9 @@ class Host(Protocol):
     def cancel_keys(self) -> CancelKeys:
         """Where a session's key is known."""
 
+    def concerns(self, data: bytes) -> bool:
+        """Whether a statement in `data` may be ours."""
+
     def intercept(self, session: Session) -> Interceptor:
         """Who answers statements of ours on a session."""
 
@@ -86,14 +89,31 @@ class Host(Protocol):
 
 
 class Session:
-    """One client, one server connection (transports.Events, relay.Watch)."""
+    """One client, one server connection (transports.Events, relay.Watch).
+
+    Most sessions only pass things on, and there may be thousands: what answers statements of ours is made when it is
+    needed first.
+    """
+
+    __slots__ = (
+        "_client",
+        "_farewell",
+        "_host",
+        "_interceptor",
+        "_key",
+        "_relay",
+        "_server",
+        "_task",
+        "number",
+        "parameters",
+        "principal",
+    )
 
     def __init__(self, admitted: Admitted, host: Host) -> None:
         self.number = admitted.number
         self.principal = admitted.principal
         self.parameters = admitted.parameters
-        """What the server has reported of its settings last."""
-        self.log = log.bind(connection=self.number)
+        """What the server has reported of its settings last.  Not changed in place: sessions share it."""
         self._key = admitted.key  # for CancelRequests
         self._host = host
         self._client, self._server = admitted.client, admitted.server
@@ -101,8 +121,6 @@ class Session:
         self._task: asyncio.Task[None] | None = None
         self._farewell = False  # the client needs not be told any more why the connection ends
         self._interceptor: Interceptor | None = None
-        if not self.principal.replication:
-            self._interceptor = host.intercept(self)
 
     def __repr__(self) -> str:
         return f"<Session {self.number} {self.principal} {self.exchange}>"
@@ -121,6 +139,18 @@ class Session:
     def between_messages(self) -> bool:
         """Whether something may be told to the client now, between two messages of the server's."""
         return self._relay.between_messages
+
+    @property
+    def log(self) -> structlog.typing.FilteringBoundLogger:
+        """The log, each line with the session's number."""
+        bound: structlog.typing.FilteringBoundLogger = log.bind(connection=self.number)
+        return bound
+
+    def _intercepting(self) -> Interceptor | None:
+        """What answers statements of ours, which a replication connection has not."""
+        if self._interceptor is None and not self.principal.replication:
+            self._interceptor = self._host.intercept(self)
+        return self._interceptor
 
     # --- life ---------------------------------------------------------------------------------------------
 
@@ -213,11 +243,16 @@ class Session:
 
     def passes(self, data: bytes) -> bool:
         """Whether `takes` would take none of the messages in `data`.  It may say no too often."""
-        return self._interceptor is None or self._interceptor.passes(data)
+        if self._interceptor is not None:
+            return self._interceptor.passes(data)
+        return self.principal.replication or not self._host.concerns(data)
 
     def takes(self, kind: int, message: bytes) -> Callable[[], None] | None:
         """What is to be done in place of forwarding a message of the client's; None if it is to go on as it is."""
-        work = self._interceptor.takes(kind, message) if self._interceptor else None
+        interceptor = self._interceptor
+        if interceptor is None and self._host.concerns(message):
+            interceptor = self._intercepting()
+        work = interceptor.takes(kind, message) if interceptor else None
         return None if work is None else partial(self._do, work)
 
     def _do(self, work: Callable[[], Coroutine[Any, Any, None] | None]) -> None:
@@ -230,20 +265,21 @@ class Session:
         if kind == NOTICE:
             return self._notice(message)
         name, value = messages.decode_parameter_status(message[HEADER:])
-        self.parameters[name] = value
+        self.parameters = {**self.parameters, name: value}
         return None
 
     def _notice(self, message: bytes) -> bytes | None:
         front = self.exchange.front
-        if self._interceptor is None:
+        interceptor = self._intercepting()
+        if interceptor is None:
             return None
-        if self._interceptor.heard(message[HEADER:]):
+        if interceptor.heard(message[HEADER:]):
             self._relay.watch_end = True
             return b""
         if front is None:
             return None
         if not front.hidden:
-            return self._interceptor.reply(front, NOTICE, message)
+            return interceptor.reply(front, NOTICE, message)
         front.warned = True
         return b""
 

@@ -30,6 +30,8 @@ class Events(Protocol):
 class ClientSide(asyncio.Protocol):
     """The client's connection, once it is a session's."""
 
+    __slots__ = ("_session", "data_received")
+
     def __init__(self, session: Events, data_received: Callable[[bytes], None]) -> None:
         self._session = session
         self.data_received = data_received  # type: ignore[assignment, method-assign]  # one call less for each read
@@ -46,6 +48,8 @@ class ClientSide(asyncio.Protocol):
 
 class ServerSide(asyncio.Protocol):
     """The connection to the target server, once it is a session's."""
+
+    __slots__ = ("_session", "data_received")
 
     def __init__(self, session: Events, data_received: Callable[[bytes], None]) -> None:
         self._session = session

@@ -8,6 +8,8 @@ from proxy.wire.startup import Packet
 class Principal:
     """Role and database as the start-up packet named them."""
 
+    __slots__ = ("database", "replication", "role")
+
     def __init__(self, packet: Packet) -> None:
         # Names are bytes to the server; surrogates keep two that differ from becoming one principal.
         self.role = packet.parameters.get("user", b"").decode("utf-8", "surrogateescape")

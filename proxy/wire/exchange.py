@@ -94,6 +94,8 @@ class Exchange:
     COPY data.
     """
 
+    __slots__ = ("begun", "block", "copying_in", "failed", "owed", "skipping", "status")
+
     def __init__(self) -> None:
         self.owed: deque[Entry] = deque()
         self.status = IDLE
