@@ -15,10 +15,11 @@ import structlog
 
 from clone_engine.records.errors import PgError
 from proxy.cancel import CancelKeys
-from proxy.login.parties import LONGEST_OF_SERVER, ConnectionLostError, Parties
+from proxy.inbox import ConnectionLostError
+from proxy.login.parties import LONGEST_OF_SERVER, Parties
 from proxy.login.principal import Principal
 from proxy.transports import prepared, set_reading
-from proxy.upstream import Target
+from proxy.upstream import Connected, RefusedError, Target
 from proxy.wire import messages
 from proxy.wire.frames import HEADER
 from proxy.wire.startup import CANCEL_REQUEST, GSSENC_REQUEST, SSL_REQUEST, Packet, StartupError, read_packet
@@ -40,6 +41,8 @@ class Admitted(NamedTuple):
     """What the server has reported of its settings."""
     key: bytes
     """For CancelRequests, as the server gave it out; b'' if it did not."""
+    connected: Connected
+    """Which of the target's servers it is."""
     status: int
     """The transaction status of the ReadyForQuery."""
     from_client: bytes
@@ -159,6 +162,11 @@ class Admission(asyncio.Protocol):
             await work
         except ConnectionLostError:
             self.close()
+        except RefusedError as error:
+            self._log.info("connection refused by the target", reason=str(error))
+            if self._client:
+                self._client.write(error.message)
+            self.close()
         except PgError as error:
             self._log.warning("connection refused", reason=error.message)
             if self._client:
@@ -191,9 +199,9 @@ class Admission(asyncio.Protocol):
         self.close()
 
     async def _admit(self, parties: Parties) -> None:
-        await self._host.target.connect(_ServerLogin(self, parties))
+        target = self._host.target
         # The server itself negotiates the protocol's version and options, whoever asks for the password.
-        parties.to_server(parties.packet.data)
+        connected = await target.connect(_ServerLogin(self, parties), parties.packet.data)
         await self._host.log_in(parties)
         parameters: dict[str, str] = {}
         key = b""
@@ -204,13 +212,14 @@ class Admission(asyncio.Protocol):
                 parameters[name] = value
             elif message[0] == KEY:
                 key = message[HEADER:]
+        target.check(connected.route, parameters)
         parties.to_client(message)
         self._log.debug("session established", principal=repr(parties.principal))
         assert self._client is not None
         assert self._server is not None
         self._leave()
         unread = parties.from_client.rest(), parties.from_server.rest()
-        about = _settings(tuple(parameters.items())), key, message[HEADER]
+        about = _settings(tuple(parameters.items())), key, connected, message[HEADER]
         self._host.open_session(Admitted(self.number, parties.principal, self._client, self._server, *about, *unread))
 
     def server_connected(self, server: asyncio.Transport) -> None:

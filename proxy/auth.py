@@ -7,7 +7,9 @@ refused.  How the client itself logs in is not looked at: the session relays it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import psycopg
 
@@ -21,6 +23,8 @@ from proxy.upstream import Target
 # Nothing of the proxy's own environment may lend a job an identity that is not the caller's.
 _NO_AMBIENT = {"passfile": NO_FILE, "gssencmode": "disable"}
 
+NO_CHOICE: Mapping[str, str] = MappingProxyType({})
+
 
 class Credentials:
     """Finds the conninfo with which a job may log in to the target as a role, and tries it."""
@@ -32,8 +36,9 @@ class Credentials:
     def __repr__(self) -> str:
         return f"<Credentials for {self._target.address}, passfile {self._passfile}>"
 
-    async def login(self, role: str, database: str) -> Conninfo:
-        """A conninfo that has just logged in as `role`; it may hold a password.
+    async def login(self, role: str, database: str, server: Mapping[str, str] = NO_CHOICE) -> Conninfo:
+        """A conninfo that has just logged in as `role`; it may hold a password.  `server` are parameters that
+        lead to one of the target's servers.
 
         PgError 28000 if the server asks for a password and none is known, or a name is not UTF-8; else the
         server's own error.
@@ -44,7 +49,7 @@ class Credentials:
             if k not in ("user", "password", "dbname", "passfile")
         }
         _check_names(role, database)
-        parameters = kept | {"user": role, "dbname": database}
+        parameters = kept | dict(server) | {"user": role, "dbname": database}
         try:
             await self._try(parameters)
         except psycopg.OperationalError as error:

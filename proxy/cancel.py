@@ -1,16 +1,13 @@
 """CancelRequests: whose work they stop (protocol chapter 54.2.8).
 
 The client holds the key that the server itself gave out.  While the session with that key waits for work of the proxy,
-the request is for that; else it is passed to the target server as it came.  No reply is ever sent.
+the request is for that; else it is passed as it came to the server that the session is on.  No reply is ever sent.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from typing import cast
 
-from clone_engine.records.errors import PgError
 from proxy.upstream import Target
 
 # The length and the request code of the packet; what follows is the body of the BackendKeyData (4 + 4 to 256 bytes).
@@ -18,6 +15,12 @@ _BEFORE_KEY = 8
 
 Elsewhere = Callable[[bytes], Awaitable[bool]]
 """Has another process do what a CancelRequest asks; False if no session there has the key."""
+
+Stop = Callable[[], bool]
+"""Stops what the proxy does for a session; False if it does nothing."""
+
+Send = Callable[[bytes], Awaitable[None]]
+"""Sends a CancelRequest to the server that the session is on.  Never raises."""
 
 
 async def nowhere(packet: bytes) -> bool:
@@ -32,62 +35,32 @@ class CancelKeys:
         self.target = target
         """Where keys go that are nobody's."""
         self._elsewhere = elsewhere
-        self._stops: dict[bytes, Callable[[], bool]] = {}
+        self._sessions: dict[bytes, tuple[Stop, Send]] = {}
 
     def __repr__(self) -> str:
-        return f"<CancelKeys of {len(self._stops)} sessions>"
+        return f"<CancelKeys of {len(self._sessions)} sessions>"
 
-    def add(self, key: bytes, stop: Callable[[], bool]) -> None:
-        """The server has given out a key, as the body of its BackendKeyData.  `stop` stops what the proxy does for that
-        session; False if it does nothing."""
-        self._stops[key] = stop
+    def add(self, key: bytes, stop: Stop, send: Send) -> None:
+        """A session's server has given out a key, as the body of its BackendKeyData."""
+        self._sessions[key] = stop, send
 
-    def remove(self, key: bytes, stop: Callable[[], bool]) -> None:
+    def remove(self, key: bytes, stop: Stop) -> None:
         """Forget what was added; nothing happens if it was not, or the key is another session's meanwhile."""
-        if self._stops.get(key) == stop:
-            del self._stops[key]
+        if key in self._sessions and self._sessions[key][0] == stop:
+            del self._sessions[key]
 
     async def deliver(self, packet: bytes) -> None:
         """Do what a CancelRequest asks.  Returns when that is on its way; never raises."""
         if not await self.deliver_here(packet) and not await self._elsewhere(packet):
-            await _forward(self.target, packet)
+            await self.target.cancel(packet)
 
     async def deliver_here(self, packet: bytes) -> bool:
         """Do what a CancelRequest asks if a session of this process has the key; whether one has."""
-        stop = self._stops.get(packet[_BEFORE_KEY:])
+        session = self._sessions.get(packet[_BEFORE_KEY:])
+        if session is None:
+            return False
+        stop, send = session
         # What is stopped here is not passed on: it could hit whatever the server does next.
-        if stop is not None and not stop():
-            await _forward(self.target, packet)
-        return stop is not None
-
-
-class _Once(asyncio.Protocol):
-    """Sends one packet and waits for the server to close, which it does when the cancel has been delivered."""
-
-    def __init__(self, packet: bytes) -> None:
-        self._packet = packet
-        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
-        self.transport = transport
-        transport.write(self._packet)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.closed.done():
-            self.closed.set_result(None)
-
-
-async def _forward(target: Target, packet: bytes) -> None:
-    """Pass a CancelRequest on, and return when the server has closed, or did not in time.  Never raises."""
-    once = _Once(packet)
-    try:
-        await target.connect(once)
-        async with asyncio.timeout(target.timeout):
-            await once.closed
-    except (PgError, TimeoutError):
-        pass
-    finally:
-        if once.transport:
-            once.transport.abort()
+        if not stop():
+            await send(packet)
+        return True

@@ -74,7 +74,8 @@ async def _reach(target: Target) -> None:
     try:
         await target.connect(_Probe())
     except PgError as error:
-        raise ConfigError(error.message.removeprefix("pgclone: ")) from None
+        words = filter(None, (error.message.removeprefix("pgclone: "), error.detail))
+        raise ConfigError(". ".join(words)) from None
 
 
 async def _quiet(server: Server | Supervisor, manager: Manager) -> None:

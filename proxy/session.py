@@ -104,6 +104,7 @@ class Session:
         "_relay",
         "_server",
         "_task",
+        "connected",
         "number",
         "parameters",
         "principal",
@@ -114,6 +115,8 @@ class Session:
         self.principal = admitted.principal
         self.parameters = admitted.parameters
         """What the server has reported of its settings last.  Not changed in place: sessions share it."""
+        self.connected = admitted.connected
+        """Which of the target's servers it is on."""
         self._key = admitted.key  # for CancelRequests
         self._host = host
         self._client, self._server = admitted.client, admitted.server
@@ -157,7 +160,7 @@ class Session:
     def begin(self, admitted: Admitted) -> None:
         """Serve the two connections from here on, beginning with what has arrived already."""
         self._host.add(self)
-        self._host.cancel_keys.add(self._key, self.cancel)
+        self._host.cancel_keys.add(self._key, self.cancel, self.connected.send_cancel)
         self.exchange.received(READY, admitted.status)
         relay = self._relay
         self._client.set_protocol(ClientSide(self, relay.client_data))

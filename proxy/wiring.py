@@ -34,13 +34,16 @@ from proxy.reload import Configuration
 from proxy.server import ForSessions, Server
 from proxy.session import Session
 from proxy.upstream import Target, parse_target
+from proxy.upstream.own import refuse_itself
 
 
 def make_target(settings: Settings) -> Target:
     """Where clients are led to.  ConfigError if the setting cannot be used."""
     if not settings.server.target:
         raise ConfigError("no target server: set server.target in the configuration file, or DATABASE_URL")
-    return parse_target(settings.server.target, settings.server.connect_timeout)
+    target = parse_target(settings.server.target, settings.server.connect_timeout, settings.jobs.passfile)
+    refuse_itself(target, settings.server)
+    return target
 
 
 MAKERS = (make_target,)
@@ -94,7 +97,7 @@ def make_server(
         credentials = Credentials(target, settings.jobs.passfile)
 
         async def log_in(caller: Caller) -> Conninfo:
-            return await credentials.login(caller.role, caller.database)
+            return await credentials.login(caller.role, caller.database, caller.server)
 
         mailboxes = Mailboxes(log_in)
 

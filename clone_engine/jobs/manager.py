@@ -59,6 +59,8 @@ class Caller(msgspec.Struct, frozen=True):
     """The process id of the server process that the caller's session has; 0 if it is not known."""
     member_of: frozenset[str] = frozenset()
     """Other roles whose rights this one has, and so sees and controls their jobs."""
+    server: dict[str, str] = {}
+    """Which of the target's servers the caller's session is on, as parameters of a conninfo; {} for any."""
 
     @property
     def whose(self) -> frozenset[str] | None:

@@ -119,8 +119,8 @@ class Handlers:
     ) -> asyncio.Task[Job]:
         """The manager's work of accepting a job, once there is nothing that the call could be refused for."""
         request = build_request(kind, arguments)
-        source = parse_conninfo(arguments["source_conninfo"], caller.role, self._target)
-        target = await self._credentials.login(caller.role, caller.database)
+        source = parse_conninfo(arguments["source_conninfo"], caller.role, self._own(caller))
+        target = await self._credentials.login(caller.role, caller.database, caller.server)
         return self._kept(self._manager.submit(caller, request, source, target, waits))
 
     async def _stop(self, caller: Caller, submitting: asyncio.Task[Job]) -> None:
@@ -133,7 +133,7 @@ class Handlers:
 
     async def _resume(self, caller: Caller, arguments: dict[str, Any], tell: Tell) -> Value:
         self._manager.resumable(caller, arguments["job_id"])  # before a login is tried
-        target = await self._credentials.login(caller.role, caller.database)
+        target = await self._credentials.login(caller.role, caller.database, caller.server)
         return await self._to_its_end(self._manager.resume(caller, arguments["job_id"], target))
 
     async def _clear_jobs(self, caller: Caller, arguments: dict[str, Any], tell: Tell) -> Value:
@@ -142,8 +142,8 @@ class Handlers:
         return cleared
 
     async def _verify(self, caller: Caller, arguments: dict[str, Any], tell: Tell) -> Value:
-        source = parse_conninfo(arguments["source_conninfo"], caller.role, self._target)
-        target = await self._credentials.login(caller.role, caller.database)
+        source = parse_conninfo(arguments["source_conninfo"], caller.role, self._own(caller))
+        target = await self._credentials.login(caller.role, caller.database, caller.server)
         rows = await verify(source, target, arguments.get("schema_name"))
         return [row._asdict() for row in rows]
 
@@ -152,6 +152,10 @@ class Handlers:
         job = self._manager.find(caller, arguments["job_id"])
         # In a thread: of ten thousand tables it takes a while, and the other sessions need not wait for it.
         return await asyncio.to_thread(object_rows, job, outcomes)
+
+    def _own(self, caller: Caller) -> Conninfo:
+        """The target, where there are several servers the one that the caller's session is on."""
+        return Conninfo(self._target.parameters | caller.server)
 
     async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of what the manager does.  A client that leaves does not stop it half way, memory and store

@@ -34,7 +34,9 @@ class SqlInterceptor:
         mailboxes: Mailboxes,
     ) -> None:
         principal = session.principal
-        caller = Caller(principal.role, principal.database, backend=session.backend)
+        caller = Caller(
+            principal.role, principal.database, backend=session.backend, server=session.connected.parameters
+        )
         self._context = Context(session, snapshots, actions, caller, roles)
         self._simple = SimpleQueries(self._context)
         self._extended = ExtendedQueries(self._context)

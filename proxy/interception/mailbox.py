@@ -46,26 +46,34 @@ Login = Callable[[], Awaitable[Conninfo]]
 """A conninfo with which the role can log in; PgError if there is none."""
 
 
+Shared = tuple[str, str, tuple[str, ...]]
+"""Role, database and server."""
+
+
+def _shared(caller: Caller) -> Shared:
+    return caller.role, caller.database, tuple(caller.server.values())
+
+
 class Mailboxes:
-    """One mailbox for all sessions of a role in a database."""
+    """One mailbox for all sessions of a role in a database of one server."""
 
     def __init__(self, login: Callable[[Caller], Awaitable[Conninfo]]) -> None:
         self._login = login
-        self._open: dict[tuple[str, str], tuple[Mailbox, int]] = {}  # by role and database
+        self._open: dict[Shared, tuple[Mailbox, int]] = {}
 
     def __repr__(self) -> str:
         return f"<Mailboxes of {len(self._open)} callers>"
 
     def take(self, caller: Caller) -> Mailbox:
         """The caller's, to be given back by each session that takes it."""
-        shared = caller.role, caller.database
+        shared = _shared(caller)
         mailbox, takers = self._open.get(shared) or (Mailbox(lambda: self._login(caller)), 0)
         self._open[shared] = mailbox, takers + 1
         return mailbox
 
     async def give_back(self, caller: Caller) -> None:
         """A session needs it no more; it is closed if that was the last."""
-        shared = caller.role, caller.database
+        shared = _shared(caller)
         mailbox, takers = self._open.pop(shared)
         if takers > 1:
             self._open[shared] = mailbox, takers - 1

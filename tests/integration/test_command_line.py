@@ -26,7 +26,27 @@ BAD = {
     "nobody listens at the target": ('[server]\ntarget = "host=127.0.0.1 port=1"\n', "127.0.0.1:1"),
     "no passfile": ('[jobs]\npassfile = "nosuch"\n', "nosuch"),
     "a passfile that others can read": ('[jobs]\npassfile = "c.toml"\n', "chmod 600"),
-    "several hosts": ('[server]\ntarget = "host=a,b"\n', "several hosts"),
+    "a list that does not fit": ('[server]\ntarget = "host=a,b,c port=1,2"\n', "2 values of port for 3 hosts"),
+    "nobody listens at any host": (
+        '[server]\ntarget = "host=127.0.0.1,127.0.0.2 port=1"\n', "127.0.0.1:1: Connection refused; 127.0.0.2:1:"
+    ),
+    "no such sslmode": ('[server]\ntarget = "host=h sslmode=full"\n', "verify-full"),
+    "no authority": ('[server]\ntarget = "host=h sslmode=verify-full"\n', "needs sslrootcert"),
+    "no such authority": ('[server]\ntarget = "host=h sslrootcert=nosuch.crt"\n', "cannot read sslrootcert nosuch.crt"),
+    "no certificate": ('[server]\ntarget = "host=h sslrootcert=c.toml"\n', "holds no certificate"),
+    "a key without its certificate": ('[server]\ntarget = "host=h sslkey=c.toml"\n', "sslcert and sslkey go together"),
+    "a key that others can read": ('[server]\ntarget = "host=h sslcert=c.toml sslkey=c.toml"\n', "chmod 600"),
+    "direct TLS that may be none": ('[server]\ntarget = "host=h sslnegotiation=direct"\n', "sslmode=prefer"),
+    "nobody to verify": (
+        '[server]\ntarget = "hostaddr=127.0.0.1 sslrootcert=system"\n', "needs a host to verify"
+    ),
+    "a service": ('[server]\ntarget = "service=prod"\n', "service is not supported"),
+    "no user to ask a server as": (
+        '[server]\ntarget = "host=h target_session_attrs=primary"\n', "target_session_attrs=primary needs a user"
+    ),
+    "no such attribute": ('[server]\ntarget = "host=h target_session_attrs=writer"\n', "prefer-standby"),
+    "the proxy itself": ('[server]\ntarget = "host=localhost port=6432"\n', "the proxy itself, at localhost:6432"),
+    "its own socket": ('[server]\ntarget = "host=/tmp port=6432"\n', "the proxy itself, at /tmp/.s.PGSQL.6432"),
 }  # fmt: skip
 
 

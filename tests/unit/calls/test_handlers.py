@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import cast
 
 import pytest
@@ -87,7 +88,7 @@ class OneJob:
 class AnyCredential(Credentials):
     """Has one for everybody."""
 
-    async def login(self, role: str, database: str) -> Conninfo:
+    async def login(self, role: str, database: str, server: Mapping[str, str]) -> Conninfo:
         return Conninfo({})
 
 
