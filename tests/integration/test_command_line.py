@@ -55,7 +55,8 @@ def test_what_cannot_be_used_is_one_line_and_exit_code_2(short_tmp: Path, name: 
     text, words = BAD[name]
     (short_tmp / "c.toml").write_text(text)
     (short_tmp / "c.toml").chmod(0o644)
-    done = run("serve", "-c", "c.toml", directory=short_tmp)
+    target = {} if name == "no target" else {"DATABASE_URL": "host=h"}  # where the row has none
+    done = run("serve", "-c", "c.toml", directory=short_tmp, **target)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert words in done.stderr
@@ -69,7 +70,15 @@ def test_all_problems_are_said_each_with_the_setting_that_may_be_meant(short_tmp
     done = run("check-config", "-c", "c.toml", directory=short_tmp, PGCLONE_PROXY_LOG_LEVL="debug")
     assert done.returncode == 2
     lines = done.stderr.splitlines()
-    expected = ["PGCLONE_PROXY_LOG_LEVEL", "listen_port", "server.listen_port:", "server", "jobs.max_running", "nosuch"]
+    expected = [
+        "PGCLONE_PROXY_LOG_LEVEL",
+        "listen_port",
+        "server.listen_port:",
+        "server",
+        "jobs.max_running",
+        "nosuch",
+        "no target",
+    ]
     for words in expected:
         assert [line for line in lines if words in line], (words, lines)
     assert len(lines) == len(expected), lines
