@@ -16,6 +16,7 @@ import structlog
 from clone_engine.records.errors import PgError
 from proxy.cancel import CancelKeys
 from proxy.inbox import ConnectionLostError
+from proxy.login.credential import Credential
 from proxy.login.parties import LONGEST_OF_SERVER, Parties
 from proxy.login.principal import Principal
 from proxy.transports import prepared, set_reading
@@ -48,6 +49,8 @@ class Admitted(NamedTuple):
     from_client: bytes
     """What the client has sent already."""
     from_server: bytes
+    credential: Credential | None
+    """What the client has logged in with, where the proxy has learnt it."""
 
 
 class Open(Protocol):
@@ -72,8 +75,8 @@ class Host(Protocol):
     def startup_timeout(self) -> float:
         """Seconds that a client has until it is logged in."""
 
-    async def log_in(self, parties: Parties) -> None:
-        """Let client and server authenticate; returns behind AuthenticationOk."""
+    async def log_in(self, parties: Parties) -> Credential | None:
+        """Let client and server authenticate; returns behind AuthenticationOk, with what was learnt of the client."""
 
     def open_session(self, admitted: Admitted) -> None:
         """The client has been let in: serve it."""
@@ -202,7 +205,7 @@ class Admission(asyncio.Protocol):
         target = self._host.target
         # The server itself negotiates the protocol's version and options, whoever asks for the password.
         connected = await target.connect(_ServerLogin(self, parties), parties.packet.data)
-        await self._host.log_in(parties)
+        credential = await self._host.log_in(parties)
         parameters: dict[str, str] = {}
         key = b""
         while (message := await parties.from_server.message(LONGEST_OF_SERVER))[0] != READY:
@@ -220,7 +223,9 @@ class Admission(asyncio.Protocol):
         self._leave()
         unread = parties.from_client.rest(), parties.from_server.rest()
         about = _settings(tuple(parameters.items())), key, connected, message[HEADER]
-        self._host.open_session(Admitted(self.number, parties.principal, self._client, self._server, *about, *unread))
+        self._host.open_session(
+            Admitted(self.number, parties.principal, self._client, self._server, *about, *unread, credential)
+        )
 
     def server_connected(self, server: asyncio.Transport) -> None:
         """The connection to the target is there."""

@@ -1,18 +1,19 @@
 """With which credential a job logs in to the target: the caller's own, or none.
 
-The principal is the role that the target server authenticated for the session.  A job logs in as that role: without
-a password where the server asks for none, else with the one that the proxy's passfile has for it, else the call is
-refused.  How the client itself logs in is not looked at: the session relays it.
+The principal is the role that the target server authenticated for the session.  A job logs in as that role: with what
+the session has logged in with, where the proxy has learnt that; else without a password where the server asks for none;
+else with the one that the proxy's passfile has for the role; else the call is refused.  How sessions log in: `login/`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 import psycopg
+from psycopg import pq
 
+from clone_engine.jobs.manager import Caller
 from clone_engine.records.errors import PgError
 from clone_engine.records.request import Conninfo
 from clone_engine.servers.connect import NO_FILE
@@ -20,36 +21,60 @@ from clone_engine.servers.server_error import from_login, from_psycopg
 from proxy.calls.membership import NONE, Rights, rights, rights_column
 from proxy.upstream import Target
 
+_OF_SOMEBODY = frozenset(("user", "password", "dbname", "passfile", "scram_client_key", "scram_server_key"))
+"""Keywords of the target's conninfo that say who logs in, or prove it."""
+
+KEYS_SINCE = 180000
+"""The first libpq that logs in with SCRAM keys."""
+
+WITHOUT = {
+    "password": (
+        "your session was asked for none, or gave one that is not UTF-8",
+        "Give the role a password in UTF-8, and have the target's pg_hba.conf ask sessions and jobs for the same.",
+    ),
+    "relay": (
+        "the proxy does not learn the one that you logged in with (auth.mode is relay)",
+        'Have auth.mode set to "password" or "terminate" in the proxy\'s configuration.',
+    ),
+    "terminate": (
+        "what your session has proven to know is of use only for scram-sha-256",
+        "Have the role's password, and not its verifier, put into the proxy's auth file (auth.file).",
+    ),
+}
+"""Why the proxy knows no credential of a session's, by `auth.mode`, and what can be done about it."""
+
 # Nothing of the proxy's own environment may lend a job an identity that is not the caller's.
 _NO_AMBIENT = {"passfile": NO_FILE, "gssencmode": "disable"}
 
-NO_CHOICE: Mapping[str, str] = MappingProxyType({})
-
 
 class Credentials:
-    """Finds the conninfo with which a job may log in to the target as a role, and tries it."""
+    """Finds the conninfo with which a job may log in to the target as a role, and tries it.
 
-    def __init__(self, target: Target, passfile: str) -> None:
+    `mode` is how sessions log in (`auth.mode`); those who are refused are told what they can do about it.
+    """
+
+    def __init__(self, target: Target, passfile: str, mode: str) -> None:
         self._target = target
         self._passfile = Path(passfile).expanduser() if passfile else None
+        self._mode = mode
 
     def __repr__(self) -> str:
         return f"<Credentials for {self._target.address}, passfile {self._passfile}>"
 
-    async def login(self, role: str, database: str, server: Mapping[str, str] = NO_CHOICE) -> Conninfo:
-        """A conninfo that has just logged in as `role`; it may hold a password.  `server` are parameters that
-        lead to one of the target's servers.
+    async def login(self, caller: Caller) -> Conninfo:
+        """A conninfo that has just logged in as the caller's role, on the server of its session; it may hold the
+        caller's credential.
 
         PgError 28000 if the server asks for a password and none is known, or a name is not UTF-8; else the
         server's own error.
         """
-        kept = {
-            k: v
-            for k, v in self._target.conninfo.parameters.items()
-            if k not in ("user", "password", "dbname", "passfile")
-        }
-        _check_names(role, database)
-        parameters = kept | dict(server) | {"user": role, "dbname": database}
+        role = caller.role
+        _check_names(role, caller.database)
+        _check_keys(caller.credential.parameters)
+        of_target = self._target.conninfo.parameters
+        kept = {keyword: value for keyword, value in of_target.items() if keyword not in _OF_SOMEBODY}
+        names = {"user": role, "dbname": caller.database}
+        parameters = kept | caller.server | names | caller.credential.parameters
         try:
             await self._try(parameters)
         except psycopg.OperationalError as error:
@@ -73,12 +98,12 @@ class Credentials:
     async def _with_passfile(self, parameters: dict[str, str], role: str) -> str:
         """The password that the passfile has for this login, after it has worked."""
         if self._passfile is None:
-            raise _no_credential(role)
+            raise _no_credential(role, self._mode)
         try:
             return await self._try(parameters | {"passfile": str(self._passfile)})
         except psycopg.OperationalError as error:
             if error.pgconn and error.pgconn.needs_password:
-                raise _no_credential(role) from None
+                raise _no_credential(role, self._mode) from None
             raise from_login(error, Conninfo(parameters), f'target as role "{role}"') from None
 
     async def _try(self, parameters: dict[str, str]) -> str:
@@ -103,11 +128,23 @@ def _check_names(*names: str) -> None:
         ) from None
 
 
-def _no_credential(role: str) -> PgError:
+def _check_keys(credential: Mapping[str, str]) -> None:
+    if "scram_client_key" in credential and pq.version() < KEYS_SINCE:
+        raise PgError(
+            "0A000",
+            "pgclone: jobs cannot log in to the target with the proxy's libpq, which is older than 18",
+            detail="Of your password the proxy knows no more than SCRAM keys (auth.mode is terminate).",
+            hint="The proxy's administrator can install psycopg[binary] with libpq 18, or put the role's password "
+            "into the auth file.",
+        )
+
+
+def _no_credential(role: str, mode: str) -> PgError:
+    why, instead = WITHOUT[mode]
     return PgError(
         "28000",
         f'pgclone: no credential with which a job could log in to the target as role "{role}"',
-        detail="The target server asks for a password, and the proxy does not learn the one that you logged in with.",
-        hint=f'Add a line for role "{role}" to the proxy\'s passfile (jobs.passfile in its configuration), '
-        "or let the target server accept the role from the proxy's host without a password.",
+        detail=f"The target server asks for a password, and {why}.",
+        hint=f'{instead}  Or add a line for role "{role}" to the proxy\'s passfile (jobs.passfile), '
+        "or have the target server accept the role from the proxy's host without a password.",
     )

@@ -20,8 +20,8 @@ async def go_on(manager: Manager, credentials: Credentials, roles: Roles) -> Non
     """Resume what was interrupted.  What cannot be resumed stays failed; never raises PgError."""
     for job in manager.interrupted:
         try:
-            target = await credentials.login(job.owner, job.database)
             caller = Caller(job.owner, job.database)
+            target = await credentials.login(caller)
             asked = roles.to_ask(caller.role, frozenset(each.owner for each in manager.jobs))
             caller = roles.with_rights(caller, await credentials.rights(target, asked))
             roles.check(caller)

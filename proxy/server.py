@@ -19,8 +19,9 @@ from proxy.calls.filter import may_name_ours
 from proxy.cancel import CancelKeys, Elsewhere, nowhere
 from proxy.config import ServerSettings
 from proxy.listening import addresses, bound_sockets, socket_path
+from proxy.login.credential import Credential
+from proxy.login.modes import Method
 from proxy.login.parties import Parties
-from proxy.login.relay import relay
 from proxy.session import Interceptor, Session
 from proxy.upstream import Target
 
@@ -36,6 +37,8 @@ class ForSessions(NamedTuple):
 
     settings: ServerSettings
     target: Target
+    login: Method
+    """How clients get in."""
     intercept: Callable[[Session], Interceptor]
     """Gives who answers statements of ours on a session."""
 
@@ -83,9 +86,9 @@ class Server:
         """Who answers statements of ours on a session."""
         return self._for_sessions.intercept(session)
 
-    async def log_in(self, parties: Parties) -> None:
+    async def log_in(self, parties: Parties) -> Credential | None:
         """Let client and server authenticate."""
-        await relay(parties)
+        return await self._for_sessions.login(parties)
 
     def open_session(self, admitted: Admitted) -> None:
         """Serve a client that has been let in."""

@@ -48,7 +48,7 @@ async def serve(configuration: Configuration, read: Callable[[], Settings]) -> N
         await server.start()
         await control.start()
         if settings.jobs.resume_at_start:
-            credentials = Credentials(target, settings.jobs.passfile)
+            credentials = Credentials(target, settings.jobs.passfile, settings.auth.mode)
             going_on = asyncio.create_task(go_on(manager, credentials, make_roles(settings.jobs)))
         await signals.asked()
         server.stop_listening()

@@ -105,6 +105,7 @@ class Session:
         "_server",
         "_task",
         "connected",
+        "credential",
         "number",
         "parameters",
         "principal",
@@ -113,6 +114,8 @@ class Session:
     def __init__(self, admitted: Admitted, host: Host) -> None:
         self.number = admitted.number
         self.principal = admitted.principal
+        self.credential = admitted.credential
+        """What the client has logged in with, where the proxy has learnt it."""
         self.parameters = admitted.parameters
         """What the server has reported of its settings last.  Not changed in place: sessions share it."""
         self.connected = admitted.connected

@@ -5,7 +5,9 @@ What the parts do is theirs; when they start and stop is `serving`'s business.
 
 from __future__ import annotations
 
+import hmac
 import os
+import secrets
 import time
 from collections.abc import Callable
 from functools import partial
@@ -14,12 +16,11 @@ from pathlib import Path
 
 from clone_engine.jobs.children import JobProcesses
 from clone_engine.jobs.limits import Limits
-from clone_engine.jobs.manager import Caller, Manager, ManagerSettings
+from clone_engine.jobs.manager import Manager, ManagerSettings
 from clone_engine.jobs.retention import Retention
 from clone_engine.jobs.sealing import key_in
 from clone_engine.jobs.sources import OpenKey
 from clone_engine.jobs.sqlite_store import SqliteStore
-from clone_engine.records.request import Conninfo
 from clone_engine.servers.notify import notify
 from proxy.auth import Credentials
 from proxy.calls.handlers import Actions, Handlers
@@ -29,6 +30,7 @@ from proxy.cancel import Elsewhere, nowhere
 from proxy.config import ConfigError, JobSettings, Settings
 from proxy.interception.interceptor import SqlInterceptor
 from proxy.interception.mailbox import Mailboxes
+from proxy.login.modes import Method, login_method
 from proxy.processes.supervisor import Supervisor
 from proxy.reload import Configuration
 from proxy.server import ForSessions, Server
@@ -46,7 +48,22 @@ def make_target(settings: Settings) -> Target:
     return target
 
 
-MAKERS = (make_target,)
+def make_login(settings: Settings) -> Method:
+    """How clients get in.  ConfigError if the settings do not go together, or the auth file cannot be used."""
+    return login_method(settings.auth, make_target(settings).conninfo.parameters, _salts(settings.jobs))
+
+
+def _salts(jobs: JobSettings) -> bytes:
+    """What the salts of roles that are not in the auth file are made of: the same in each process and after a restart,
+    or they would show that they are made up.  Only where there is no key yet it is another."""
+    try:
+        key = _key_file(jobs).read_bytes()
+    except OSError:
+        return secrets.token_bytes(32)
+    return hmac.digest(key, b"salts of roles that are not there", "sha256")
+
+
+MAKERS = (make_target, make_login)
 """What a configuration that can be used lets be made, with ConfigError if not, and without a trace."""
 
 
@@ -72,7 +89,7 @@ def make_front(configuration: Configuration, manager: Manager) -> Server | Super
 
     def actions_of(settings: Settings) -> Handlers:
         target = make_target(settings)
-        return Handlers(manager, Credentials(target, settings.jobs.passfile), target.conninfo)
+        return Handlers(manager, Credentials(target, settings.jobs.passfile, settings.auth.mode), target.conninfo)
 
     if configuration.settings.server.processes > 1:
         return Supervisor(configuration, manager, actions_of, os.environ)
@@ -94,17 +111,13 @@ def make_server(
 
     def for_sessions(settings: Settings) -> ForSessions:
         target, actions = make_target(settings), actions_of(settings)
-        credentials = Credentials(target, settings.jobs.passfile)
-
-        async def log_in(caller: Caller) -> Conninfo:
-            return await credentials.login(caller.role, caller.database, caller.server)
-
-        mailboxes = Mailboxes(log_in)
+        credentials = Credentials(target, settings.jobs.passfile, settings.auth.mode)
+        mailboxes = Mailboxes(credentials.login)
 
         def intercept(session: Session) -> SqlInterceptor:
             return SqlInterceptor(session, snapshots, actions, roles, mailboxes)
 
-        return ForSessions(settings.server, target, intercept)
+        return ForSessions(settings.server, target, make_login(settings), intercept)
 
     server = Server(for_sessions(configuration.settings), elsewhere)
     configuration.follow(lambda settings: partial(server.configure, for_sessions(settings)))
@@ -117,4 +130,8 @@ def make_roles(jobs: JobSettings) -> Roles:
 
 
 def _open_key(jobs: JobSettings) -> OpenKey | None:
-    return partial(key_in, Path(jobs.key_file or f"{jobs.store}.key")) if jobs.keep_credentials else None
+    return partial(key_in, _key_file(jobs)) if jobs.keep_credentials else None
+
+
+def _key_file(jobs: JobSettings) -> Path:
+    return Path(jobs.key_file or f"{jobs.store}.key")

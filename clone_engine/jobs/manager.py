@@ -61,6 +61,8 @@ class Caller(msgspec.Struct, frozen=True):
     """Other roles whose rights this one has, and so sees and controls their jobs."""
     server: dict[str, str] = {}
     """Which of the target's servers the caller's session is on, as parameters of a conninfo; {} for any."""
+    credential: Conninfo = Conninfo({})
+    """What the role has logged in with, as libpq's keywords; empty if that is not known."""
 
     @property
     def whose(self) -> frozenset[str] | None:

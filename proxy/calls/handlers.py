@@ -120,7 +120,7 @@ class Handlers:
         """The manager's work of accepting a job, once there is nothing that the call could be refused for."""
         request = build_request(kind, arguments)
         source = parse_conninfo(arguments["source_conninfo"], caller.role, self._own(caller))
-        target = await self._credentials.login(caller.role, caller.database, caller.server)
+        target = await self._credentials.login(caller)
         return self._kept(self._manager.submit(caller, request, source, target, waits))
 
     async def _stop(self, caller: Caller, submitting: asyncio.Task[Job]) -> None:
@@ -133,7 +133,7 @@ class Handlers:
 
     async def _resume(self, caller: Caller, arguments: dict[str, Any], tell: Tell) -> Value:
         self._manager.resumable(caller, arguments["job_id"])  # before a login is tried
-        target = await self._credentials.login(caller.role, caller.database, caller.server)
+        target = await self._credentials.login(caller)
         return await self._to_its_end(self._manager.resume(caller, arguments["job_id"], target))
 
     async def _clear_jobs(self, caller: Caller, arguments: dict[str, Any], tell: Tell) -> Value:
@@ -143,7 +143,7 @@ class Handlers:
 
     async def _verify(self, caller: Caller, arguments: dict[str, Any], tell: Tell) -> Value:
         source = parse_conninfo(arguments["source_conninfo"], caller.role, self._own(caller))
-        target = await self._credentials.login(caller.role, caller.database, caller.server)
+        target = await self._credentials.login(caller)
         rows = await verify(source, target, arguments.get("schema_name"))
         return [row._asdict() for row in rows]
 

@@ -5,6 +5,6 @@ count.
 """
 
 from proxy.config.load import load, read
-from proxy.config.settings import ConfigError, JobSettings, LogSettings, ServerSettings, Settings
+from proxy.config.settings import AuthSettings, ConfigError, JobSettings, LogSettings, ServerSettings, Settings
 
-__all__ = ["ConfigError", "JobSettings", "LogSettings", "ServerSettings", "Settings", "load", "read"]
+__all__ = ["AuthSettings", "ConfigError", "JobSettings", "LogSettings", "ServerSettings", "Settings", "load", "read"]

@@ -33,7 +33,7 @@ def load(
         except ConfigError as error:
             problems += error.args
     if problems:
-        raise ConfigError(*problems)
+        raise ConfigError(*dict.fromkeys(problems))  # several makers may need the same
     return settings
 
 

@@ -23,6 +23,8 @@ COUNTS_FROM: Mapping[str, From] = {
     "server.connect_timeout": "reload",
     "server.startup_timeout": "reload",
     "server.shutdown_timeout": "reload",
+    "auth.mode": "reload",
+    "auth.file": "reload",
     "jobs.store": "restart",
     "jobs.max_running": "reload",
     "jobs.max_running_per_role": "reload",

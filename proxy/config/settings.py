@@ -51,6 +51,13 @@ class JobSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deny_roles: tuple[str, ...] = ()
 
 
+class AuthSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How clients log in."""
+
+    mode: Literal["password", "relay", "terminate"] = "password"
+    file: str = ""
+
+
 class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is logged, and how."""
 
@@ -64,3 +71,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     server: ServerSettings = ServerSettings()
     jobs: JobSettings = JobSettings()
     log: LogSettings = LogSettings()
+    auth: AuthSettings = AuthSettings()

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from clone_engine.jobs.manager import Caller
+from clone_engine.records.request import Conninfo
 from proxy.calls.filter import may_name_ours
 from proxy.calls.handlers import Actions
 from proxy.calls.roles import Roles
@@ -34,8 +35,13 @@ class SqlInterceptor:
         mailboxes: Mailboxes,
     ) -> None:
         principal = session.principal
+        credential = Conninfo(session.credential.parameters() if session.credential else {})
         caller = Caller(
-            principal.role, principal.database, backend=session.backend, server=session.connected.parameters
+            principal.role,
+            principal.database,
+            backend=session.backend,
+            server=session.connected.parameters,
+            credential=credential,
         )
         self._context = Context(session, snapshots, actions, caller, roles)
         self._simple = SimpleQueries(self._context)

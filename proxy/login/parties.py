@@ -9,6 +9,7 @@ import asyncio
 
 from proxy.inbox import HELD, Inbox
 from proxy.login.principal import Principal
+from proxy.wire.authentication import Request, decode_request
 from proxy.wire.startup import Packet
 
 AUTHENTICATION = ord("R")
@@ -46,6 +47,10 @@ class Parties:
         while (message := await self.from_server.message(LONGEST_OF_SERVER))[0] != AUTHENTICATION:
             self.to_client(message)
         return message
+
+    async def server_request(self) -> Request:
+        """As `server_message`, decoded."""
+        return decode_request(await self.server_message())
 
     async def client_message(self, most: int = HELD) -> bytes:
         """The client's next message, header included.  ConnectionLostError as `Inbox.message`."""

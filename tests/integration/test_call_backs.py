@@ -430,20 +430,15 @@ def test_without_the_proxy_there_is_one_clear_error_and_no_argument_is_shown(ser
     assert CANARY not in "".join([*said, str(refused.value)])
 
 
-def test_a_role_for_which_the_proxy_has_no_credential_is_told_why(
-    proxies: Proxies, scram_server: Server, short_tmp: Path
-) -> None:
+def test_a_role_for_which_the_proxy_has_no_credential_is_told_why(proxies: Proxies, scram_server: Server) -> None:
     said: list[tuple[str | None, str | None]] = []
     with database_with_stubs(scram_server) as database:
-        proxy = proxies.start(scram_server.conninfo())
+        proxy = proxies.start(scram_server.conninfo(), {"auth": {"mode": "relay"}})
         with connect(proxy, database.name, password=PASSWORD) as connection:
             connection.add_notice_handler(lambda notice: said.append((notice.severity, notice.sqlstate)))
             with pytest.raises(psycopg.errors.FeatureNotSupported, match="answered by pgclone-proxy"):
                 connection.execute("DO $$ BEGIN PERFORM pgclone_version(); END $$")
         assert said == [("WARNING", "28000")]
-        passfile = short_tmp / "passfile"
-        passfile.write_text(f"*:*:*:postgres:{PASSWORD}\n")
-        passfile.chmod(0o600)
-        known = proxies.start(scram_server.conninfo(), {"jobs": {"passfile": str(passfile)}})
+        known = proxies.start(scram_server.conninfo())  # which has the session's own
         with connect(known, database.name, password=PASSWORD) as connection:
             connection.execute("DO $$ BEGIN PERFORM pgclone_version(); END $$")

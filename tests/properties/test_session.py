@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from proxy.calls.rewrite import references
-from proxy.config import ServerSettings
-from proxy.server import Server
+from proxy.config import AuthSettings, ServerSettings
+from proxy.login.modes import login_method
+from proxy.server import ForSessions, Server
 from proxy.upstream import parse_target
 from tests.harness.corpus.recorder import Recorder
 from tests.harness.wire import message, startup
@@ -80,11 +81,14 @@ async def through_a_proxy() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio
     behind = Answering()
     loop = asyncio.get_running_loop()
     answering = await loop.create_server(lambda: behind, "127.0.0.1", 0)
-    target = f"host=127.0.0.1 port={answering.sockets[0].getsockname()[1]}"
+    target = f"host=127.0.0.1 port={answering.sockets[0].getsockname()[1]} sslmode=disable"
     proxy = Server(
-        ServerSettings(listen_port=0, unix_socket_dir=""),
-        parse_target(target, 10),
-        Recorder(time.time()).intercept,
+        ForSessions(
+            ServerSettings(listen_port=0, unix_socket_dir=""),
+            parse_target(target, 10),
+            login_method(AuthSettings(), {}, b""),
+            Recorder(time.time()).intercept,
+        )
     )
     await proxy.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)

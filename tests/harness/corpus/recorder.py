@@ -25,10 +25,11 @@ from proxy.calls.narration import Tell, nothing
 from proxy.calls.roles import Roles
 from proxy.calls.signatures import FUNCTIONS, Call, Signature
 from proxy.calls.snapshot import Snapshots
-from proxy.config import ServerSettings
+from proxy.config import AuthSettings, ServerSettings
 from proxy.embedded import SUPERUSER
 from proxy.interception.interceptor import SqlInterceptor
 from proxy.interception.mailbox import Mailboxes
+from proxy.login.modes import login_method
 from proxy.server import ForSessions, Server
 from proxy.session import Session
 from proxy.upstream import parse_target
@@ -97,8 +98,8 @@ def recording_proxy(target: str, now: float) -> Iterator[tuple[int, Recorder]]:
     ports: list[int] = []
 
     async def serve() -> None:
-        settings = ServerSettings(listen_port=0, unix_socket_dir="")
-        server = Server(ForSessions(settings, parse_target(target, 10), recorder.intercept))
+        settings, login = ServerSettings(listen_port=0, unix_socket_dir=""), login_method(AuthSettings(), {}, b"")
+        server = Server(ForSessions(settings, parse_target(target, 10), login, recorder.intercept))
         await server.start()
         loops.append(asyncio.get_running_loop())
         ports.append(server.port)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import cast
 
 import pytest
@@ -44,7 +43,7 @@ def test_a_client_that_leaves_does_not_stop_the_manager_half_way(refusal: PgErro
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
         manager = SlowManager(refusal)
         target = parse_target("host=localhost", 1)
-        handlers = Handlers(cast(Manager, manager), Credentials(target, ""), Conninfo({}))
+        handlers = Handlers(cast(Manager, manager), Credentials(target, "", "password"), Conninfo({}))
         session = asyncio.create_task(
             handlers.perform(CALLER, Call(functions(None, "pgclone_cancel")[0], {"job_id": 1}, "", 0))
         )
@@ -88,14 +87,14 @@ class OneJob:
 class AnyCredential(Credentials):
     """Has one for everybody."""
 
-    async def login(self, role: str, database: str, server: Mapping[str, str]) -> Conninfo:
+    async def login(self, caller: Caller) -> Conninfo:
         return Conninfo({})
 
 
 async def cancel_call(manager: OneJob, *, late: bool) -> None:
     """A synchronous clone is cancelled while it waits, or while its job is being submitted."""
     target = parse_target("host=localhost", 1)
-    handlers = Handlers(cast(Manager, manager), AnyCredential(target, ""), Conninfo({}))
+    handlers = Handlers(cast(Manager, manager), AnyCredential(target, "", "password"), Conninfo({}))
     arguments = {"source_conninfo": "host=h", "schema_name": "s", "include_data": True}
     call = asyncio.create_task(handlers.perform(CALLER, Call(functions(None, "pgclone_schema")[0], arguments, "", 0)))
     await manager.submitted.wait()
