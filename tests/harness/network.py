@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -22,13 +23,14 @@ AT_ONCE: Final = struct.pack("ii", 1, 0)
 
 
 class Network:
-    """Listens on `port` of `host` and relays to `server`: a port of 127.0.0.1, or the path of a unix socket.  All
-    methods may be called at any time."""
+    """Listens on `port` of `host` and relays to `server`: a port of 127.0.0.1, or the path of a unix socket.  With
+    `tls`, that is what it speaks to clients.  All methods may be called at any time."""
 
     host = "127.0.0.1"
 
-    def __init__(self, server: int | str) -> None:
+    def __init__(self, server: int | str, tls: ssl.SSLContext | None = None) -> None:
         self.server = server
+        self._tls = tls
         self.port = 0
         self.latency = 0.0
         """Seconds that each piece is late."""
@@ -63,7 +65,7 @@ class Network:
         self._thread.start()
         listening = self._listen()
         self.port = listening.getsockname()[1]
-        serving = asyncio.start_server(self._serve, sock=listening)
+        serving = asyncio.start_server(self._serve, sock=listening, ssl=self._tls)
         self._server = asyncio.run_coroutine_threadsafe(serving, self._loop).result()
 
     def stop(self) -> None:
@@ -140,9 +142,9 @@ class Network:
 
 
 @contextlib.contextmanager
-def network_to(server_port: int) -> Iterator[Network]:
+def network_to(server_port: int, tls: ssl.SSLContext | None = None) -> Iterator[Network]:
     """A network to a server of this host; everything is cut at the end."""
-    network = Network(server_port)
+    network = Network(server_port, tls)
     network.start()
     try:
         yield network
