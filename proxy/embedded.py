@@ -26,6 +26,9 @@ from proxy.installations import Installation, reachable, server_account
 Auth = Literal["trust", "scram-sha-256", "md5", "password"]
 
 SUPERUSER = "postgres"
+READY = ("ready", "standby")
+"""What postmaster.pid says of a server that is up; the second of a standby that lets nobody in."""
+
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 FAST: Mapping[str, str] = {
@@ -170,7 +173,7 @@ class Server:
         while process.poll() is None and time.monotonic() < deadline:
             with contextlib.suppress(OSError):
                 lines = status.read_text().splitlines()
-                if len(lines) > 7 and lines[0] == str(process.pid) and lines[7].strip() == "ready":
+                if len(lines) > 7 and lines[0] == str(process.pid) and lines[7].strip() in READY:
                     return True
             time.sleep(0.02)
         self.stop(signal.SIGQUIT)
