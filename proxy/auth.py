@@ -18,7 +18,7 @@ from clone_engine.records.errors import PgError
 from clone_engine.records.request import Conninfo
 from clone_engine.servers.connect import NO_FILE
 from clone_engine.servers.server_error import from_login, from_psycopg
-from proxy.calls.membership import NONE, Rights, rights, rights_column
+from proxy.calls.membership import Rights, rights, rights_column
 from proxy.upstream import Target
 
 _OF_SOMEBODY = frozenset(("user", "password", "dbname", "passfile", "scram_client_key", "scram_server_key"))
@@ -84,9 +84,10 @@ class Credentials:
         return Conninfo(parameters)
 
     async def rights(self, target: Conninfo, roles: tuple[str, ...]) -> Rights:
-        """The rights of who logs in with `target`, as far as they are of `roles`.  The server's error as PgError."""
-        if not roles:
-            return NONE
+        """Whether who logs in with `target` is a superuser, and which of `roles` it has the rights of.
+
+        The server's error as PgError.
+        """
         try:
             async with await self._connect(target.parameters) as connection:
                 query = f"SELECT {rights_column(roles, connection.info.encoding)}"

@@ -33,7 +33,7 @@ from proxy.agreement import SchemaState, differences, schema_state
 from proxy.config import ConfigError, ServerSettings, load
 from proxy.embedded import SUPERUSER, Server
 from proxy.installations import newest, private_directory, reachable
-from proxy.launch import ProxyProcess
+from proxy.launch import LOCAL_SOURCES, ProxyProcess
 
 SCHEMA = "shop"
 DATABASE = "shop"
@@ -262,13 +262,13 @@ def _undisturbed_end() -> Iterator[None]:
 def _proxy(place: Path, target: str, port: int) -> Iterator[ProxyProcess]:
     """A running proxy on `port`, or on any if that is 0 or taken, even if it is taken while the proxy starts."""
     with contextlib.ExitStack() as running:
-        proxy = ProxyProcess(place, target, port=port)
+        proxy = ProxyProcess(place, target, LOCAL_SOURCES, port=port)
         try:
             running.enter_context(proxy)
         except PgError as error:
             if not port or TAKEN not in error.detail:
                 raise
-            proxy = running.enter_context(ProxyProcess(place, target))
+            proxy = running.enter_context(ProxyProcess(place, target, LOCAL_SOURCES))
         yield proxy
 
 

@@ -26,6 +26,11 @@ from proxy.embedded import SUPERUSER, free_port
 Sections = Mapping[str, Mapping[str, Any]]
 """Settings by section and key."""
 
+LOCAL_SOURCES: Sections = {
+    "sources": {"allow": ["127.0.0.1", "::1", "localhost", "/"], "require_password": False},
+}
+"""Settings for sources on this machine that ask for no password, as those of the demo and of tests do."""
+
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 PAUSE = 0.02

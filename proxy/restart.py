@@ -12,11 +12,12 @@ from clone_engine.jobs.manager import Caller, Manager
 from clone_engine.records.errors import PgError
 from proxy.auth import Credentials
 from proxy.calls.roles import Roles
+from proxy.sources.access import SourceAccess
 
 log = structlog.get_logger()
 
 
-async def go_on(manager: Manager, credentials: Credentials, roles: Roles) -> None:
+async def go_on(manager: Manager, credentials: Credentials, roles: Roles, sources: SourceAccess) -> None:
     """Resume what was interrupted.  What cannot be resumed stays failed; never raises PgError."""
     for job in manager.interrupted:
         try:
@@ -25,7 +26,8 @@ async def go_on(manager: Manager, credentials: Credentials, roles: Roles) -> Non
             asked = roles.to_ask(caller.role, frozenset(each.owner for each in manager.jobs))
             caller = roles.with_rights(caller, await credentials.rights(target, asked))
             roles.check(caller)
-            number = await manager.resume(caller, job.job_id, target)
+            reached = await sources.reached(caller, manager.source_to_resume(caller, job.job_id), target)
+            number = await manager.resume(caller, job.job_id, target, reached)
             log.info("interrupted job goes on", job_id=job.job_id, as_job_id=number)
         except PgError as error:
             log.warning("interrupted job cannot go on by itself", job_id=job.job_id, reason=error.message)

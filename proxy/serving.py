@@ -20,7 +20,7 @@ from proxy.restart import go_on
 from proxy.server import Server
 from proxy.shutdown import Signals
 from proxy.upstream import Target
-from proxy.wiring import make_front, make_manager, make_roles, make_target
+from proxy.wiring import make_front, make_manager, make_roles, make_sources, make_target
 
 
 async def serve(configuration: Configuration, read: Callable[[], Settings]) -> None:
@@ -49,7 +49,8 @@ async def serve(configuration: Configuration, read: Callable[[], Settings]) -> N
         await control.start()
         if settings.jobs.resume_at_start:
             credentials = Credentials(target, settings.jobs.passfile, settings.auth.mode)
-            going_on = asyncio.create_task(go_on(manager, credentials, make_roles(settings.jobs)))
+            sources = make_sources(settings, target, credentials)
+            going_on = asyncio.create_task(go_on(manager, credentials, make_roles(settings.jobs), sources))
         await signals.asked()
         server.stop_listening()
         await signals.unless_hurried(_quiet(server, manager), configuration.settings.server.shutdown_timeout)

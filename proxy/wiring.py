@@ -35,6 +35,10 @@ from proxy.processes.supervisor import Supervisor
 from proxy.reload import Configuration
 from proxy.server import ForSessions, Server
 from proxy.session import Session
+from proxy.sources.access import SourceAccess
+from proxy.sources.named import NamedSource
+from proxy.sources.patterns import parse_pattern
+from proxy.sources.policy import Listeners, Policy
 from proxy.upstream import Target, parse_target
 from proxy.upstream.own import refuse_itself
 
@@ -89,7 +93,8 @@ def make_front(configuration: Configuration, manager: Manager) -> Server | Super
 
     def actions_of(settings: Settings) -> Handlers:
         target = make_target(settings)
-        return Handlers(manager, Credentials(target, settings.jobs.passfile, settings.auth.mode), target.conninfo)
+        credentials = Credentials(target, settings.jobs.passfile, settings.auth.mode)
+        return Handlers(manager, credentials, make_sources(settings, target, credentials))
 
     if configuration.settings.server.processes > 1:
         return Supervisor(configuration, manager, actions_of, os.environ)
@@ -122,6 +127,29 @@ def make_server(
     server = Server(for_sessions(configuration.settings), elsewhere)
     configuration.follow(lambda settings: partial(server.configure, for_sessions(settings)))
     return server
+
+
+def make_sources(settings: Settings, target: Target, credentials: Credentials) -> SourceAccess:
+    """The configuration's rules for sources."""
+    given, server = settings.sources, settings.server
+    policy = Policy(
+        given.inline,
+        tuple(map(parse_pattern, given.allow)),
+        tuple(map(parse_pattern, given.deny)),
+        Listeners(server.listen_port, server.unix_socket_dir),
+    )
+    named = {
+        name: NamedSource(source.conninfo, source.password, source.password_file, frozenset(source.roles))
+        for name, source in settings.source.items()
+    }
+    return SourceAccess(
+        target.conninfo,
+        policy,
+        named,
+        credentials.rights,
+        require_password=given.require_password,
+        admins=frozenset(settings.jobs.admin_roles),
+    )
 
 
 def make_roles(jobs: JobSettings) -> Roles:

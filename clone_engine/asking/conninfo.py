@@ -42,25 +42,26 @@ SETTING = re.compile(r"(?:-c\s*|--)([A-Za-z_][A-Za-z_0-9-]*)=(?:\\.|[^\\\s])*\s*
 URI = re.compile(r"postgres(?:ql)?://(?P<authority>[^/?]*)(?P<path>[^?]*)")
 
 
-def parse_conninfo(text: str | None, caller_role: str, target: Conninfo) -> Conninfo:
+def parse_conninfo(text: str | None, caller_role: str) -> Conninfo:
     """The connection parameters that `text` names, as plain keywords and values.
 
-    Without a user it is `caller_role`.  Without a host (or hostaddr) it is the target server's own, and its port unless
-    `text` names one: `dbname=other` clones from another database of the same server.
+    Without a user it is `caller_role`.  Without a host (or hostaddr) it is the target server that is meant.
     PgError 22004 for None, 22023 for text that libpq cannot read or that sets what callers may not.
     """
     if text is None:
         raise PgError("22004", "pgclone: source_conninfo must not be null", hint=EXAMPLE)
-    given = {keyword: value for keyword, value in _parse(text).items() if value}
+    given = read_keywords(text)
     if not given:
         _refuse("source_conninfo is empty", EXAMPLE)
+    return Conninfo({"user": caller_role} | given)
+
+
+def read_keywords(text: str) -> dict[str, str]:
+    """The keywords of a conninfo that have a value, each of which a caller may set.  PgError 22023 as above."""
+    given = {keyword: value for keyword, value in _parse(text).items() if value}
     for keyword, value in given.items():
         _check(keyword, value)
-    given.setdefault("user", caller_role)
-    if not given.keys() & {"host", "hostaddr"}:
-        own = {k: v for k, v in target.parameters.items() if k in {"host", "hostaddr", "port"}}
-        given = own | given
-    return Conninfo(given)
+    return given
 
 
 def _parse(text: str) -> dict[str, str]:

@@ -6,11 +6,12 @@ Pure: the manager keeps the queue and starts what `next_to_run` names.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
 from clone_engine.records.jobs import Job
+from clone_engine.records.request import Conninfo
 
 DEFAULT_PORT = "5432"
 
@@ -25,17 +26,22 @@ class Limits(msgspec.Struct, frozen=True):
     """From one database of one source server."""
 
 
-def next_to_run(waiting: Iterable[Job], running: Collection[Job], limits: Limits) -> Job | None:
+def next_to_run(
+    waiting: Iterable[Job], running: Collection[Job], limits: Limits, reached: Callable[[Job], Conninfo]
+) -> Job | None:
     """The first of `waiting`, which is in order, that no limit holds back; None if there is none.
+
+    `reached` tells how a job connects to its source.
 
     A job that its role's or its source's limit holds back lets those behind it pass.
     """
     if len(running) >= limits.running:
         return None
-    roles, sources = Counter(map(role_of, running)), Counter(map(source_of, running))
+    roles = Counter(map(role_of, running))
+    sources = Counter(source_of(reached(job)) for job in running)
 
     def free(job: Job) -> bool:
-        of_role, of_source = roles[role_of(job)], sources[source_of(job)]
+        of_role, of_source = roles[role_of(job)], sources[source_of(reached(job))]
         return _room(of_role, limits.per_role) and _room(of_source, limits.per_source)
 
     return next(filter(free, waiting), None)
@@ -46,10 +52,10 @@ def role_of(job: Job) -> tuple[str, str]:
     return job.owner, job.database
 
 
-def source_of(job: Job) -> tuple[str, str, str]:
-    """Where its rows come from, for the limit of a source."""
-    given = job.source.parameters
-    host = given.get("host") or given.get("hostaddr", "")
+def source_of(source: Conninfo) -> tuple[str, str, str]:
+    """Where rows come from, for the limit of a source: by address if known, since hosts have several names."""
+    given = source.parameters
+    host = given.get("hostaddr") or given.get("host", "")
     return host, given.get("port") or DEFAULT_PORT, given.get("dbname") or given.get("user", "")
 
 

@@ -195,18 +195,26 @@ class Manager:
     # What callers may do.
 
     async def submit(
-        self, caller: Caller, request: CloneRequest, source: Conninfo, target: Conninfo, waits: bool = False
+        self,
+        caller: Caller,
+        request: CloneRequest,
+        source: Conninfo,
+        target: Conninfo,
+        waits: bool = False,
+        reached: Conninfo | None = None,
     ) -> Job:
         """A new pending job of the caller; it starts when there is room.  `target` holds the caller's own credential.
 
-        `waits` says that the caller's session does nothing until the job has ended: the job fails if it would have to
-        wait for a lock of that session.
+        `source` is what the job says of its source and is resumed with, `reached` how it connects there, if that is
+        not the same.  `waits` says that the caller's session does nothing until the job has ended: the job fails if it
+        would have to wait for a lock of that session.
 
         PgError 57P03 while the proxy shuts down, 53100 if the store is full, 58030 if it fails otherwise.
         """
         async with self._submitting:
             job = _new_job(caller, request, source, self._clock())
-            return await self._add(job, LiveJob(source, target, waited_by=caller.backend if waits else 0))
+            live = LiveJob(reached or source, target, waited_by=caller.backend if waits else 0)
+            return await self._add(job, live, source)
 
     @property
     def jobs(self) -> Collection[Job]:
@@ -252,10 +260,16 @@ class Manager:
             raise secret_lost(job.job_id)
         return job
 
-    async def resume(self, caller: Caller, job_id: int, target: Conninfo) -> int:
+    def source_to_resume(self, caller: Caller, job_id: int) -> Conninfo:
+        """The source of a job that the caller may resume, with its secrets.  PgError as `resume` raises them."""
+        job = self.resumable(caller, job_id)
+        return self._sources.of(job) or job.source
+
+    async def resume(self, caller: Caller, job_id: int, target: Conninfo, reached: Conninfo | None = None) -> int:
         """The id of a new job of the caller that goes on where a failed or cancelled one ended.
 
-        The old record stays as it is.  An administrator's job begins anew where the old one is not his.
+        The old record stays as it is.  An administrator's job begins anew where the old one is not his.  `reached` is
+        how the job connects to its source now, if that is not what the source says.
 
         PgError P0002 if the caller sees no such job; 55000 if its state, its database or an earlier resume forbids it;
         42501 if its source's password is another role's; 28000 if that is no longer known; and those of `submit`.
@@ -266,7 +280,7 @@ class Manager:
             earlier = self._forerunners(caller, old)
             done = await self._ledger.done(old.job_id) if earlier else ()
             new = _new_job(caller, old.request, source, self._clock(), old)
-            new = await self._add(new, LiveJob(source, target, done, earlier=earlier))
+            new = await self._add(new, LiveJob(reached or source, target, done, earlier=earlier), source)
             await self._sources.forget([old.job_id])  # it is the new job's now
             with suppress(PgError):  # that the new one exists says the same, as long as it does
                 await self._ledger.leave(old.job_id)
@@ -316,12 +330,12 @@ class Manager:
 
     # One job, from its acceptance to its end.
 
-    async def _add(self, job: Job, live: LiveJob) -> Job:
+    async def _add(self, job: Job, live: LiveJob, source: Conninfo) -> Job:
         if self._stopping:
             raise PgError("57P03", "pgclone: the proxy is shutting down", hint="Call again when it is back.")
-        job = await self._ledger.add(job, live.done, self._sources.seal(job, live.source))
+        job = await self._ledger.add(job, live.done, self._sources.seal(job, source))
         self._live[job.job_id] = live
-        self._sources.keep(job, live.source)
+        self._sources.keep(job, source)
         self._waiting.append(job.job_id)
         log.info("job submitted", job_id=job.job_id, owner=job.owner, kind=job.request.kind, source=job.source.public())
         self._notices.tell(job, live.target)
@@ -338,7 +352,7 @@ class Manager:
     def _next(self) -> Job | None:
         waiting = (self._ledger[job_id] for job_id in self._waiting)
         running = [self._ledger[job_id] for job_id, live in self._live.items() if live.task]
-        return next_to_run(waiting, running, self._settings.limits)
+        return next_to_run(waiting, running, self._settings.limits, lambda job: self._live[job.job_id].source)
 
     async def _run(self, job_id: int, live: LiveJob) -> None:
         async def take(progress: Progress | None) -> None:

@@ -112,7 +112,8 @@ def _stale(schemas: Iterable[str], staging: Sequence[str]) -> tuple[str, ...]:
 
 def _named(start: Start) -> Conninfo:
     """The source, for a pg_dump whose session can be told by its name: its process id is not known."""
-    return Conninfo(TIME_LIMITS | start.source.parameters | {"application_name": application_name(start.job_id)})
+    named = TIME_LIMITS | start.source.parameters | {"application_name": application_name(start.job_id)}
+    return start.source.with_parameters(named)
 
 
 def _definitions(source: Conninfo, snapshot: str, request: CloneRequest, facts: Source, needs: Needs) -> list[Ddl]:

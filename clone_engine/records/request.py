@@ -6,6 +6,7 @@ request becomes steps is `plan.py`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 import msgspec
@@ -73,6 +74,9 @@ class Conninfo(msgspec.Struct, frozen=True):
     """Connection parameters by libpq keyword.  `repr` and `str` never show the values of secret keywords."""
 
     parameters: dict[str, str]
+    password_demanded: bool = False
+    """Whether a connection counts only if the server has asked for the password: else it is the address or the account
+    of the proxy's machine that it trusts."""
 
     def __repr__(self) -> str:
         return f"<Conninfo {self.public()}>"
@@ -86,7 +90,12 @@ class Conninfo(msgspec.Struct, frozen=True):
 
     def without_secrets(self) -> Conninfo:
         """The same conninfo without its secret keywords."""
-        return Conninfo({k: v for k, v in self.parameters.items() if k not in SECRET_KEYWORDS})
+        public = {k: v for k, v in self.parameters.items() if k not in SECRET_KEYWORDS}
+        return Conninfo(public, self.password_demanded)
+
+    def with_parameters(self, parameters: Mapping[str, str]) -> Conninfo:
+        """The same conninfo with other values of some keywords."""
+        return Conninfo({**self.parameters, **parameters}, self.password_demanded)
 
 
 SECRET_KEYWORDS = frozenset({"password", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"})

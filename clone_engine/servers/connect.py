@@ -141,6 +141,18 @@ def settings_sql(side: Side, server_version: int) -> bytes:
     return "; ".join(statements).encode()
 
 
+def check_password(conninfo: Conninfo, side: Side, pgconn: pq.abc.PGconn) -> None:
+    """PgError 2F003 if the conninfo demands that the server asks for its password, and it has not."""
+    if conninfo.password_demanded and not pgconn.used_password:
+        raise PgError(
+            "2F003",
+            f"pgclone: the {side} server let the proxy in without asking for the password",
+            detail="It trusts the address or the account of the proxy's machine, which is not yours to lend.",
+            hint="Have its pg_hba.conf ask for a password (scram-sha-256).  Or ask whoever runs the proxy to name this "
+            "source in its configuration ([source.NAME]), or to set sources.require_password to false.",
+        )
+
+
 def check_version(side: Side, server_version: int) -> None:
     """PgError 0A000 if clones are not made from, or in, a server that old."""
     if server_version < OLDEST:
@@ -154,8 +166,8 @@ def check_version(side: Side, server_version: int) -> None:
 def connect(conninfo: Conninfo, side: Side, job_id: int) -> psycopg.Connection:
     """An open connection in autocommit mode with its session settings.
 
-    PgError 08001, 28P01, 28000, 3D000… if it cannot be opened, in the server's words and without a secret; 0A000 if
-    the server is too old.
+    PgError 08001, 28P01, 28000, 3D000… if it cannot be opened, in the server's words and without a secret; 2F003 if the
+    server should have asked for a password; 0A000 if it is too old.
     """
     try:
         connection = psycopg.connect(
@@ -166,6 +178,7 @@ def connect(conninfo: Conninfo, side: Side, job_id: int) -> psycopg.Connection:
     except psycopg.Error as error:
         raise from_login(error, conninfo, side) from None
     try:
+        check_password(conninfo, side, connection.pgconn)
         check_version(side, connection.info.server_version)
         prepare_session(connection, side)
     except PgError:
@@ -199,6 +212,7 @@ async def connect_async(conninfo: Conninfo, side: Side, job_id: int) -> psycopg.
     except psycopg.Error as error:
         raise from_login(error, conninfo, side) from None
     try:
+        check_password(conninfo, side, connection.pgconn)
         check_version(side, connection.info.server_version)
         await connection.execute(settings_sql(side, connection.info.server_version))
     except PgError:

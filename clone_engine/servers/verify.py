@@ -102,7 +102,8 @@ class _Snapshot:
 
 @asynccontextmanager
 async def _snapshot(conninfo: Conninfo, side: Side) -> AsyncIterator[_Snapshot]:
-    connection = await connect_async(Conninfo(APPLICATION | conninfo.parameters), side, NO_JOB)
+    named = conninfo.with_parameters(APPLICATION | conninfo.parameters)
+    connection = await connect_async(named, side, NO_JOB)
     try:
         await connection.execute(SNAPSHOT)
         yield _Snapshot(connection, side)

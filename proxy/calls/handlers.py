@@ -14,17 +14,18 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from clone_engine.asking.arguments import build_request
-from clone_engine.asking.conninfo import parse_conninfo
+from clone_engine.asking.source import read_source
 from clone_engine.jobs.manager import Caller, Manager
 from clone_engine.jobs.verdicts import failure
 from clone_engine.records.errors import PgError
 from clone_engine.records.jobs import Job
 from clone_engine.records.report import object_rows
-from clone_engine.records.request import Conninfo, Kind
+from clone_engine.records.request import Kind
 from clone_engine.servers.verify import verify
 from proxy.auth import Credentials
 from proxy.calls.narration import Narrator, Remark, Tell, nothing
 from proxy.calls.signatures import Call
+from proxy.sources.access import SourceAccess
 
 T = TypeVar("T")
 
@@ -57,12 +58,12 @@ class Handlers:
         self,
         manager: Manager,
         credentials: Credentials,
-        target: Conninfo,
+        sources: SourceAccess,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._manager = manager
         self._credentials = credentials
-        self._target = target
+        self._sources = sources
         self._clock = clock
         self._under_way: set[asyncio.Task[Any]] = set()
         self._actions: Mapping[str, Callable[[Caller, dict[str, Any], Tell], Awaitable[Value]]] = {
@@ -119,9 +120,10 @@ class Handlers:
     ) -> asyncio.Task[Job]:
         """The manager's work of accepting a job, once there is nothing that the call could be refused for."""
         request = build_request(kind, arguments)
-        source = parse_conninfo(arguments["source_conninfo"], caller.role, self._own(caller))
+        source = read_source(arguments["source_conninfo"], caller.role)
         target = await self._credentials.login(caller)
-        return self._kept(self._manager.submit(caller, request, source, target, waits))
+        reached = await self._sources.reached(caller, source, target)
+        return self._kept(self._manager.submit(caller, request, source, target, waits, reached))
 
     async def _stop(self, caller: Caller, submitting: asyncio.Task[Job]) -> None:
         """Cancel the job that is being submitted, and wait for its end.  Nothing happens if it is not accepted."""
@@ -132,9 +134,10 @@ class Handlers:
         return await self._to_its_end(self._manager.cancel(caller, arguments["job_id"]))
 
     async def _resume(self, caller: Caller, arguments: dict[str, Any], tell: Tell) -> Value:
-        self._manager.resumable(caller, arguments["job_id"])  # before a login is tried
+        source = self._manager.source_to_resume(caller, arguments["job_id"])  # before a login is tried
         target = await self._credentials.login(caller)
-        return await self._to_its_end(self._manager.resume(caller, arguments["job_id"], target))
+        reached = await self._sources.reached(caller, source, target)
+        return await self._to_its_end(self._manager.resume(caller, arguments["job_id"], target, reached))
 
     async def _clear_jobs(self, caller: Caller, arguments: dict[str, Any], tell: Tell) -> Value:
         cleared = await self._to_its_end(self._manager.clear(caller))
@@ -142,9 +145,9 @@ class Handlers:
         return cleared
 
     async def _verify(self, caller: Caller, arguments: dict[str, Any], tell: Tell) -> Value:
-        source = parse_conninfo(arguments["source_conninfo"], caller.role, self._own(caller))
+        source = read_source(arguments["source_conninfo"], caller.role)
         target = await self._credentials.login(caller)
-        rows = await verify(source, target, arguments.get("schema_name"))
+        rows = await verify(await self._sources.reached(caller, source, target), target, arguments.get("schema_name"))
         return [row._asdict() for row in rows]
 
     async def _job_objects(self, caller: Caller, arguments: dict[str, Any], tell: Tell) -> Value:
@@ -152,10 +155,6 @@ class Handlers:
         job = self._manager.find(caller, arguments["job_id"])
         # In a thread: of ten thousand tables it takes a while, and the other sessions need not wait for it.
         return await asyncio.to_thread(object_rows, job, outcomes)
-
-    def _own(self, caller: Caller) -> Conninfo:
-        """The target, where there are several servers the one that the caller's session is on."""
-        return Conninfo(self._target.parameters | caller.server)
 
     async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of what the manager does.  A client that leaves does not stop it half way, memory and store

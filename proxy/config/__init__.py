@@ -5,6 +5,24 @@ count.
 """
 
 from proxy.config.load import load, read
-from proxy.config.settings import AuthSettings, ConfigError, JobSettings, LogSettings, ServerSettings, Settings
+from proxy.config.settings import (
+    AuthSettings,
+    ConfigError,
+    JobSettings,
+    LogSettings,
+    NamedSourceSettings,
+    ServerSettings,
+    Settings,
+)
 
-__all__ = ["AuthSettings", "ConfigError", "JobSettings", "LogSettings", "ServerSettings", "Settings", "load", "read"]
+__all__ = [
+    "AuthSettings",
+    "ConfigError",
+    "JobSettings",
+    "LogSettings",
+    "NamedSourceSettings",
+    "ServerSettings",
+    "Settings",
+    "load",
+    "read",
+]

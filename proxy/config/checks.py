@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from proxy.config.settings import Settings
+from proxy.sources.named import NamedSource
+from proxy.sources.patterns import parse_pattern
 
 RANGES: tuple[tuple[str, str, float, float], ...] = (
     ("server", "listen_port", 1, 65535),
@@ -58,4 +60,21 @@ def private_file(setting: str, name: str) -> Iterator[str]:
         yield f"configuration: others can read {setting} {path}: make it private with chmod 600"
 
 
-CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (_ranges, _passfile)
+def _patterns(settings: Settings) -> Iterator[str]:
+    for key, patterns in (("allow", settings.sources.allow), ("deny", settings.sources.deny)):
+        for text in patterns:
+            try:
+                parse_pattern(text)
+            except ValueError as error:
+                yield f"configuration: sources.{key}: {error}"
+
+
+def _named_sources(settings: Settings) -> Iterator[str]:
+    for name, source in settings.source.items():
+        named = NamedSource(source.conninfo, source.password, source.password_file)
+        yield from (f"configuration: source.{name}: {problem}" for problem in named.problems())
+        if source.password_file and not source.password:
+            yield from private_file(f"source.{name}.password_file", source.password_file)
+
+
+CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (_ranges, _passfile, _patterns, _named_sources)

@@ -6,15 +6,17 @@ All that is wrong is found, not only the first.  What the values mean is a matte
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from clone_engine.asking.source import NAME, SOURCE
 from proxy.config.checks import problems_of
-from proxy.config.settings import ConfigError, Settings
+from proxy.config.settings import ConfigError, NamedSourceSettings, Settings
 
 ENVIRONMENT_PREFIX = "PGCLONE_PROXY_"
 
@@ -63,9 +65,9 @@ def _apply_environment(raw: dict[str, Any], environment: Mapping[str, str]) -> l
     """Put the settings of `environment` over those of `raw`; the names that are none."""
     problems = []
     names = {
-        f"{ENVIRONMENT_PREFIX}{section}_{key}".upper(): (section, key, default)
-        for section, record in msgspec.structs.asdict(Settings()).items()
-        for key, default in msgspec.structs.asdict(record).items()
+        f"{ENVIRONMENT_PREFIX}{'_'.join((*section, field.name))}".upper(): (section, field.name, field.default)
+        for section, record in _sections(raw)
+        for field in msgspec.structs.fields(record)
     }
     for name, value in environment.items():
         if not name.startswith(ENVIRONMENT_PREFIX):
@@ -75,23 +77,54 @@ def _apply_environment(raw: dict[str, Any], environment: Mapping[str, str]) -> l
             continue
         section, key, default = names[name]
         is_list = isinstance(default, tuple)
-        raw.setdefault(section, {})[key] = [v.strip() for v in value.split(",") if v.strip()] if is_list else value
+        table = raw
+        for part in section:
+            table = table.setdefault(part, {})
+        table[key] = [v.strip() for v in value.split(",") if v.strip()] if is_list else value
     return problems
+
+
+def _sections(raw: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], type[Any]]]:
+    """The names and the record of each section that there is."""
+    for field in msgspec.structs.fields(Settings):
+        if field.name != SOURCE:
+            yield (field.name,), field.type
+    named = raw.get(SOURCE)
+    yield from (((SOURCE, name), NamedSourceSettings) for name in (named if isinstance(named, dict) else ()))
 
 
 def _converted(raw: Mapping[str, Any]) -> tuple[Settings, list[str]]:
     """The settings, with defaults in place of what cannot be used, and what that is."""
-    records, problems = {}, []
+    records: dict[str, Any] = {}
+    problems: list[str] = []
     sections = {field.name: field.type for field in msgspec.structs.fields(Settings)}
     for name, given in raw.items():
         if name not in sections:
             problems.append(f"configuration: there is no section [{name}]{_nearest(name, sections)}")
         elif not isinstance(given, dict):
             problems.append(f"configuration: [{name}] is a section, not a setting")
+        elif name == SOURCE:
+            records[name], wrong = _named_sources(given)
+            problems += wrong
         else:
             records[name], wrong = _section(name, sections[name], given)
             problems += wrong
     return Settings(**records), problems
+
+
+def _named_sources(given: Mapping[str, Any]) -> tuple[dict[str, NamedSourceSettings], list[str]]:
+    records, problems = {}, []
+    for name, table in given.items():
+        if not isinstance(table, dict):
+            problems.append(
+                f"configuration: {SOURCE}.{name} is no setting; a named source is a section [{SOURCE}.NAME]"
+            )
+        elif not re.fullmatch(NAME, name):
+            problems.append(f"configuration: [{SOURCE}.{name}]: a name is of a-z, 0-9 and _, and begins with a letter")
+        else:
+            records[name], wrong = _section(f"{SOURCE}.{name}", NamedSourceSettings, table)
+            problems += wrong
+    return records, problems
 
 
 def _section(name: str, record: type[Any], given: Mapping[str, Any]) -> tuple[Any, list[str]]:

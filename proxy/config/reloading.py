@@ -41,6 +41,11 @@ COUNTS_FROM: Mapping[str, From] = {
     "jobs.admin_roles": "reload",
     "jobs.allow_roles": "reload",
     "jobs.deny_roles": "reload",
+    "sources.inline": "reload",
+    "sources.allow": "reload",
+    "sources.deny": "reload",
+    "sources.require_password": "reload",
+    "source": "reload",
     "log.level": "reload",
     "log.format": "reload",
 }

@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from proxy.sources.policy import Inline
+
 
 class ConfigError(Exception):
     """Settings that cannot be used; each argument is one line for the person who wrote them."""
@@ -58,6 +60,27 @@ class AuthSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     file: str = ""
 
 
+class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which sources callers may name by themselves."""
+
+    inline: Inline = "remote"
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    require_password: bool = True
+
+
+class NamedSourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A source that has a name: what it is, and who may use it."""
+
+    conninfo: str = ""
+    password: str = ""
+    password_file: str = ""
+    roles: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<NamedSourceSettings for {', '.join(self.roles) or 'everybody'}>"
+
+
 class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is logged, and how."""
 
@@ -70,5 +93,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     server: ServerSettings = ServerSettings()
     jobs: JobSettings = JobSettings()
+    sources: SourceSettings = SourceSettings()
+    source: dict[str, NamedSourceSettings] = {}
+    """By name; the section [source.NAME] of the file."""
     log: LogSettings = LogSettings()
     auth: AuthSettings = AuthSettings()

@@ -27,7 +27,7 @@ from psycopg import sql
 
 from proxy.embedded import Server
 from proxy.installations import Installation, installations, private_directory, server_account
-from proxy.launch import ProxyProcess, clean_environment
+from proxy.launch import LOCAL_SOURCES, ProxyProcess, clean_environment
 from tests.clone.serial import all_contents, definitions, schema_definitions
 from tests.harness.servers import TEST_SETTINGS, Database
 
@@ -49,7 +49,7 @@ def main(sources: Path) -> int:
     installation = _installation(sources)
     with private_directory() as directory, Server(installation, directory / "server", settings=TEST_SETTINGS) as server:
         _run_suite(sources, server, directory)
-        with ProxyProcess(_made(directory / "proxy"), server.conninfo()) as proxy:
+        with ProxyProcess(_made(directory / "proxy"), server.conninfo(), LOCAL_SOURCES) as proxy:
             bench = Bench(server, proxy)
             found = [*bench.database("regression"), *bench.schemas("regression")]
     print("\n".join(found) or "no difference")

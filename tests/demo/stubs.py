@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from proxy.embedded import Server
 from proxy.installations import newest, private_directory, reachable
-from proxy.launch import ProxyProcess, clean_environment
+from proxy.launch import LOCAL_SOURCES, ProxyProcess, clean_environment
 
 WIDTH = 150
 """Columns of a table that psql prints; wider cells are wrapped."""
@@ -80,7 +80,7 @@ def main() -> None:
     with private_directory() as directory, Server(reachable(newest(), directory), directory / "server") as server:
         place = directory / "proxy"
         place.mkdir()
-        with ProxyProcess(place, server.conninfo()) as proxy:
+        with ProxyProcess(place, server.conninfo(), LOCAL_SOURCES) as proxy:
             show(Place(server, proxy))
 
 

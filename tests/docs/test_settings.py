@@ -8,14 +8,17 @@ import tomllib
 import msgspec
 import pytest
 
-from proxy.config import Settings, load
+from proxy.config import NamedSourceSettings, Settings, load
 from proxy.config.reloading import COUNTS_FROM
 from tests.docs.repository import ROOT, text
 
 FILE = "conf/pgclone-proxy.toml"
+NAMED = "source"
+"""The section of sources with names; there is none by default, so the file has it in a comment."""
 SETTINGS = [
     (section.name, field.name)
     for section in msgspec.structs.fields(Settings)
+    if section.name != NAMED
     for field in msgspec.structs.fields(section.type)
 ]
 
@@ -53,9 +56,17 @@ def test_the_file_marks_what_counts_from_a_restart() -> None:
             explained = True
         elif found := re.fullmatch(r"\[(\w+)\]", line):
             section, comment = found[1], ""
-    assert marked == COUNTS_FROM
+    assert {**marked, NAMED: "reload"} == COUNTS_FROM
 
 
 @pytest.mark.parametrize(("section", "key"), SETTINGS)
 def test_every_setting_is_in_the_readme(section: str, key: str) -> None:
     assert f"`{section}.{key}`" in text("README.md")
+
+
+@pytest.mark.parametrize("field", msgspec.structs.fields(NamedSourceSettings), ids=lambda field: field.name)
+def test_the_settings_of_a_named_source_are_explained(field: msgspec.structs.FieldInfo) -> None:
+    example = text(FILE).partition(f"[{NAMED}.prod]\n")[2].partition("\n\n")[0]
+    settings = tomllib.loads(re.sub("^# *", "", example, flags=re.MULTILINE))
+    assert isinstance(settings[field.name], list if isinstance(field.default, tuple) else str)
+    assert f"`{NAMED}.NAME.{field.name}`" in text("README.md")

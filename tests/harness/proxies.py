@@ -10,11 +10,11 @@ from typing import Any
 
 import psycopg
 
-from proxy.launch import ProxyProcess, Sections
+from proxy.launch import LOCAL_SOURCES, ProxyProcess, Sections
 
 __all__ = ["Proxies", "ProxyProcess", "connect", "running_proxies"]
 
-DEBUG: Sections = {"log": {"level": "debug"}}
+DEFAULTS: Sections = {"log": {"level": "debug"}, **LOCAL_SOURCES}
 
 
 class Proxies:
@@ -29,7 +29,7 @@ class Proxies:
         """A new running proxy for `target`, with the given settings and environment variables."""
         place = self.directory / f"p{next(self._numbers)}"
         place.mkdir()
-        proxy = ProxyProcess(place, target, {**DEBUG, **(sections or {})}, environment=environment)
+        proxy = ProxyProcess(place, target, {**DEFAULTS, **(sections or {})}, environment=environment)
         self._started.append(proxy)
         proxy.start()
         return proxy

@@ -12,7 +12,7 @@ OLD = Settings()
 NEW = Settings(
     ServerSettings(listen_port=7000, target="host=b"),
     JobSettings(store="other.sqlite", max_running=8),
-    LogSettings(level="debug"),
+    log=LogSettings(level="debug"),
 )
 
 
@@ -20,7 +20,7 @@ def test_what_needs_a_restart_is_named_and_keeps_its_value() -> None:
     done = change(OLD, NEW)
     assert done.needs_restart == ("server.listen_port", "jobs.store")
     assert done.changed == ("server.target", "jobs.max_running", "log.level")
-    kept = Settings(ServerSettings(target="host=b"), JobSettings(max_running=8), LogSettings(level="debug"))
+    kept = Settings(ServerSettings(target="host=b"), JobSettings(max_running=8), log=LogSettings(level="debug"))
     assert done.settings == kept
     assert change(done.settings, NEW).needs_restart == done.needs_restart
 

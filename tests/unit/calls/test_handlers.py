@@ -15,9 +15,20 @@ from proxy.auth import Credentials
 from proxy.calls.handlers import Handlers
 from proxy.calls.names import functions
 from proxy.calls.signatures import Call
+from proxy.sources.access import SourceAccess
 from proxy.upstream import parse_target
 
 CALLER = Caller("me", "mine", False)
+
+
+class AnySource(SourceAccess):
+    """Lets everybody clone from everywhere."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def reached(self, caller: Caller, source: Conninfo, login: Conninfo) -> Conninfo:
+        return source
 
 
 class SlowManager:
@@ -43,7 +54,7 @@ def test_a_client_that_leaves_does_not_stop_the_manager_half_way(refusal: PgErro
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
         manager = SlowManager(refusal)
         target = parse_target("host=localhost", 1)
-        handlers = Handlers(cast(Manager, manager), Credentials(target, "", "password"), Conninfo({}))
+        handlers = Handlers(cast(Manager, manager), Credentials(target, "", "password"), AnySource())
         session = asyncio.create_task(
             handlers.perform(CALLER, Call(functions(None, "pgclone_cancel")[0], {"job_id": 1}, "", 0))
         )
@@ -94,7 +105,7 @@ class AnyCredential(Credentials):
 async def cancel_call(manager: OneJob, *, late: bool) -> None:
     """A synchronous clone is cancelled while it waits, or while its job is being submitted."""
     target = parse_target("host=localhost", 1)
-    handlers = Handlers(cast(Manager, manager), AnyCredential(target, "", "password"), Conninfo({}))
+    handlers = Handlers(cast(Manager, manager), AnyCredential(target, "", "password"), AnySource())
     arguments = {"source_conninfo": "host=h", "schema_name": "s", "include_data": True}
     call = asyncio.create_task(handlers.perform(CALLER, Call(functions(None, "pgclone_schema")[0], arguments, "", 0)))
     await manager.submitted.wait()

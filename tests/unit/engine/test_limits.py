@@ -33,13 +33,14 @@ FIRST_ALICE, SECOND_ALICE, BOB = job(1), job(2, host="other"), job(3, "bob")
     ],
 )
 def test_the_next_job(limits: Limits, running: list[Job], waiting: list[Job], expected: Job | None) -> None:
-    assert next_to_run(waiting, running, limits) == expected
+    assert next_to_run(waiting, running, limits, lambda one: one.source) == expected
 
 
 def test_a_source_is_the_same_with_and_without_what_is_the_default() -> None:
     def source(**parameters: str) -> tuple[str, str, str]:
-        return source_of(Job(1, "a", "b", CloneRequest("schema", "s"), Conninfo(parameters)))
+        return source_of(Conninfo(parameters))
 
     assert source(host="h", user="u") == source(host="h", port="5432", dbname="u", user="other")
     assert source(host="h", dbname="a") != source(host="h", dbname="b")
     assert source(host="h", port="5433") != source(host="h")
+    assert source(host="h", hostaddr="10.0.0.1") == source(host="another.name.of.it", hostaddr="10.0.0.1")

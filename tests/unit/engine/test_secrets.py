@@ -32,7 +32,7 @@ async def test_password_is_in_no_file_log_argv_environment_error_or_repr(
     seen: list[str] = []
     with structlog.testing.capture_logs() as logs:
         await manager.start()
-        source = parse_conninfo(f"host=h user=u password={CANARY}", "alice", TARGET)
+        source = parse_conninfo(f"host=h user=u password={CANARY}", "alice")
         for behaviour in ("show_environment", "talk_nonsense", "fail", "die", "wait"):
             job = await manager.submit(ALICE, CloneRequest("schema", behaviour), source, TARGET)
             seen.append(repr(job))

@@ -1,0 +1,124 @@
+"""Where the proxy connects to when a caller names the host.
+
+The caller chooses the place, but it is the proxy's machine that connects: to services that trust it, or that nobody
+else can reach.  So what is local to that machine is refused unless the configuration allows it.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_network
+from posixpath import normpath
+from typing import Literal, NamedTuple
+
+from clone_engine.records.errors import PgError
+from proxy.sources.patterns import Address, Pattern, Place
+
+Inline = Literal["remote", "listed", "none"]
+"""Which hosts callers may name: any but those local to the proxy's machine, those that are listed, or none."""
+
+LOCAL = tuple(
+    (what, tuple(map(ip_network, networks)))
+    for what, networks in (
+        ("an unspecified address, which is the proxy's own machine", ("0.0.0.0/8", "::/128")),
+        ("a loopback address of the proxy's machine", ("127.0.0.0/8", "::1/128")),
+        # The first three are those of several clouds; at 169.254.169.254 and fe80:… is what follows.
+        (
+            "the address of a cloud's metadata service",
+            ("100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32", "fd00:ec2::254/128", "fd20:ce::254/128"),
+        ),
+        ("a link-local address, as metadata services have", ("169.254.0.0/16", "fe80::/10", "fec0::/10")),
+        ("a multicast address", ("224.0.0.0/4", "ff00::/8")),
+        ("a reserved address", ("240.0.0.0/4", "::/96")),
+    )
+)
+"""(what it is, networks).  Private networks are none of these: it is there that most sources are."""
+
+NAT64 = IPv6Network("64:ff9b::/96")
+
+
+class Listeners(NamedTuple):
+    """Where this proxy listens."""
+
+    port: int
+    unix_socket_dir: str
+
+    def include(self, place: Place) -> bool:
+        """Whether a connection to this place would come back to the proxy."""
+        if place.port != self.port:
+            return False
+        if place.address is None:
+            return bool(self.unix_socket_dir) and normpath(place.host) == normpath(self.unix_socket_dir)
+        return any(map(_of_this_machine, (place.address, *embedded(place.address))))
+
+
+class Policy(NamedTuple):
+    """The configuration's rules: `deny` goes before `allow`, and that before what holds for all others."""
+
+    inline: Inline = "remote"
+    allow: Sequence[Pattern] = ()
+    deny: Sequence[Pattern] = ()
+    ours: Listeners = Listeners(0, "")
+
+    def check(self, place: Place) -> None:
+        """PgError 42501 if the proxy does not connect to this place."""
+        if reason := self.objection(place):
+            raise PgError(
+                "42501",
+                f"pgclone: connections to a source at {place} are not allowed",
+                detail=reason,
+                hint="Use a source that the proxy's configuration names, or ask whoever runs it to allow this one "
+                f'in sources.allow, as "{place}".  Without a host the source is the target server itself.',
+            )
+
+    def objection(self, place: Place) -> str:
+        """Why the proxy does not connect to this place; '' if it does."""
+        # A caller can give any name to an address of his choice: that is good for being denied only.
+        forms = [place._replace(address=address) for address in _forms(place.address)]
+        if any(pattern.matches(form) for pattern in self.deny for form in forms):
+            return "sources.deny of the proxy's configuration names it."
+        allowing = [one for one in self.allow if one.matches(forms[0]) and (place.looked_up or not one.name)]
+        if self.ours.include(place) and not any(pattern.port for pattern in allowing):
+            return "It is this proxy itself."
+        if allowing:
+            return ""
+        if self.inline != "remote":
+            return "sources.allow of the proxy's configuration does not name it."
+        if place.address is None:
+            return "It is a unix socket of the proxy's machine."
+        return next((f"It is {what}." for form in forms if form.address and (what := local(form.address))), "")
+
+
+def local(address: Address) -> str:
+    """What makes an address one that is not to be reached for others; '' if nothing does."""
+    return next((what for what, networks in LOCAL if any(address in network for network in networks)), "")
+
+
+def embedded(address: Address) -> list[IPv4Address]:
+    """The IPv4 addresses that packets to an IPv6 address may end up at."""
+    if isinstance(address, IPv4Address):
+        return []
+    found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if address in NAT64:
+        found.append(IPv4Address(int(address) & 0xFFFFFFFF))
+    return [one for one in found if one]
+
+
+def _forms(address: Address | None) -> list[Address | None]:
+    """The address as it counts, and the others that it holds."""
+    if isinstance(address, IPv6Address):
+        return [address.ipv4_mapped or address, *embedded(address)]
+    return [address]
+
+
+def _of_this_machine(address: Address) -> bool:
+    """Only a machine's own addresses can be bound; a packet is not sent."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((str(address), 0))
+    except OSError as error:
+        return error.errno == errno.EACCES
+    return True
