@@ -18,6 +18,10 @@ class ConnectionLostError(Exception):
     """One side has left, or what it sends is no message: there is nobody to go on with, and nothing to say."""
 
 
+class LengthError(ConnectionLostError):
+    """One side announces a message that is longer than it may be, or shorter than can be."""
+
+
 class Inbox:
     """The bytes of one side.
 
@@ -61,7 +65,7 @@ class Inbox:
         await self._until(HEADER)
         size = 1 + int.from_bytes(self._data[1:HEADER], "big")
         if not HEADER <= size <= most:
-            raise ConnectionLostError
+            raise LengthError
         return await self.take(size)
 
     def rest(self) -> bytes:

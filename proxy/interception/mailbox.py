@@ -68,6 +68,7 @@ class Mailboxes:
         """The caller's, to be given back by each session that takes it."""
         shared = _shared(caller)
         mailbox, takers = self._open.get(shared) or (Mailbox(lambda: self._login(caller)), 0)
+        mailbox.login = lambda: self._login(caller)  # the newest session has the password that counts by now
         self._open[shared] = mailbox, takers + 1
         return mailbox
 
@@ -85,7 +86,8 @@ class Mailbox:
     """The replies to the calls of some sessions, by the number of their large object."""
 
     def __init__(self, login: Login, idle_seconds: float = IDLE_SECONDS) -> None:
-        self._login = login
+        self.login = login
+        """Used whenever a connection is opened."""
         self._idle_seconds = idle_seconds
         self._connection: AsyncConnection | None = None
         self._one_at_a_time = asyncio.Lock()
@@ -155,7 +157,7 @@ class Mailbox:
 
     async def _connected(self) -> AsyncConnection:
         if self._connection is None or self._connection.closed:
-            self._connection = await _open(await self._login(), list(self._sizes))
+            self._connection = await _open(await self.login(), list(self._sizes))
         return self._connection
 
     def _wait_idle(self) -> None:

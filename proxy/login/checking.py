@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clone_engine.records.errors import PgError
+from proxy.inbox import LengthError
 from proxy.login.answering import new_nonce
 from proxy.login.auth_file import Entry
 from proxy.login.credential import Keys
@@ -37,8 +38,8 @@ async def check(parties: Parties, entry: Entry) -> Keys:
     first = await _ask(parties, Request(SASL, encode_mechanisms(offered)))
     try:
         initial = decode_initial(first)
-    except ProtocolError:
-        raise PgError("08P01", "insufficient data left in message") from None
+    except ProtocolError as error:
+        raise PgError("08P01", str(error)) from None
     if initial.mechanism not in offered:
         raise PgError("08P01", "client selected an invalid SASL authentication mechanism")
     chosen = Binding(bool(binding), initial.mechanism == PLUS, binding)
@@ -49,7 +50,7 @@ async def check(parties: Parties, entry: Entry) -> Keys:
     challenge = exchange.first(client_first)
     accepted = exchange.final(await _ask(parties, Request(SASL_CONTINUE, challenge)))
     if accepted is None or not entry.known:
-        raise PgError("28P01", f'password authentication failed for user "{parties.principal.role}"')
+        raise _failed(parties)
     parties.to_client(Request(SASL_FINAL, accepted.message).encode())
     return accepted.keys
 
@@ -57,7 +58,14 @@ async def check(parties: Parties, entry: Entry) -> Keys:
 async def _ask(parties: Parties, request: Request) -> bytes:
     """The body of the client's answer."""
     parties.to_client(request.encode())
-    answer = await parties.client_message(LONGEST)
+    try:
+        answer = await parties.client_message(LONGEST)
+    except LengthError:
+        raise _failed(parties) from None
     if answer[0] != ANSWER:
         raise PgError("08P01", f"expected SASL response, got message type {answer[0]}")
     return answer[HEADER:]
+
+
+def _failed(parties: Parties) -> PgError:
+    return PgError("28P01", f'password authentication failed for user "{parties.principal.role}"')

@@ -49,7 +49,7 @@ def _read(message: bytes) -> bytes:
     body = message[HEADER:]
     if message[0] != ANSWER:
         raise PgError("08P01", f"expected password response, got message type {message[0]}")
-    if body.find(b"\0") != len(body) - 1:
+    if not body.endswith(b"\0") or b"\0" in body[:-1]:
         raise PgError("08P01", "invalid password packet size")
     if len(body) == 1:
         raise PgError("28P01", "empty password returned by client")

@@ -67,13 +67,15 @@ class Initial(NamedTuple):
 
 
 def decode_initial(body: bytes) -> Initial:
-    """The SASLInitialResponse with this body.  ProtocolError if it is none."""
+    """The SASLInitialResponse with this body.  ProtocolError, in the server's words, if it is none."""
     mechanism, end, rest = body.partition(b"\0")
-    if not end or len(rest) < 4:
-        raise ProtocolError("a SASLInitialResponse is cut short")
-    (size,) = _i32.unpack_from(rest)
-    if size == -1 and len(rest) == 4:
+    if not end:
+        raise ProtocolError("invalid string in message")
+    size, data = _i32.unpack_from(rest)[0] if len(rest) >= 4 else 0, rest[4:]
+    if size == -1 and not data:
         return Initial(mechanism, None)
-    if size != len(rest) - 4:
-        raise ProtocolError("a SASLInitialResponse has a wrong length")
-    return Initial(mechanism, rest[4:])
+    if len(rest) < 4 or not 0 <= size <= len(data):
+        raise ProtocolError("insufficient data left in message")
+    if size < len(data):
+        raise ProtocolError("invalid message format")
+    return Initial(mechanism, data)
