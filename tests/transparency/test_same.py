@@ -9,6 +9,7 @@ import pytest
 from proxy.embedded import SUPERUSER, Server
 from proxy.launch import ProxyProcess
 from tests.harness.wire import Client, bind, execute, message, parse, query
+from tests.transparency.conversations import COPY, FUNCTIONS, PIPELINES
 
 SYNC, FLUSH = message(b"S"), message(b"H")
 
@@ -65,6 +66,13 @@ CONVERSATIONS = {
 }
 
 
+MORE = {
+    f"{about}: {name}": said
+    for about, table in {"COPY": COPY, "FunctionCall": FUNCTIONS, "pipeline": PIPELINES}.items()
+    for name, said in table.items()
+}
+
+
 def talk(host: str, port: int, database: str, conversation: list[bytes], piece: int) -> list[tuple[bytes, bytes]]:
     with Client(host, port, SUPERUSER, database) as client:
         greeting = [(k, b) for k, b in client.greeting if k != b"K"]
@@ -73,6 +81,14 @@ def talk(host: str, port: int, database: str, conversation: list[bytes], piece: 
             client.send(request, piece)
             said += client.until_ready()
         return greeting + [(k, b[4:] if k == b"A" else b) for k, b in said]
+
+
+@pytest.mark.parametrize("piece", [1 << 20, 5], ids=["whole", "by five"])
+@pytest.mark.parametrize("name", MORE)
+def test_the_proxy_changes_nothing_of_more(server: Server, proxy: ProxyProcess, name: str, piece: int) -> None:
+    size = piece if sum(map(len, MORE[name])) < 100_000 else 1 << 20
+    direct = talk("127.0.0.1", server.port, "postgres", MORE[name], size)
+    assert talk("127.0.0.1", proxy.port, "postgres", MORE[name], size) == direct
 
 
 @pytest.mark.parametrize("piece", [1, 7, 1 << 20], ids=["byte by byte", "by seven", "whole"])

@@ -1,0 +1,79 @@
+"""The test suites of drivers and of SQLAlchemy, run by pytest with the driver that is installed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree
+
+from proxy.embedded import SUPERUSER
+from tests.harness.servers import Database
+from tests.suites.places import Outcome, Outcomes, Place, run
+from tests.suites.sources import distribution, environment
+
+PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--timeout=120")
+PSYCOPG2, SQLALCHEMY = "2.9.13", "2.1.9"
+ASYNCPG = "0.32.0"
+SCHEMAS = "CREATE SCHEMA test_schema; CREATE SCHEMA test_schema_2"
+EXTENSIONS = "CREATE EXTENSION hstore; CREATE EXTENSION citext"
+
+
+def asyncpg(place: Place) -> Outcomes:
+    """asyncpg's tests, on a running cluster."""
+    tests = _tests(place, distribution("asyncpg", ASYNCPG) / "tests")
+    python = environment("asyncpg", f"asyncpg=={ASYNCPG}", "pytest", "pytest-timeout", "uvloop")
+    where = {"PGHOST": "127.0.0.1", "PGPORT": str(place.port), "PGUSER": SUPERUSER, "PGDATABASE": "postgres"}
+    return _pytest(place, python, tests.parent, where, "tests")
+
+
+def psycopg2(place: Place) -> Outcomes:
+    """psycopg2's tests."""
+    Database(place.server, "postgres").execute("CREATE DATABASE psycopg2_test")
+    tests = _tests(place, distribution("psycopg2", PSYCOPG2) / "tests")
+    python = environment("psycopg2", f"psycopg2=={PSYCOPG2}", "pytest", "pytest-timeout")
+    where = {"PSYCOPG2_TESTDB": "psycopg2_test", "PSYCOPG2_TESTDB_HOST": "127.0.0.1"}
+    where |= {"PSYCOPG2_TESTDB_PORT": str(place.port), "PSYCOPG2_TESTDB_USER": SUPERUSER}
+    return _pytest(place, python, tests.parent, where, "tests")
+
+
+def sqlalchemy(place: Place) -> Outcomes:
+    """What SQLAlchemy tests of a database: its dialect suite and those of its PostgreSQL dialect, with two drivers."""
+    tree = place.directory / "sqlalchemy"
+    shutil.copytree(distribution("sqlalchemy", SQLALCHEMY), tree)
+    packages = ("pytest", "pytest-timeout", "psycopg[binary]", "asyncpg", "greenlet", "typing_extensions")
+    python = environment("sqlalchemy", f"sqlalchemy=={SQLALCHEMY}", *packages)
+    found: dict[str, Outcome] = {}
+    for driver in ("psycopg", "asyncpg"):
+        name = f"sqlalchemy_{driver}"
+        Database(place.server, "postgres").execute(f"CREATE DATABASE {name}")
+        Database(place.server, name).execute(SCHEMAS)
+        if not place.server.installation.embedded:
+            Database(place.server, name).execute(EXTENSIONS)
+        url = f"postgresql+{driver}://{SUPERUSER}@127.0.0.1:{place.port}/{name}"
+        tests = ("test/dialect/test_suite.py", "test/dialect/postgresql", "--dburi", url)
+        outcomes = _pytest(place, python, tree, {"PYTHONNOUSERSITE": "1"}, *tests)
+        found |= {f"{driver}: {test}": outcome for test, outcome in outcomes.items()}
+    return found
+
+
+def _tests(place: Place, tests: Path) -> Path:
+    """A copy without the driver's sources beside it, so that the installed one is tested."""
+    copy = place.directory / "suite" / "tests"
+    shutil.copytree(tests, copy)
+    return copy
+
+
+def _pytest(place: Place, python: Path, directory: Path, where: dict[str, str], *arguments: str) -> Outcomes:
+    report = place.directory / "report.xml"
+    said = run([python, *PYTEST, f"--junit-xml={report}", *arguments], directory, where)
+    if not report.exists():
+        return {"the run itself": Outcome(passed=False, said=said[-2000:])}
+    return {
+        f"{case.get('classname')}.{case.get('name')}": _outcome(case)
+        for case in ElementTree.parse(report).iter("testcase")
+    }
+
+
+def _outcome(case: ElementTree.Element) -> Outcome:
+    kinds = [kind for kind in ("failure", "error", "skipped") if case.find(kind) is not None]
+    return Outcome(not kinds, ", ".join(kinds) or "passed")
