@@ -13,8 +13,8 @@ _head = Struct("!II").unpack_from
 SSL_REQUEST = 80877103
 GSSENC_REQUEST = 80877104
 CANCEL_REQUEST = 80877102
-# The server's own limit (MAX_STARTUP_PACKET_LENGTH): longer ones are not start-up packets.
-LARGEST = 10000
+# The server's own limit (MAX_STARTUP_PACKET_LENGTH, without the length itself): longer ones are not start-up packets.
+LARGEST = 4 + 10000
 
 
 class Packet(NamedTuple):

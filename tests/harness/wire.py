@@ -44,22 +44,24 @@ def execute(portal: str = "", rows: int = 0) -> bytes:
     return message(b"E", portal.encode() + b"\0" + pack("!I", rows))
 
 
-def startup(user: str, database: str, **more: str) -> bytes:
-    """A StartupMessage of protocol 3.0."""
+def startup(user: str, database: str, *, protocol: tuple[int, int] = (3, 0), **more: str) -> bytes:
+    """A StartupMessage."""
     pairs = {"user": user, "database": database, **more}
-    body = pack("!I", 196608) + b"".join(f"{k}\0{v}\0".encode() for k, v in pairs.items()) + b"\0"
+    body = pack("!HH", *protocol) + b"".join(f"{k}\0{v}\0".encode() for k, v in pairs.items()) + b"\0"
     return pack("!I", len(body) + 4) + body
 
 
 class Client:
     """One connection; `greeting` holds the server's messages up to its first ReadyForQuery."""
 
-    def __init__(self, host: str, port: int, user: str, database: str, **more: str) -> None:
+    def __init__(
+        self, host: str, port: int, user: str, database: str, *, protocol: tuple[int, int] = (3, 0), **more: str
+    ) -> None:
         self.socket = socket.create_connection((host, port), SECONDS)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
         self.closed = False
-        self.socket.sendall(startup(user, database, **more))
+        self.socket.sendall(startup(user, database, protocol=protocol, **more))
         self.greeting = self.until_ready()
 
     def __enter__(self) -> Self:

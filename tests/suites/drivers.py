@@ -21,7 +21,7 @@ EXTENSIONS = "CREATE EXTENSION hstore; CREATE EXTENSION citext"
 def asyncpg(place: Place) -> Outcomes:
     """asyncpg's tests, on a running cluster."""
     tests = _tests(place, distribution("asyncpg", ASYNCPG) / "tests")
-    python = environment("asyncpg", f"asyncpg=={ASYNCPG}", "pytest", "pytest-timeout", "uvloop")
+    python = environment("asyncpg", f"asyncpg=={ASYNCPG}", "pytest", "pytest-timeout", "uvloop", "distro")
     where = {"PGHOST": "127.0.0.1", "PGPORT": str(place.port), "PGUSER": SUPERUSER, "PGDATABASE": "postgres"}
     return _pytest(place, python, tests.parent, where, "tests")
 
@@ -65,7 +65,7 @@ def _tests(place: Place, tests: Path) -> Path:
 
 def _pytest(place: Place, python: Path, directory: Path, where: dict[str, str], *arguments: str) -> Outcomes:
     report = place.directory / "report.xml"
-    said = run([python, *PYTEST, f"--junit-xml={report}", *arguments], directory, where)
+    said = run([python, *PYTEST, f"--junit-xml={report}", *arguments], directory, where).stdout
     if not report.exists():
         return {"the run itself": Outcome(passed=False, said=said[-2000:])}
     return {

@@ -39,7 +39,7 @@ def pgbench(place: Place) -> Outcomes:
     for (name, mode, options), clients in itertools.product(ways, CLIENTS):
         run([program, "-i", "-q", "-s", str(SCALE), *to], place.directory)
         more = ["-n", "-M", mode, "-c", str(clients), "-j", "2", "-t", str(TRANSACTIONS), *options]
-        said = run([program, *more, *to], place.directory)
+        said = run([program, *more, *to], place.directory).stdout
         found[f"{name}, {mode}, {clients} clients"] = _outcome(place, said, clients)
     return found
 

@@ -44,12 +44,12 @@ def run(
     environment: Mapping[str, str] | None = None,
     *,
     as_server: bool = False,
-) -> str:
-    """All that a program says; whether it is content is not looked at.
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end; `stdout` is all that it says.
 
     `as_server` runs it as the servers' account, for programs that share files with the server."""
     account = server_account() if as_server else None
-    done = subprocess.run(
+    return subprocess.run(
         command,
         cwd=directory,
         env=clean_environment(environment or {}),
@@ -61,7 +61,6 @@ def run(
         user=account.uid if account else None,
         group=account.gid if account else None,
     )
-    return done.stdout
 
 
 def give_to_server(directory: Path) -> None:

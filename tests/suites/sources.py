@@ -50,11 +50,11 @@ def distribution(name: str, version: str = "") -> Path:
 def environment(name: str, *packages: str) -> Path:
     """The Python of a virtual environment with these packages."""
     place = KEPT / f"venv-{name}"
-    python = place / "bin" / "python"
-    if not (place / "made").exists():
+    python, made = place / "bin" / "python", place / "made"
+    if not made.exists() or made.read_text().split() != [*packages]:
         _run([sys.executable, "-m", "venv", str(place)])
         _run([str(python), "-m", "pip", "install", "-q", *packages])
-        (place / "made").touch()
+        made.write_text(" ".join(packages))
     return python
 
 
