@@ -14,7 +14,7 @@ INSTALLED := $(VENV)/.installed
 PYTEST := $(BIN)/python -u -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stubs-demo run test test-all test-faults test-versions test-fast corpus bench lint format types lock clean
+.PHONY: help demo stubs-demo run test test-all test-faults test-suites test-versions test-fast corpus bench lint format types lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,9 @@ test-versions: $(INSTALLED) ## run all tests, also on PostgreSQL 14 and 17, whic
 	@cd tests/servers && npm ci --ignore-scripts --silent
 	@cd tests/servers && for each in node_modules/*; do (cd $$each && node scripts/hydrate-symlinks.js) || exit; done
 	@POSTGRES_BIN_DIRS="$$(printf %s: tests/servers/node_modules/*/native/bin)$$POSTGRES_BIN_DIRS" $(PYTEST)
+
+test-suites: $(INSTALLED) ## run others' test suites, directly and through the proxy, and compare (SUITES.md)
+	@$(BIN)/python -m tests.suites $(SUITES)
 
 test-fast: $(INSTALLED) ## run the tests that need no server; stop at the first failure
 	@$(BIN)/python -u -m pytest -x -q $(wildcard tests/unit tests/relay tests/properties tests/docs)

@@ -8,10 +8,12 @@ from xml.etree import ElementTree
 
 from proxy.embedded import SUPERUSER
 from tests.harness.servers import Database
-from tests.suites.places import Outcome, Outcomes, Place, run
+from tests.suites.places import NotPossibleError, Outcome, Outcomes, Place, run
 from tests.suites.sources import distribution, environment
 
 PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--timeout=120")
+ALL_TESTS_RUN = (0, 1)
+"""Exit codes of pytest, whether all were content or not."""
 PSYCOPG2, SQLALCHEMY = "2.9.13", "2.1.9"
 ASYNCPG = "0.32.0"
 SCHEMAS = "CREATE SCHEMA test_schema; CREATE SCHEMA test_schema_2"
@@ -65,9 +67,9 @@ def _tests(place: Place, tests: Path) -> Path:
 
 def _pytest(place: Place, python: Path, directory: Path, where: dict[str, str], *arguments: str) -> Outcomes:
     report = place.directory / "report.xml"
-    said = run([python, *PYTEST, f"--junit-xml={report}", *arguments], directory, where).stdout
-    if not report.exists():
-        return {"the run itself": Outcome(passed=False, said=said[-2000:])}
+    done = run([python, *PYTEST, f"--junit-xml={report}", *arguments], directory, where)
+    if done.returncode not in ALL_TESTS_RUN:
+        raise NotPossibleError(done.stdout.strip().splitlines()[-1])
     return {
         f"{case.get('classname')}.{case.get('name')}": _outcome(case)
         for case in ElementTree.parse(report).iter("testcase")

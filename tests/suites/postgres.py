@@ -14,17 +14,8 @@ from tests.suites.sources import postgresql
 SEPARATE_LIBRARIES = ("autoinc", "refint")
 """Of contrib, used by the regression tests before version 18."""
 TRACED = frozenset(
-    [
-        "simple_pipeline",
-        "nosync",
-        "multi_pipelines",
-        "prepared",
-        "singlerow",
-        "pipeline_abort",
-        "pipeline_idle",
-        "transaction",
-        "disallowed_in_pipeline",
-    ]
+    ("simple_pipeline", "nosync", "multi_pipelines", "prepared", "singlerow", "pipeline_abort", "pipeline_idle")
+    + ("transaction", "disallowed_in_pipeline")
 )
 """Those whose messages PostgreSQL compares too; how much others send depends on the size of buffers."""
 TWICE = {"protocol 3.0": "", "newest protocol": " max_protocol_version=latest"}
