@@ -7,14 +7,14 @@ server has said that it is ready, the connection is `session.py`'s.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
-import structlog
-
 from clone_engine.records.errors import PgError
 from proxy.cancel import CancelKeys
+from proxy.connection_log import ConnectionLog
 from proxy.inbox import ConnectionLostError
 from proxy.login.credential import Credential
 from proxy.login.parties import LONGEST_OF_SERVER, Parties
@@ -25,8 +25,6 @@ from proxy.wire import messages
 from proxy.wire.frames import HEADER
 from proxy.wire.startup import CANCEL_REQUEST, GSSENC_REQUEST, SSL_REQUEST, Packet, StartupError, read_packet
 
-log = structlog.get_logger()
-
 # Types of the server's messages that are kept for the session.
 STATUS, KEY, READY = b"SKZ"
 
@@ -36,6 +34,7 @@ class Admitted(NamedTuple):
 
     number: int
     principal: Principal
+    log: ConnectionLog
     client: asyncio.Transport
     server: asyncio.Transport
     parameters: Mapping[str, str]
@@ -72,6 +71,13 @@ class Host(Protocol):
         """Where CancelRequests go."""
 
     @property
+    def stopping(self) -> bool:
+        """Whether nobody is let in any more."""
+
+    def new_log(self, number: int) -> ConnectionLog:
+        """What is logged of a new connection."""
+
+    @property
     def startup_timeout(self) -> float:
         """Seconds that a client has until it is logged in."""
 
@@ -100,7 +106,7 @@ class Admission(asyncio.Protocol):
         self._parties: Parties | None = None
         self._task: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
-        self._log = log.bind(connection=number)
+        self._log = host.new_log(number)
 
     def __repr__(self) -> str:
         return f"<Admission {self.number} {self._parties}>"
@@ -109,7 +115,8 @@ class Admission(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._client = prepared(transport)
-        self._deadline = asyncio.get_running_loop().call_later(self._host.startup_timeout, self.close)
+        self._log.accepted(transport)
+        self._deadline = asyncio.get_running_loop().call_later(self._host.startup_timeout, self._too_late)
         self._host.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -120,7 +127,7 @@ class Admission(asyncio.Protocol):
         try:
             packet = read_packet(self._startup)
         except StartupError as error:
-            self._log.info("connection refused", reason=str(error))
+            self._log.refused(str(error), logging.INFO)
             self.close()
             return
         if packet is not None:
@@ -140,10 +147,15 @@ class Admission(asyncio.Protocol):
 
     def shut_down(self) -> None:
         """Close, because the proxy stops."""
+        self.close("the proxy shuts down")
+
+    def _too_late(self) -> None:
+        self._log.refused("it has not logged in within server.startup_timeout", logging.INFO)
         self.close()
 
-    def close(self) -> None:
+    def close(self, why: str = "the client has left") -> None:
         """Close both connections; what is written already is still delivered.  May be called any number of times."""
+        self._log.ended(why)
         if self._task:
             self._task.cancel()
         for transport in (self._client, self._server):
@@ -166,18 +178,18 @@ class Admission(asyncio.Protocol):
         except ConnectionLostError:
             self.close()
         except RefusedError as error:
-            self._log.info("connection refused by the target", reason=str(error))
+            self._log.refused(str(error), logging.INFO)
             if self._client:
                 self._client.write(error.message)
             self.close()
         except PgError as error:
-            self._log.warning("connection refused", reason=error.message)
+            self._log.refused(error.message)
             if self._client:
                 self._client.write(messages.encode_error(error, "utf-8", "FATAL"))
             self.close()
         except Exception:
-            self._log.exception("connection failed")
-            self.close()
+            self._log.lines.exception("connection failed")
+            self.close("internal error")
 
     # --- the packets -------------------------------------------------------------------------------------------
 
@@ -194,14 +206,23 @@ class Admission(asyncio.Protocol):
             self._start(self._cancel(packet))
         else:
             self._parties = Parties(packet, self._client)
+            self._log.claimed(self._parties.principal)
             self._parties.from_client.feed(rest)
             self._start(self._admit(self._parties))
 
     async def _cancel(self, packet: Packet) -> None:
+        self._log.cancel_request()
         await self._host.cancel_keys.deliver(packet.data)
         self.close()
 
     async def _admit(self, parties: Parties) -> None:
+        if self._host.stopping:
+            raise PgError(
+                "57P03",
+                "the database system is shutting down",
+                detail="It is the proxy that shuts down.",
+                hint="Connect again when it is back.",
+            )
         target = self._host.target
         # The server itself negotiates the protocol's version and options, whoever asks for the password.
         connected = await target.connect(_ServerLogin(self, parties), parties.packet.data)
@@ -217,14 +238,14 @@ class Admission(asyncio.Protocol):
                 key = message[HEADER:]
         target.check(connected.route, parameters)
         parties.to_client(message)
-        self._log.debug("session established", principal=repr(parties.principal))
         assert self._client is not None
+        self._log.authenticated(self._client)
         assert self._server is not None
         self._leave()
         unread = parties.from_client.rest(), parties.from_server.rest()
         about = _settings(tuple(parameters.items())), key, connected, message[HEADER]
         self._host.open_session(
-            Admitted(self.number, parties.principal, self._client, self._server, *about, *unread, credential)
+            Admitted(self.number, parties.principal, self._log, self._client, self._server, *about, *unread, credential)
         )
 
     def server_connected(self, server: asyncio.Transport) -> None:

@@ -17,7 +17,8 @@ import structlog
 from proxy.admission import Admission, Admitted, Open
 from proxy.calls.filter import may_name_ours
 from proxy.cancel import CancelKeys, Elsewhere, nowhere
-from proxy.config import ServerSettings
+from proxy.config import LogSettings, ServerSettings
+from proxy.connection_log import ConnectionLog
 from proxy.listening import addresses, bound_sockets, socket_path
 from proxy.login.credential import Credential
 from proxy.login.modes import Method
@@ -36,6 +37,7 @@ class ForSessions(NamedTuple):
     """What sessions go by that begin now."""
 
     settings: ServerSettings
+    log: LogSettings
     target: Target
     login: Method
     """How clients get in."""
@@ -54,6 +56,7 @@ class Server:
         self._connections: set[Open] = set()
         self._numbers = itertools.count(1)
         self._listeners: list[asyncio.Server] = []
+        self._stopping = False
         self._bound = False  # else the unix socket may be another proxy's
         self._empty = asyncio.Event()
         self._empty.set()
@@ -72,6 +75,15 @@ class Server:
     def target(self) -> Target:
         """Where a session's own connection goes."""
         return self._for_sessions.target
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nobody is let in any more."""
+        return self._stopping
+
+    def new_log(self, number: int) -> ConnectionLog:
+        """What is logged of a new connection."""
+        return ConnectionLog(number, self._for_sessions.log)
 
     @property
     def startup_timeout(self) -> float:
@@ -129,6 +141,7 @@ class Server:
 
     def stop_listening(self) -> None:
         """Let nobody else in; the open sessions go on.  May be called more than once."""
+        self._stopping = True
         while self._listeners:
             self._listeners.pop().close()
 

@@ -22,8 +22,6 @@ from proxy.wire import messages
 from proxy.wire.exchange import KEPT_ROWS, PLAIN, Entry, Exchange
 from proxy.wire.frames import HEADER
 
-log = structlog.get_logger()
-
 # Types of the server's messages that mean something here.
 ROW, COMPLETE, ERROR, READY = b"DCEZ"
 
@@ -101,6 +99,7 @@ class Session:
         "_host",
         "_interceptor",
         "_key",
+        "_log",
         "_relay",
         "_server",
         "_task",
@@ -120,6 +119,7 @@ class Session:
         """What the server has reported of its settings last.  Not changed in place: sessions share it."""
         self.connected = admitted.connected
         """Which of the target's servers it is on."""
+        self._log = admitted.log
         self._key = admitted.key  # for CancelRequests
         self._host = host
         self._client, self._server = admitted.client, admitted.server
@@ -130,6 +130,11 @@ class Session:
 
     def __repr__(self) -> str:
         return f"<Session {self.number} {self.principal} {self.exchange}>"
+
+    @property
+    def log(self) -> structlog.stdlib.BoundLogger:
+        """For lines that say which connection they are about."""
+        return self._log.lines
 
     @property
     def backend(self) -> int:
@@ -145,12 +150,6 @@ class Session:
     def between_messages(self) -> bool:
         """Whether something may be told to the client now, between two messages of the server's."""
         return self._relay.between_messages
-
-    @property
-    def log(self) -> structlog.typing.FilteringBoundLogger:
-        """The log, each line with the session's number."""
-        bound: structlog.typing.FilteringBoundLogger = log.bind(connection=self.number)
-        return bound
 
     def _intercepting(self) -> Interceptor | None:
         """What answers statements of ours, which a replication connection has not."""
@@ -182,7 +181,7 @@ class Session:
                 hint="Reconnect, and look at pgclone_jobs_view.",
             )
         )
-        self.close()
+        self.close("the server has closed it")
 
     def shut_down(self) -> None:
         """Close, because the proxy stops."""
@@ -194,7 +193,7 @@ class Session:
                 hint="Reconnect when it is back; pgclone_jobs_view has the job, and pgclone_resume goes on with it.",
             )
         )
-        self.close()
+        self.close("the proxy shuts down")
 
     def _say_farewell(self, reason: PgError) -> None:
         """Tell a client that waits for work of ours why the connection ends, unless the server has done so.
@@ -208,8 +207,9 @@ class Session:
         """Stop the work of ours that the session waits for; False if it waits for none."""
         return self._interceptor is not None and self._interceptor.cancel()
 
-    def close(self) -> None:
+    def close(self, why: str = "the client has left") -> None:
         """Close both connections; what is written already is still delivered.  May be called any number of times."""
+        self._log.ended(why)
         self._farewell = True
         if self._task:
             self._task.cancel()
@@ -235,7 +235,7 @@ class Session:
             # The edge of a session: a defect of ours ends this connection and no other.
             self.log.exception("session failed")
             self._task = None
-            self.close()
+            self.close("internal error")
             return
         self._task = None
         self._relay.release()

@@ -122,7 +122,7 @@ def make_server(
         def intercept(session: Session) -> SqlInterceptor:
             return SqlInterceptor(session, snapshots, actions, roles, mailboxes)
 
-        return ForSessions(settings.server, target, make_login(settings), intercept)
+        return ForSessions(settings.server, settings.log, target, make_login(settings), intercept)
 
     server = Server(for_sessions(configuration.settings), elsewhere)
     configuration.follow(lambda settings: partial(server.configure, for_sessions(settings)))

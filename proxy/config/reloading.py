@@ -48,6 +48,8 @@ COUNTS_FROM: Mapping[str, From] = {
     "source": "reload",
     "log.level": "reload",
     "log.format": "reload",
+    "log.connections": "reload",
+    "log.disconnections": "reload",
 }
 """Every setting; a section without fixed names stands for all of its settings."""
 

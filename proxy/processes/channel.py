@@ -116,6 +116,10 @@ class Stopped(msgspec.Struct, frozen=True, tag="stopped"):
     number: int
 
 
+class Close(msgspec.Struct, frozen=True, tag="close"):
+    """Let nobody in any more; the sessions go on."""
+
+
 class End(msgspec.Struct, frozen=True, tag="end"):
     """End the sessions, and then the process."""
 
@@ -178,7 +182,19 @@ class Cancelled(msgspec.Struct, frozen=True, tag="cancelled"):
 
 
 ToServing = (
-    Begin | Configure | Shown | Forgotten | Mark | Told | Returned | Refused | Stopped | Cancel | Cancelled | End
+    Begin
+    | Configure
+    | Shown
+    | Forgotten
+    | Mark
+    | Told
+    | Returned
+    | Refused
+    | Stopped
+    | Cancel
+    | Cancelled
+    | Close
+    | End
 )
 FromServing = Load | Foresee | Perform | Stop | Marked | Cancel | Cancelled
 

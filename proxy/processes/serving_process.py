@@ -23,6 +23,7 @@ from proxy.processes.channel import (
     Begin,
     Cancel,
     Cancelled,
+    Close,
     Configure,
     Forgotten,
     Load,
@@ -112,6 +113,8 @@ class ServingProcess:
                 self._actions.answered(message)
             case Configure():
                 self._configure(message)
+            case Close():
+                self._server.stop_listening()
             case Cancel():
                 self._deliver(message)
             case Cancelled(number, found):

@@ -21,7 +21,7 @@ from proxy.accepting import Acceptor
 from proxy.calls.handlers import Actions
 from proxy.config import ConfigError, ServerSettings, Settings
 from proxy.listening import addresses, bound_sockets, socket_path
-from proxy.processes.channel import Begin, Cancel, Cancelled, Configure, End, FromServing, Load, Marked
+from proxy.processes.channel import Begin, Cancel, Cancelled, Close, Configure, End, FromServing, Load, Marked
 from proxy.processes.child import Child
 from proxy.processes.company import Company
 from proxy.processes.desk import Desk
@@ -91,6 +91,8 @@ class Supervisor:
         if self._acceptor:
             self._acceptor.close()
             self._acceptor = None
+        for child in self._company:
+            child.send(Close())
 
     async def empty(self) -> None:
         """Returns when no connection is open."""

@@ -26,8 +26,8 @@ from tests.integration.test_shutdown import PATIENT, refuses
 Connection = psycopg.Connection[tuple[Any, ...]]
 TWO = {"server": {"processes": 2}}
 PATIENT_TWO = {"server": PATIENT["server"] | {"processes": 2}}
-RUNS = re.compile(r"serving process runs +pid=(\d+) process=(\d)")
-ESTABLISHED = re.compile(r"session established .*process=(\d)")
+RUNS = re.compile(r"serving process runs +process=(\d) pid=(\d+)")
+ESTABLISHED = re.compile(r"connection authenticated .*process=(\d)")
 SLEEPERS = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'"
 
 
@@ -39,7 +39,7 @@ def two(proxies: Proxies, server: Server) -> ProxyProcess:
 
 def serving(proxy: ProxyProcess) -> dict[str, int]:
     """The process ids of the serving processes, by their numbers."""
-    return {place: int(pid) for pid, place in RUNS.findall(proxy.log())}
+    return {place: int(pid) for place, pid in RUNS.findall(proxy.log())}
 
 
 def runs(pid: int) -> bool:
@@ -111,7 +111,7 @@ def test_numbers_of_connections_are_unique(two: ProxyProcess) -> None:
     with ExitStack() as stack:
         for _ in range(10):
             stack.enter_context(placed(two))
-    numbers = re.findall(r"session established +connection=(\d+)", two.log())
+    numbers = re.findall(r"connection authenticated +connection=(\d+)", two.log())
     assert len(numbers) == len(set(numbers)) == 10
 
 

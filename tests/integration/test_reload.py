@@ -51,6 +51,24 @@ def test_a_new_target_is_for_new_sessions(
     assert reload(proxy) == ["changed: nothing"]
 
 
+def test_a_cancel_request_finds_the_server_of_its_session(
+    proxies: Proxies, source_server: Server, target_server: Server
+) -> None:
+    proxy = proxies.start(source_server.conninfo())
+    with connect(proxy) as old:
+        rewrite(proxy, "target", f'"{target_server.conninfo()}"')
+        reload(proxy)
+        old.pgconn.send_query(b"SELECT pg_catalog.pg_sleep(600)")
+        backend = f"SELECT count(*) FROM pg_stat_activity WHERE pid = {old.info.backend_pid} AND state = 'active'"
+        with source_server.connect() as observer:
+            wait_until(lambda: observer.execute(backend).fetchone() == (1,), 30, "the statement to run")
+        old.cancel_safe(timeout=10)
+        result = old.pgconn.get_result()
+        assert result and result.error_field(psycopg.pq.DiagnosticField.SQLSTATE) == b"57014"
+        while old.pgconn.get_result():
+            pass
+
+
 def test_a_broken_file_changes_nothing_and_every_problem_is_said(proxies: Proxies, server: Server) -> None:
     proxy = proxies.start(server.conninfo())
     before = proxy.config_path.read_text()

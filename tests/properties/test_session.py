@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from proxy.calls.rewrite import references
-from proxy.config import AuthSettings, ServerSettings
+from proxy.config import AuthSettings, LogSettings, ServerSettings
 from proxy.login.modes import login_method
 from proxy.server import ForSessions, Server
 from proxy.upstream import parse_target
@@ -85,6 +85,7 @@ async def through_a_proxy() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio
     proxy = Server(
         ForSessions(
             ServerSettings(listen_port=0, unix_socket_dir=""),
+            LogSettings(),
             parse_target(target, 10),
             login_method(AuthSettings(), {}, b""),
             Recorder(time.time()).intercept,

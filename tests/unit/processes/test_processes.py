@@ -22,6 +22,7 @@ from proxy.processes.channel import (
     Begin,
     Cancel,
     Cancelled,
+    Close,
     Configure,
     Foresee,
     FromServing,
@@ -56,6 +57,7 @@ SETTINGS = Settings(ServerSettings(target="password=secret", processes=3), JobSe
 TO_SERVING: list[ToServing] = [
     Begin(2, SETTINGS, 0),
     Configure(SETTINGS, 1),
+    Close(),
     Shown(JOB),
     Mark(3),
     Told(4, Remark("WARNING", "line\nbreak", "01000", "hint")),
