@@ -13,7 +13,7 @@ import socket
 import sys
 from asyncio.subprocess import Process
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from clone_engine.jobs.children import job_environment
 from proxy.processes.channel import FromServing, Load, ToServing, decode_from_serving
@@ -43,12 +43,14 @@ class Child:
     @classmethod
     async def start(cls, place: int, environment: Mapping[str, str]) -> Child:
         """A new process.  OSError if the system has no room for it."""
-        ours, theirs = socket.socketpair()
-        handing, taking = socket.socketpair()
-        with theirs, taking:
+        (ours, theirs), (handing, taking) = socket.socketpair(), socket.socketpair()
+        with theirs, taking, ExitStack() as on_failure:
+            on_failure.enter_context(ours)
+            on_failure.enter_context(handing)
             process = await asyncio.create_subprocess_exec(
                 *COMMAND, stdin=theirs.fileno(), stdout=taking.fileno(), env=child_environment(environment)
             )
+            on_failure.pop_all()
         handing.setblocking(False)
         return cls(place, process, await Link.over(ours, decode_from_serving), handing)
 
