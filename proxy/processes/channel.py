@@ -1,7 +1,7 @@
 """What the first process and a serving process say to each other, as JSON; both run the same program.
 
-Pure: encode and decode only.  Passwords are in Begin, Configure, Perform and Returned, which is why these travel
-between a pair of sockets that nobody else has, and are never logged.
+Pure: encode and decode only.  Passwords are in Begin, Configure, Foresee and Perform, which is why these travel between
+a pair of sockets that nobody else has, and are never logged.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def sealed(proxy: ProxyProcess) -> list[bytes]:
 
 def of_store(proxy: ProxyProcess) -> bytes:
     """Every byte of the store, its log and what else lies beside it, but for the configuration and the key."""
-    beside = [p for p in proxy.directory.glob("jobs.sqlite*") if p.suffix != ".key"]
+    beside = [p for p in proxy.directory.glob("jobs.sqlite*") if p.is_file() and p.suffix != ".key"]
     return b"".join(path.read_bytes() for path in beside)
 
 

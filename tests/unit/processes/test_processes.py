@@ -45,7 +45,15 @@ from proxy.processes.mirror import Mirror
 from proxy.processes.remote import RemoteActions
 
 NOT_UTF8 = b"caf\xe9".decode("utf-8", "surrogateescape")
-CALLER = Caller(NOT_UTF8, "app", admin=True, backend=-7, member_of=frozenset({"a", "b"}))
+CALLER = Caller(
+    NOT_UTF8,
+    "app",
+    admin=True,
+    backend=-7,
+    member_of=frozenset({"a", "b"}),
+    server={"host": "h"},
+    credential=Conninfo({"password": "S3cret"}),
+)
 CANCEL = Call(functions(None, "pgclone_cancel")[0], {"job_id": 1}, "key", 3)
 JOB = Job(
     7, "alice", "app", CloneRequest("schema", "s", options=Options(columns=("a",), conditions={"t": "x > 1"})),
