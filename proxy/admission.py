@@ -158,6 +158,8 @@ class Admission(asyncio.Protocol):
         self._log.ended(why)
         if self._task:
             self._task.cancel()
+        if self._parties:
+            self._parties.flush()
         for transport in (self._client, self._server):
             if transport and not transport.is_closing():
                 transport.close()
@@ -179,13 +181,13 @@ class Admission(asyncio.Protocol):
             self.close()
         except RefusedError as error:
             self._log.refused(str(error), logging.INFO)
-            if self._client:
-                self._client.write(error.message)
+            if self._parties:
+                self._parties.to_client(error.message)
             self.close()
         except PgError as error:
             self._log.refused(error.message)
-            if self._client:
-                self._client.write(messages.encode_error(error, "utf-8", "FATAL"))
+            if self._parties:
+                self._parties.to_client(messages.encode_error(error, "utf-8", "FATAL"))
             self.close()
         except Exception:
             self._log.lines.exception("connection failed")
@@ -238,6 +240,7 @@ class Admission(asyncio.Protocol):
                 key = message[HEADER:]
         target.check(connected.route, parameters)
         parties.to_client(message)
+        parties.flush()
         assert self._client is not None
         self._log.authenticated(self._client)
         assert self._server is not None

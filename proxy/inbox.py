@@ -6,6 +6,7 @@ For what comes before a session: logins, and opening the connection to the targe
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from proxy.transports import set_reading
 from proxy.wire.frames import HEADER
@@ -25,11 +26,15 @@ class LengthError(ConnectionLostError):
 class Inbox:
     """The bytes of one side.
 
-    It stops reading a transport that sends more than `HELD` while nobody waits for it.
+    It stops reading a transport that sends more than `HELD` while nobody waits for it.  `before_waiting` is called when
+    somebody will.
     """
 
-    def __init__(self, transport: asyncio.Transport | None = None) -> None:
+    def __init__(
+        self, transport: asyncio.Transport | None = None, before_waiting: Callable[[], None] = lambda: None
+    ) -> None:
         self.transport = transport
+        self._before_waiting = before_waiting
         self._data = bytearray()
         self._arrived: asyncio.Future[None] | None = None
         self._ended = False
@@ -78,6 +83,7 @@ class Inbox:
         while len(self._data) < size:
             if self._ended:
                 raise ConnectionLostError
+            self._before_waiting()
             set_reading(self.transport, True)
             self._arrived = asyncio.get_running_loop().create_future()
             await self._arrived

@@ -9,6 +9,7 @@ import asyncio
 
 from proxy.inbox import HELD, Inbox
 from proxy.login.principal import Principal
+from proxy.transports import Outbox
 from proxy.wire.authentication import Request, decode_request
 from proxy.wire.startup import Packet
 
@@ -18,7 +19,7 @@ LONGEST_OF_SERVER = 1 << 20
 
 
 class Parties:
-    """The two sides of a login."""
+    """The two sides of a login.  What is written goes out when a message is waited for, in as few pieces as can be."""
 
     def __init__(self, packet: Packet, client: asyncio.Transport) -> None:
         self.packet = packet
@@ -29,8 +30,10 @@ class Parties:
         """The client's transport.  `get_extra_info` tells of its TLS."""
         self.server: asyncio.Transport | None = None
         """The server's, as soon as it is connected."""
-        self.from_client = Inbox(client)
-        self.from_server = Inbox()
+        self.from_client = Inbox(client, self.flush)
+        self.from_server = Inbox(None, self.flush)
+        self._to_client = Outbox(client)
+        self._to_server: Outbox | None = None
 
     def __repr__(self) -> str:
         return f"<Parties {self.principal}>"
@@ -38,6 +41,7 @@ class Parties:
     def connected(self, server: asyncio.Transport) -> None:
         """The connection to the server is there."""
         self.server = self.from_server.transport = server
+        self._to_server = Outbox(server)
 
     async def server_message(self) -> bytes:
         """The server's next Authentication message, header included.  All else that it says goes to the client.
@@ -58,9 +62,15 @@ class Parties:
 
     def to_client(self, message: bytes) -> None:
         """Send a message to the client."""
-        self.client.write(message)
+        self._to_client.write(message)
 
     def to_server(self, message: bytes) -> None:
         """Send a message to the server, which must be connected."""
-        assert self.server is not None
-        self.server.write(message)
+        assert self._to_server is not None
+        self._to_server.write(message)
+
+    def flush(self) -> None:
+        """Let all go out that was written."""
+        self._to_client.flush()
+        if self._to_server is not None:
+            self._to_server.flush()
