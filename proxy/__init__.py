@@ -4,7 +4,7 @@ config      settings: TOML file, environment, defaults
 server      listeners and open sessions, start and stop
 session     one client connection with its server connection: relaying both ways
 transports  its two connections as asyncio sees them
-upstream    where the target server is, and connecting to it
+upstream/   the connection to the target server, or to one of several
 cancel      CancelRequests
 auth        with which credential a job logs in to the target
 interception/  statements of ours on a session: the order of messages around them

@@ -5,6 +5,7 @@ Pure but for the certificates, which are read here.  What is not honoured is ref
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from clone_engine.records.request import Conninfo
 from clone_engine.servers.connect import NO_FILE
 from proxy.config import ConfigError
 from proxy.upstream.opening import SOCKET_OPTIONS, Opener, socket_options
-from proxy.upstream.places import listed, places
+from proxy.upstream.places import Place, listed, places
 from proxy.upstream.states import WANTED, States
 from proxy.upstream.target import Target
 from proxy.upstream.tls import read_tls
@@ -32,6 +33,8 @@ NOT_HONOURED: tuple[tuple[str, str, str], ...] = (
 
 INTEGERS = ("connect_timeout", *(keyword for keyword, _, _ in SOCKET_OPTIONS))
 
+BALANCE = ("disable", "random")
+
 # Jobs log in with libpq, which would look for these in the home directory.
 NOT_FROM_HOME = {"sslrootcert": NO_FILE, "sslcrl": NO_FILE}
 
@@ -40,21 +43,11 @@ def parse_target(text: str, timeout: float, passfile: str = "") -> Target:
     """The target that a conninfo or URL names.  `timeout` holds unless it has a connect_timeout of its own; `passfile`
     may have the password of its user.  ConfigError for what cannot be read, or cannot be done."""
     given = _parse(text)
-    for keyword, value, instead in NOT_HONOURED:
-        if given.get(keyword) and value in ("", given[keyword]):
-            shown = f"{keyword}={value}" if value else keyword
-            raise ConfigError(f"configuration: server.target: {shown} is not supported: {instead}")
-    for keyword in INTEGERS:
-        if given.get(keyword) and not given[keyword].strip().lstrip("-").isdigit():
-            raise ConfigError(f"configuration: server.target: {keyword} must be an integer, not {given[keyword]}")
+    _check(given)
     tls = read_tls(given)
     hosts = places(given)
-    if given.get("sslmode") == "verify-full" or given.get("sslrootcert") == "system":
-        for place in hosts:
-            if not place.host:
-                raise ConfigError(
-                    f"configuration: server.target: sslmode=verify-full needs a host to verify beside hostaddr {place}"
-                )
+    if tls.verifies_host:
+        _check_names(hosts)
     seconds = int(given.get("connect_timeout") or 0)
     attrs, balance = _one_of(given, "target_session_attrs", WANTED), _one_of(given, "load_balance_hosts", BALANCE)
     kept = {key: value for key, value in given.items() if key not in ("host", "hostaddr", "port")}
@@ -71,15 +64,30 @@ def parse_target(text: str, timeout: float, passfile: str = "") -> Target:
     )
 
 
-BALANCE = ("disable", "random")
-
-
 def _parse(text: str) -> dict[str, str]:
     try:
         return {key: str(value) for key, value in conninfo_to_dict(text).items() if value is not None}
     except ProgrammingError:
         # libpq's own message may repeat the text, password included.
         raise ConfigError("configuration: server.target is neither a conninfo nor a postgresql:// URL") from None
+
+
+def _check(given: Mapping[str, str]) -> None:
+    for keyword, value, instead in NOT_HONOURED:
+        if given.get(keyword) and value in ("", given[keyword]):
+            shown = f"{keyword}={value}" if value else keyword
+            raise ConfigError(f"configuration: server.target: {shown} is not supported: {instead}")
+    for keyword in INTEGERS:
+        if given.get(keyword) and not re.fullmatch(r"\s*-?[0-9]{1,9}\s*", given[keyword]):
+            raise ConfigError(f"configuration: server.target: {keyword} must be an integer, not {given[keyword]}")
+
+
+def _check_names(hosts: tuple[Place, ...]) -> None:
+    for place in hosts:
+        if not place.host:
+            raise ConfigError(
+                f"configuration: server.target: sslmode=verify-full needs a host to verify beside hostaddr {place}"
+            )
 
 
 def _one_of(given: Mapping[str, str], keyword: str, words: Mapping[str, object] | tuple[str, ...]) -> str:

@@ -83,6 +83,11 @@ class Opened(asyncio.Protocol):
         self._lost = True
         self.inbox.end()
 
+    def abort(self) -> None:
+        """Close it at once, if it has come about."""
+        if self.inbox.transport:
+            self.inbox.transport.abort()
+
     def hand_over(self, protocol: asyncio.Protocol) -> None:
         """From here on `protocol` serves the connection, beginning with what has arrived already."""
         self.transport.set_protocol(protocol)
@@ -113,8 +118,7 @@ class Opener(NamedTuple):
             if packet:
                 await _begin(opened, packet, encrypted)
         except BaseException:
-            if hasattr(opened, "transport"):
-                opened.transport.abort()
+            opened.abort()
             raise
         return opened, route._replace(encrypted=encrypted)
 

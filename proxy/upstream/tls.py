@@ -56,6 +56,11 @@ class Tls(NamedTuple):
     names_host: bool = True
     """Whether the server is told which host is meant (SNI)."""
 
+    @property
+    def verifies_host(self) -> bool:
+        """Whether the server's certificate has to be for the host."""
+        return self.context is not None and self.context.check_hostname
+
 
 def read_tls(given: Mapping[str, str]) -> Tls:
     """What the parameters say.  ConfigError for values that cannot be, or not together, and unusable certificates."""

@@ -158,7 +158,8 @@ def test_the_client_gets_the_server_s_refusal_as_it_is(
 
 
 def test_the_proxy_s_certificate_lets_a_session_and_its_jobs_in(proxies: Proxies, certified: Certified) -> None:
-    proxy = proxies.start(certified.target("sslcert={dir}/by_certificate.crt sslkey={dir}/by_certificate.key"))
+    own = "sslmode=verify-full sslrootcert={root} sslcert={dir}/by_certificate.crt sslkey={dir}/by_certificate.key"
+    proxy = proxies.start(certified.target(own))
     with connect(proxy, user="by_certificate") as connection:
         shown = connection.execute("SELECT client_dn FROM pg_stat_ssl WHERE pid = pg_backend_pid()").fetchone()
         assert shown == ("/CN=by_certificate",)
