@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import structlog
 
+from proxy.accepting import BACKLOG
 from proxy.admission import Admission, Admitted, Open
 from proxy.calls.filter import may_name_ours
 from proxy.cancel import CancelKeys, Elsewhere, nowhere
@@ -30,7 +31,6 @@ log = structlog.get_logger()
 
 # Clients get this long to take what is written already, once the proxy stops.
 CLOSING_SECONDS = 2.0
-BACKLOG = 512
 
 
 class ForSessions(NamedTuple):
