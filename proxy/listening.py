@@ -9,6 +9,7 @@ import errno
 import os
 import socket
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from proxy.config import ConfigError, ServerSettings
@@ -20,11 +21,10 @@ def socket_path(settings: ServerSettings) -> Path | None:
     return Path(directory) / f".s.PGSQL.{settings.listen_port}" if directory else None
 
 
-def addresses(settings: ServerSettings) -> list[str]:
+def addresses(sockets: Iterable[socket.socket]) -> list[str]:
     """Where clients connect."""
-    tcp = f"{settings.listen_host}:{settings.listen_port}"
-    path = socket_path(settings)
-    return [tcp, str(path)] if path else [tcp]
+    names = (sock.getsockname() for sock in sockets)
+    return [name if isinstance(name, str) else f"{name[0]}:{name[1]}" for name in names]
 
 
 def bound_sockets(settings: ServerSettings) -> list[socket.socket]:

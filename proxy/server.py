@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -57,7 +57,7 @@ class Server:
         self._numbers = itertools.count(1)
         self._listeners: list[asyncio.Server] = []
         self._stopping = False
-        self._bound = False  # else the unix socket may be another proxy's
+        self._bound = False  # else the unix socket is another's
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -126,18 +126,21 @@ class Server:
 
     # --- life ---------------------------------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Listen.  ConfigError, with nothing listening, if an address cannot be had."""
+    async def start(self, passed: Sequence[socket.socket] = ()) -> None:
+        """Listen, at the sockets that were `passed` or else where the settings say.
+
+        ConfigError, with nothing listening, if an address cannot be had.
+        """
         loop = asyncio.get_running_loop()
-        sockets = bound_sockets(self._settings)
-        self._bound = True
+        sockets = passed or bound_sockets(self._settings)
+        self._bound = not passed
         for sock in sockets:
             if sock.family == socket.AF_UNIX:
                 listener = await loop.create_unix_server(self._accept, sock=sock, backlog=BACKLOG)
             else:
                 listener = await loop.create_server(self._accept, sock=sock, backlog=BACKLOG)
             self._listeners.append(listener)
-        log.info("listening", addresses=addresses(self._settings), target=self.target.address)
+        log.info("listening", addresses=addresses(sockets), target=self.target.address)
 
     def stop_listening(self) -> None:
         """Let nobody else in; the open sessions go on.  May be called more than once."""

@@ -6,8 +6,8 @@ Which parts there are is `wiring`'s business, which signals `shutdown`'s.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
-from functools import partial
 
 from clone_engine.jobs.manager import Manager
 from clone_engine.records.errors import PgError
@@ -19,6 +19,7 @@ from proxy.reload import Configuration, Reloaded, reload
 from proxy.restart import go_on
 from proxy.server import Server
 from proxy.shutdown import Signals
+from proxy.systemd import ServiceManager, passed_sockets
 from proxy.upstream import Target
 from proxy.wiring import make_front, make_manager, make_roles, make_sources, make_target
 
@@ -33,7 +34,13 @@ async def serve(configuration: Configuration, read: Callable[[], Settings]) -> N
     await _reach(target)
     manager = make_manager(configuration)
     server = make_front(configuration, manager)
-    again = partial(reload, configuration, read)
+    service = ServiceManager(os.environ)
+
+    def again() -> Reloaded:
+        service.reloading()
+        done = reload(configuration, read)
+        service.ready("configuration refused, the old one counts" if done.problems else "serving clients")
+        return done
 
     async def everywhere() -> Reloaded:
         done = again()
@@ -45,13 +52,15 @@ async def serve(configuration: Configuration, read: Callable[[], Settings]) -> N
     await manager.start()
     going_on: asyncio.Task[None] | None = None
     try:
-        await server.start()
+        await server.start(passed_sockets(os.environ))
         await control.start()
+        service.ready("serving clients")
         if settings.jobs.resume_at_start:
             credentials = Credentials(target, settings.jobs.passfile, settings.auth.mode)
             sources = make_sources(settings, target, credentials)
             going_on = asyncio.create_task(go_on(manager, credentials, make_roles(settings.jobs), sources))
         await signals.asked()
+        service.stopping()
         server.stop_listening()
         await signals.unless_hurried(_quiet(server, manager), configuration.settings.server.shutdown_timeout)
     finally:

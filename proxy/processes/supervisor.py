@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -61,17 +61,20 @@ class Supervisor:
         self._cancels: set[asyncio.Task[None]] = set()
         self._numbers = itertools.count(1)
         self._counted, self._over = asyncio.Event(), asyncio.Event()
-        self._bound = False  # else the unix socket may be another proxy's
+        self._bound = False  # else the unix socket is another's
 
     def __repr__(self) -> str:
         return f"<Supervisor of {self._company!r}, {len(self._serving)} take connections>"
 
     # --- life ---------------------------------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Start the processes, and listen.  ConfigError if they cannot run, or an address cannot be had."""
-        sockets = bound_sockets(self._settings)
-        self._bound = True
+    async def start(self, passed: Sequence[socket.socket] = ()) -> None:
+        """Start the processes, and listen, at the sockets that were `passed` or else where the settings say.
+
+        ConfigError if they cannot run, or an address cannot be had.
+        """
+        sockets = passed or bound_sockets(self._settings)
+        self._bound = not passed
         loop = asyncio.get_running_loop()
         begun = {place: loop.create_future() for place in range(1, self._settings.processes + 1)}
         self._keepers = [loop.create_task(self._keep(place, each)) for place, each in begun.items()]
@@ -83,8 +86,9 @@ class Supervisor:
             for sock in sockets:
                 sock.close()
             raise ConfigError("the serving processes could not be started; the log says why")
+        where = addresses(sockets)
         self._acceptor = Acceptor(sockets, self._hand_over)
-        log.info("listening", addresses=addresses(self._settings), processes=len(begun))
+        log.info("listening", addresses=where, processes=len(begun))
 
     def stop_listening(self) -> None:
         """Let nobody else in; the open sessions go on.  May be called more than once."""
