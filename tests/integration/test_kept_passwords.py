@@ -18,6 +18,7 @@ from proxy.embedded import Server
 from proxy.launch import ProxyProcess
 from tests.harness.proxies import Proxies, connect
 from tests.harness.servers import Database, fresh_database
+from tests.harness.traces import of_processes, of_store
 from tests.harness.waiting import wait_until
 
 CANARY = "canary-62e9"
@@ -85,19 +86,6 @@ def sealed(proxy: ProxyProcess) -> list[bytes]:
     """What the store has of passwords."""
     with closing(sqlite3.connect(f"file:{proxy.directory}/jobs.sqlite?mode=ro", uri=True)) as store:
         return [row[0] for row in store.execute("SELECT sealed FROM secret")]
-
-
-def of_store(proxy: ProxyProcess) -> bytes:
-    """Every byte of the store, its log and what else lies beside it, but for the configuration and the key."""
-    beside = [p for p in proxy.directory.glob("jobs.sqlite*") if p.is_file() and p.suffix != ".key"]
-    return b"".join(path.read_bytes() for path in beside)
-
-
-def of_processes(pid: int) -> bytes:
-    """Argument lists and environments of a process and all that it has started."""
-    said = b"".join(Path(f"/proc/{pid}/{file}").read_bytes() for file in ("cmdline", "environ"))
-    children = [c for path in Path(f"/proc/{pid}/task").glob("*/children") for c in path.read_text().split()]
-    return said + b"".join(of_processes(int(child)) for child in children)
 
 
 def told(proxy: ProxyProcess, target: Database) -> str:
