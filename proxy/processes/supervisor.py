@@ -14,6 +14,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import msgspec
 import structlog
 
 from clone_engine.jobs.manager import Manager
@@ -124,7 +125,7 @@ class Supervisor:
         """Have all processes, those that are started later too, go by other settings."""
         self._editions.append(actions)
         for child in self._company:
-            child.send(Configure(settings, self._edition))
+            child.send(Configure(_without_sources(settings), self._edition))
 
     @property
     def _edition(self) -> int:
@@ -159,7 +160,7 @@ class Supervisor:
         except OSError as error:
             return error.strerror or str(error)
         desk = Desk(self._editions, child.send, self._company.settled)
-        child.send(Begin(place, self._configuration.settings, self._edition))
+        child.send(Begin(place, _without_sources(self._configuration.settings), self._edition))
         self._company.join(child).add_done_callback(partial(self._in_step, child, begun))
         if self._over.is_set():
             child.send(End())
@@ -213,3 +214,8 @@ class Supervisor:
             by_load = sorted(self._serving.values(), key=lambda child: child.connections)
             if not any(child.hand_over(client, number) for child in by_load):
                 log.error("connection dropped, no serving process takes it", connection=number)
+
+
+def _without_sources(settings: Settings) -> Settings:
+    """Those who face clients perform no action, so they need not have the passwords of named sources."""
+    return msgspec.structs.replace(settings, source={})

@@ -6,14 +6,13 @@ else can reach.  So what is local to that machine is refused unless the configur
 
 from __future__ import annotations
 
-import errno
-import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_network
 from posixpath import normpath
 from typing import Literal, NamedTuple
 
 from clone_engine.records.errors import PgError
+from proxy.own_addresses import is_own
 from proxy.sources.patterns import Address, Pattern, Place
 
 Inline = Literal["remote", "listed", "none"]
@@ -51,7 +50,7 @@ class Listeners(NamedTuple):
             return False
         if place.address is None:
             return bool(self.unix_socket_dir) and normpath(place.host) == normpath(self.unix_socket_dir)
-        return any(map(_of_this_machine, (place.address, *embedded(place.address))))
+        return any(is_own(str(address)) for address in (place.address, *embedded(place.address)))
 
 
 class Policy(NamedTuple):
@@ -111,14 +110,3 @@ def _forms(address: Address | None) -> list[Address | None]:
     if isinstance(address, IPv6Address):
         return [address.ipv4_mapped or address, *embedded(address)]
     return [address]
-
-
-def _of_this_machine(address: Address) -> bool:
-    """Only a machine's own addresses can be bound; a packet is not sent."""
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((str(address), 0))
-    except OSError as error:
-        return error.errno == errno.EACCES
-    return True

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from proxy.config import ConfigError, ServerSettings
+from proxy.own_addresses import is_own
 from proxy.upstream.places import Place
 from proxy.upstream.target import Target
 
@@ -40,7 +41,7 @@ def _by_tcp(place: Place, settings: ServerSettings) -> bool:
         return False
     targets = _addresses(place.hostaddr or place.host)
     if settings.listen_host in WILDCARDS:
-        return any(map(_is_of_this_host, targets))
+        return any(map(is_own, targets))
     return bool(targets & _addresses(settings.listen_host))
 
 
@@ -48,11 +49,3 @@ def _addresses(name: str) -> frozenset[str]:
     with suppress(OSError):
         return frozenset(str(found[4][0]) for found in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM))
     return frozenset()
-
-
-def _is_of_this_host(address: str) -> bool:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
-        probe.bind((address, 0))  # only an own address can be bound to
-        return True
-    return False
