@@ -27,7 +27,7 @@ from proxy.control import NotRunningError, ask, control_path
 from proxy.logs import configure
 from proxy.reload import Configuration
 from proxy.stubs.installing import install, remove, transaction
-from proxy.wiring import MAKERS, make_target
+from proxy.wiring import MAKERS, check_key, make_target
 
 UNUSABLE = 2
 DEFAULT_FILE = Path("conf/pgclone-proxy.toml")
@@ -85,7 +85,9 @@ def reload(path: Path | None) -> None:
 def check_config(path: Path | None) -> None:
     """Say whether the settings can be used, without serving."""
     try:
-        target = make_target(_settings(path, os.environ))
+        settings = _settings(path, os.environ)
+        target = make_target(settings)
+        check_key(settings.jobs)
     except ConfigError as error:
         _fail(str(error))
     click.echo(f"configuration is valid; target {target.address}")

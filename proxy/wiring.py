@@ -21,6 +21,7 @@ from clone_engine.jobs.retention import Retention
 from clone_engine.jobs.sealing import key_in
 from clone_engine.jobs.sources import OpenKey
 from clone_engine.jobs.sqlite_store import SqliteStore
+from clone_engine.records.job_store import StoreError
 from clone_engine.servers.notify import notify
 from proxy.auth import Credentials
 from proxy.calls.handlers import Actions, Handlers
@@ -155,6 +156,15 @@ def make_sources(settings: Settings, target: Target, credentials: Credentials) -
 def make_roles(jobs: JobSettings) -> Roles:
     """The configuration's lists of roles."""
     return Roles(frozenset(jobs.admin_roles), frozenset(jobs.allow_roles), frozenset(jobs.deny_roles))
+
+
+def check_key(jobs: JobSettings) -> None:
+    """ConfigError if there is a key that cannot be used; where there is none, the first start makes one."""
+    if jobs.keep_credentials and _key_file(jobs).exists():
+        try:
+            key_in(_key_file(jobs))
+        except StoreError as error:
+            raise ConfigError(str(error)) from None
 
 
 def _open_key(jobs: JobSettings) -> OpenKey | None:

@@ -73,7 +73,7 @@ def _parse(text: str) -> dict[str, str]:
     # Neither the parser's words nor its exception may go on, not even as a context: both can hold the password.
     with suppress(psycopg.Error, UnicodeError):
         parsed = conninfo_to_dict(text)
-    if parsed is None or _splits_a_password(text):
+    if parsed is None or splits_a_password(text):
         _refuse(
             "source_conninfo is not a valid connection string",
             EXAMPLE + " Quote values that hold blanks with single quotes; in a URI percent-encode special characters.",
@@ -83,7 +83,7 @@ def _parse(text: str) -> dict[str, str]:
     return {keyword: str(value) for keyword, value in parsed.items() if value is not None}
 
 
-def _splits_a_password(text: str) -> bool:
+def splits_a_password(text: str) -> bool:
     """Whether this is a URI with an @ that is not encoded.  libpq takes what is behind the first @ (or /) of a password
     for the host (or database), of which everybody may be told."""
     uri = URI.match(text)

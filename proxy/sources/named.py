@@ -13,6 +13,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from clone_engine.asking.conninfo import splits_a_password
 from clone_engine.records.errors import PgError
 from clone_engine.records.request import Conninfo
 
@@ -44,6 +45,9 @@ class NamedSource(NamedTuple):
             given = self._parameters()
         except psycopg.Error:
             yield "conninfo is neither a conninfo nor a postgresql:// URL"  # libpq's words may repeat the password
+            return
+        if splits_a_password(self.conninfo):
+            yield "conninfo has an @ in its password: write %40"
             return
         if not given.keys() & {"host", "hostaddr"}:
             yield "conninfo names no host"

@@ -12,6 +12,7 @@ from pathlib import Path
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
+from clone_engine.asking.conninfo import splits_a_password
 from clone_engine.records.request import Conninfo
 from clone_engine.servers.connect import NO_FILE
 from proxy.config import ConfigError
@@ -65,6 +66,8 @@ def parse_target(text: str, timeout: float, passfile: str = "") -> Target:
 
 
 def _parse(text: str) -> dict[str, str]:
+    if splits_a_password(text):
+        raise ConfigError("configuration: server.target, or DATABASE_URL, has an @ that must be written as %40")
     try:
         return {key: str(value) for key, value in conninfo_to_dict(text).items() if value is not None}
     except ProgrammingError:

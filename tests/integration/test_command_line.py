@@ -46,6 +46,20 @@ BAD = {
     ),
     "no such attribute": ('[server]\ntarget = "host=h target_session_attrs=writer"\n', "prefer-standby"),
     "the proxy itself": ('[server]\ntarget = "host=localhost port=6432"\n', "the proxy itself, at localhost:6432"),
+    "an @ that splits the password": (
+        '[server]\ntarget = "postgresql://u:can@ary@h/x"\n', "written as %40"
+    ),
+    "no pattern": ('[sources]\nallow = ["10.0.0.1/8"]\n', "sources.allow: '10.0.0.1/8'"),
+    "no such way": ('[sources]\ninline = "all"\n', "sources.inline"),
+    "a source without a section": ('[source]\nprod = "host=h"\n', "[source.NAME]"),
+    "no name for a source": ('[source.Prod]\nconninfo = "host=h"\n', "[source.Prod]"),
+    "unknown key of a source": ('[source.prod]\nconninfo = "host=h"\nrole = "x"\n', "is roles meant?"),
+    "a source that is none": ('[source.prod]\nconninfo = "host=h password=canary port"\n', "source.prod: conninfo"),
+    "a source without a host": ('[source.prod]\nconninfo = "user=u"\n', "names no host"),
+    "no password file": ('[source.prod]\nconninfo = "host=h"\npassword_file = "nosuch"\n', "nosuch"),
+    "a password file that others can read": (
+        '[source.prod]\nconninfo = "host=h"\npassword_file = "c.toml"\n', "chmod 600"
+    ),
     "its own socket": ('[server]\ntarget = "host=/tmp port=6432"\n', "the proxy itself, at /tmp/.s.PGSQL.6432"),
 }  # fmt: skip
 
@@ -162,6 +176,28 @@ def test_check_config_names_the_target_without_its_password(short_tmp: Path) -> 
     assert (done.returncode, done.stderr) == (0, "")
     assert "db.example:6000" in done.stdout
     assert "canary" not in done.stdout
+
+
+def test_check_config_looks_at_the_key(short_tmp: Path) -> None:
+    key = short_tmp / "pgclone-proxy.sqlite.key"
+    assert run("check-config", directory=short_tmp, DATABASE_URL="host=h").returncode == 0
+    assert not key.exists()
+    key.touch(mode=0o600)
+    done = run("check-config", directory=short_tmp, DATABASE_URL="host=h")
+    assert done.returncode == 2
+    assert "holds no key" in done.stderr
+
+
+def test_named_sources_have_their_secrets_from_the_environment(short_tmp: Path) -> None:
+    (short_tmp / "c.toml").write_text('[source.prod]\nconninfo = "host=h"\npassword_file = "nosuch"\n')
+    given = {"DATABASE_URL": "host=h", "PGCLONE_PROXY_SOURCE_PROD_PASSWORD": "canary"}
+    done = run("check-config", "-c", "c.toml", directory=short_tmp, **given)
+    assert (done.returncode, done.stderr) == (0, "")
+    given["PGCLONE_PROXY_SOURCE_OTHER_PASSWORD"] = "canary"
+    done = run("check-config", "-c", "c.toml", directory=short_tmp, **given)
+    assert done.returncode == 2
+    assert "PGCLONE_PROXY_SOURCE_OTHER_PASSWORD names no setting" in done.stderr
+    assert "canary" not in done.stderr
 
 
 def test_the_environment_goes_before_the_file(short_tmp: Path) -> None:

@@ -159,6 +159,7 @@ def test_a_password_is_read_from_its_file_each_time(tmp_path: Path) -> None:
     [
         ("nonsense secret", "neither a conninfo"),
         ("user=u", "no host"),
+        ("postgresql://u:s@secret@h/d", "write %40"),
         ("host=h service=s", "must not set service"),
         ("host=h sslkeylogfile=/tmp/x", "must not set sslkeylogfile"),
         ("host=h dbname='host=other'", "dbname"),
