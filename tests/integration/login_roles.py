@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import asyncpg
@@ -12,6 +12,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from proxy.embedded import Server
+from proxy.installations import Installation
 from tests.harness.servers import Database, Servers
 
 PASSWORD = "canary-pässwörd 5b1e"
@@ -48,9 +49,11 @@ ROLES = f"""
 """
 
 
-def with_roles(servers: Servers) -> Server:
+def with_roles(
+    servers: Servers, installation: Installation | None = None, settings: Mapping[str, str] | None = None
+) -> Server:
     """The server, whose roles are there."""
-    server = servers.get(auth="scram-sha-256", name="logins")
+    server = servers.get(installation, auth="scram-sha-256", name="logins", settings=settings)
     postgres = Database(server, "postgres")
     postgres.execute(ROLES)
     (server.data / "pg_hba.conf").write_text(HBA + "\n")
