@@ -23,7 +23,7 @@ def local(transport: asyncio.Transport) -> bool:
     if sock is not None and sock.family == socket.AF_UNIX:
         return True
     peer = transport.get_extra_info("peername")
-    return isinstance(peer, tuple) and _loopback(peer[0])
+    return isinstance(peer, tuple) and is_loopback(peer[0])
 
 
 def peer_binding(transport: asyncio.Transport | None) -> bytes:
@@ -35,13 +35,17 @@ def peer_binding(transport: asyncio.Transport | None) -> bytes:
 
 
 def own_binding(transport: asyncio.Transport) -> bytes:
-    """The hash of the certificate that the proxy has shown to the other side; b'' if there is none to be bound to."""
+    """The hash of the certificate that the proxy has shown to the other side; b'' if there is none to be bound to.
+
+    Whoever makes the connection's SSLContext has it there, as `binding`: a context does not tell its certificate.
+    """
     if not encrypted(transport):
         return b""
     return getattr(transport.get_extra_info("ssl_object").context, "binding", b"") or b""
 
 
-def _loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
+    """Whether an address, as the system writes it, is one of this machine's own that nobody else reaches."""
     try:
         ip = ip_address(address.partition("%")[0])
     except ValueError:

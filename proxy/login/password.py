@@ -38,7 +38,8 @@ async def _ask(parties: Parties) -> Password:
             "28000",
             "pgclone: a password is not asked for on a connection that others could read",
             detail="The target server asks for one, and this connection is neither encrypted nor local.",
-            hint="Connect with sslmode=require.  The proxy's administrator may set auth.mode to relay or terminate.",
+            hint="Connect over TLS where the proxy has it, or from its own host.  "
+            "Its administrator may set auth.mode to relay or terminate.",
         )
     parties.to_client(Request(CLEARTEXT).encode())
     return Password(_read(await parties.client_message(LONGEST)))
