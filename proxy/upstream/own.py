@@ -46,6 +46,6 @@ def _by_tcp(place: Place, settings: ServerSettings) -> bool:
 
 
 def _addresses(name: str) -> frozenset[str]:
-    with suppress(OSError):
+    with suppress(OSError, UnicodeError):
         return frozenset(str(found[4][0]) for found in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM))
     return frozenset()

@@ -85,7 +85,10 @@ async def addresses(place: Place) -> list[str]:
     name = place.hostaddr or place.host
     if is_address(name):
         return [name]
-    found = await asyncio.get_running_loop().getaddrinfo(name, place.port, type=socket.SOCK_STREAM)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(name, place.port, type=socket.SOCK_STREAM)
+    except UnicodeError:  # labels that are empty or too long, before any resolver is asked
+        raise OSError(f"{name} cannot be the name of a host") from None
     return list(dict.fromkeys(str(sockaddr[0]) for _, _, _, _, sockaddr in found))
 
 

@@ -139,7 +139,7 @@ class Target:
             async with asyncio.timeout(self.timeout):
                 found = await addresses(place)
         except OSError as error:  # a timeout is one
-            failures[str(place)] = UnreachableError(error.strerror or "its name was not resolved in time")
+            failures[str(place)] = UnreachableError(error.strerror or str(error) or "its name was not resolved in time")
             return None
         for address in _shuffled(found) if self._balance else found:
             route = Route(place, address, False)

@@ -30,6 +30,7 @@ BAD = {
     "nobody listens at any host": (
         '[server]\ntarget = "host=127.0.0.1,127.0.0.2 port=1"\n', "127.0.0.1:1: Connection refused; 127.0.0.2:1:"
     ),
+    "what is no name": ('[server]\ntarget = "host=a..b port=6432"\n', "a..b cannot be the name of a host"),
     "no such sslmode": ('[server]\ntarget = "host=h sslmode=full"\n', "verify-full"),
     "no authority": ('[server]\ntarget = "host=h sslmode=verify-full"\n', "needs sslrootcert"),
     "no such authority": ('[server]\ntarget = "host=h sslrootcert=nosuch.crt"\n', "cannot read sslrootcert nosuch.crt"),
