@@ -23,6 +23,7 @@ from clone_engine.records.request import Conninfo
 from clone_engine.servers.connect import forget_environment
 from proxy import serving
 from proxy.config import ConfigError, Settings, load, read
+from proxy.config.checks import warnings_of
 from proxy.control import NotRunningError, ask, control_path
 from proxy.logs import configure
 from proxy.reload import Configuration
@@ -90,6 +91,8 @@ def check_config(path: Path | None) -> None:
         check_key(settings.jobs)
     except ConfigError as error:
         _fail(str(error))
+    for warning in warnings_of(settings):
+        click.echo(f"pgclone-proxy: warning: {warning}", err=True)
     click.echo(f"configuration is valid; target {target.address}")
 
 

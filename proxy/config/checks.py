@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 from proxy.config.settings import Settings
@@ -32,6 +33,24 @@ RANGES: tuple[tuple[str, str, float, float], ...] = (
 def problems_of(settings: Settings) -> list[str]:
     """What of `settings` cannot be used, one line each."""
     return [problem for check in CHECKS for problem in check(settings)]
+
+
+def warnings_of(settings: Settings) -> list[str]:
+    """What of `settings` can be used and is most likely not meant, one line each."""
+    host = settings.server.listen_host
+    if host == "localhost" or (_is_address(host) and ip_address(host).is_loopback):
+        return []
+    return [
+        f"server.listen_host {host!r} can be reached from elsewhere: without TLS, passwords and data pass as they are"
+    ]
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _ranges(settings: Settings) -> Iterator[str]:

@@ -99,6 +99,15 @@ def test_all_problems_are_said_each_with_the_setting_that_may_be_meant(short_tmp
     assert len(lines) == len(expected), lines
 
 
+@pytest.mark.parametrize(
+    ("host", "warned"), [("127.0.0.1", 0), ("::1", 0), ("localhost", 0), ("", 1), ("0.0.0.0", 1), ("db.example", 1)]
+)
+def test_what_is_most_likely_not_meant_is_a_warning(short_tmp: Path, host: str, warned: int) -> None:
+    environment = {"PGCLONE_PROXY_SERVER_TARGET": "host=h", "PGCLONE_PROXY_SERVER_LISTEN_HOST": host}
+    done = run("check-config", directory=short_tmp, **environment)
+    assert (done.returncode, done.stderr.count("warning: server.listen_host")) == (0, warned)
+
+
 def test_a_missing_file_is_named(short_tmp: Path) -> None:
     done = run("serve", "-c", "nosuch.toml", directory=short_tmp)
     assert (done.returncode, "nosuch.toml" in done.stderr) == (2, True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import socket
+from struct import pack
 
 import psycopg
 import pytest
@@ -10,9 +12,11 @@ import pytest
 from proxy.embedded import Server
 from proxy.launch import ProxyProcess
 from proxy.shutdown import QUIT
+from proxy.wire.startup import SSL_REQUEST
 from tests.harness.proxies import Proxies, connect
 from tests.harness.servers import Database
 from tests.harness.waiting import wait_until
+from tests.harness.wire import startup
 from tests.integration.test_restart import interrupted, jobs
 
 PATIENT = {"server": {"shutdown_timeout": 3600.0}}
@@ -38,6 +42,21 @@ def test_sigterm_waits_for_clients_and_lets_no_new_ones_in(proxies: Proxies, ser
         send(proxy, signal.SIGTERM)
         wait_until(lambda: refuses(proxy), 30, "the listeners to close")
         assert connection.execute("SELECT count(*) FROM pgclone_jobs_view").fetchone() == (0,)
+    assert proxy.process and proxy.process.wait(30) == 0
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_who_has_connected_but_not_logged_in_is_told_that_the_proxy_stops(
+    proxies: Proxies, server: Server, processes: int
+) -> None:
+    proxy = proxies.start(server.conninfo(), {"server": {"shutdown_timeout": 3600.0, "processes": processes}})
+    with connect(proxy), socket.create_connection(("127.0.0.1", proxy.port), 30) as late:
+        late.sendall(pack("!II", 8, SSL_REQUEST))
+        assert late.recv(1) == b"N"  # it has been accepted
+        send(proxy, signal.SIGTERM)
+        wait_until(lambda: refuses(proxy), 30, "the listeners to close")
+        late.sendall(startup("postgres", "postgres"))
+        assert b"57P03" in late.recv(4096)
     assert proxy.process and proxy.process.wait(30) == 0
 
 
