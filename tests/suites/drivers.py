@@ -16,7 +16,7 @@ ALL_TESTS_RUN = (0, 1)
 """Exit codes of pytest, whether all were content or not."""
 PSYCOPG2, SQLALCHEMY = "2.9.13", "2.1.9"
 ASYNCPG = "0.32.0"
-SCHEMAS = "CREATE SCHEMA test_schema; CREATE SCHEMA test_schema_2"
+SCHEMAS = "CREATE SCHEMA test_schema; CREATE SCHEMA test_schema_2;"
 EXTENSIONS = "CREATE EXTENSION hstore; CREATE EXTENSION citext"
 
 
@@ -40,6 +40,8 @@ def psycopg2(place: Place) -> Outcomes:
 
 def sqlalchemy(place: Place) -> Outcomes:
     """What SQLAlchemy tests of a database: its dialect suite and those of its PostgreSQL dialect, with two drivers."""
+    if place.server.installation.embedded:
+        raise NotPossibleError("the server comes without contrib (hstore, citext)")
     tree = place.directory / "sqlalchemy"
     shutil.copytree(distribution("sqlalchemy", SQLALCHEMY), tree)
     packages = ("pytest", "pytest-timeout", "psycopg[binary]", "asyncpg", "greenlet", "typing_extensions")
@@ -48,9 +50,7 @@ def sqlalchemy(place: Place) -> Outcomes:
     for driver in ("psycopg", "asyncpg"):
         name = f"sqlalchemy_{driver}"
         Database(place.server, "postgres").execute(f"CREATE DATABASE {name}")
-        Database(place.server, name).execute(SCHEMAS)
-        if not place.server.installation.embedded:
-            Database(place.server, name).execute(EXTENSIONS)
+        Database(place.server, name).execute(SCHEMAS + EXTENSIONS)
         url = f"postgresql+{driver}://{SUPERUSER}@127.0.0.1:{place.port}/{name}"
         tests = ("test/dialect/test_suite.py", "test/dialect/postgresql", "--dburi", url)
         outcomes = _pytest(place, python, tree, {"PYTHONNOUSERSITE": "1"}, *tests)
