@@ -60,7 +60,7 @@ def test_a_cancel_request_finds_the_server_of_its_session(
         reload(proxy)
         old.pgconn.send_query(b"SELECT pg_catalog.pg_sleep(600)")
         backend = f"SELECT count(*) FROM pg_stat_activity WHERE pid = {old.info.backend_pid} AND state = 'active'"
-        with source_server.connect() as observer:
+        with psycopg.connect(source_server.conninfo(), autocommit=True) as observer:
             wait_until(lambda: observer.execute(backend).fetchone() == (1,), 30, "the statement to run")
         old.cancel_safe(timeout=10)
         result = old.pgconn.get_result()
