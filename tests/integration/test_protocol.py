@@ -35,7 +35,6 @@ STARTUPS = {
     "options that nobody knows": ((3, 0), {"_pq_.x": "1", "_pq_.test_protocol_negotiation": ""}),
     "both": ((3, 9999), {"_pq_.x": "1"}),
     "4.0": ((4, 0), {}),
-    "2.0": ((2, 0), {}),
     "a setting that is none": ((3, 0), {"nosuch.setting": "1", "nosuch": "1"}),
     "options": ((3, 0), {"options": "-c work_mem=123kB -c search_path=pg_temp,\\ x", "application_name": "pgclone"}),
     "options that are none": ((3, 0), {"options": "--nosuch"}),
