@@ -31,6 +31,7 @@ class Acceptor:
         self._sockets = list(sockets)
         self._take = take
         for sock in self._sockets:
+            sock.setblocking(False)  # one that was passed may
             sock.listen(BACKLOG)
             self._watch(sock)
 

@@ -17,8 +17,10 @@ from proxy.cancel import CancelKeys
 from proxy.connection_log import ConnectionLog
 from proxy.inbox import ConnectionLostError
 from proxy.login.credential import Credential
+from proxy.login.legs import encrypted, is_tcp
 from proxy.login.parties import LONGEST_OF_SERVER, Parties
 from proxy.login.principal import Principal
+from proxy.tls.offer import ALPN, Offer, refusal
 from proxy.transports import prepared, set_reading
 from proxy.upstream import Connected, RefusedError, Target
 from proxy.wire import messages
@@ -63,6 +65,10 @@ class Host(Protocol):
     """What an admission asks of the server that accepted the connection."""
 
     @property
+    def offer(self) -> Offer:
+        """The TLS that the client is offered."""
+
+    @property
     def target(self) -> Target:
         """Where the session's own connection goes."""
 
@@ -103,6 +109,8 @@ class Admission(asyncio.Protocol):
         self._client: asyncio.Transport | None = None
         self._server: asyncio.Transport | None = None
         self._startup = b""
+        self._may_ask = {SSL_REQUEST, GSSENC_REQUEST}
+        self._encrypting = False
         self._parties: Parties | None = None
         self._task: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -118,12 +126,22 @@ class Admission(asyncio.Protocol):
         self._log.accepted(transport)
         self._deadline = asyncio.get_running_loop().call_later(self._host.startup_timeout, self._too_late)
         self._host.add(self)
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None:  # from the first byte on, of which clients must say that they mean it
+            self._may_ask.clear()
+            if tls.selected_alpn_protocol() != ALPN:
+                self._log.refused(f"it has begun with TLS, but not asked for {ALPN} there", logging.INFO)
+                self.close()
 
     def data_received(self, data: bytes) -> None:
         if self._parties is not None:
             self._parties.from_client.feed(data)
             return
         self._startup += data
+        if not self._encrypting:
+            self._read_startup()
+
+    def _read_startup(self) -> None:
         try:
             packet = read_packet(self._startup)
         except StartupError as error:
@@ -197,12 +215,8 @@ class Admission(asyncio.Protocol):
 
     def _received(self, packet: Packet, rest: bytes) -> None:
         assert self._client is not None
-        if packet.code in (SSL_REQUEST, GSSENC_REQUEST):
-            # Bytes behind the request were sent before our answer: a man in the middle could have put them there.
-            if rest:
-                self.close()
-            else:
-                self._client.write(b"N")
+        if packet.code in self._may_ask:
+            self._answer(packet.code, rest)
         elif packet.code == CANCEL_REQUEST:
             self._client.pause_reading()  # nothing may follow it
             self._start(self._cancel(packet))
@@ -211,6 +225,32 @@ class Admission(asyncio.Protocol):
             self._log.claimed(self._parties.principal)
             self._parties.from_client.feed(rest)
             self._start(self._admit(self._parties))
+
+    def _answer(self, request: int, rest: bytes) -> None:
+        """Say whether the connection will be encrypted as it is asked."""
+        assert self._client is not None
+        if rest:
+            # They were sent before our answer: a man in the middle could have put them there.
+            self._log.refused("there were bytes behind its request for encryption", logging.WARNING)
+            self.close()
+        elif request == SSL_REQUEST and self._host.offer.context is not None and is_tcp(self._client):
+            self._may_ask.clear()
+            self._encrypting = True
+            self._client.write(b"S")
+            self._start(self._encrypt(self._client, self._host.offer))
+        else:
+            self._may_ask.discard(request)
+            self._client.write(b"N")
+
+    async def _encrypt(self, plain: asyncio.Transport, offer: Offer) -> None:
+        try:
+            self._client = prepared(await offer.encrypt(plain, self))
+        except OSError as error:
+            self._log.refused(refusal(error), logging.INFO)
+            self.close()
+            return
+        self._encrypting = False
+        self._read_startup()
 
     async def _cancel(self, packet: Packet) -> None:
         self._log.cancel_request()
@@ -225,6 +265,7 @@ class Admission(asyncio.Protocol):
                 detail="It is the proxy that shuts down.",
                 hint="Connect again when it is back.",
             )
+        self._check_encryption(parties)
         target = self._host.target
         # The server itself negotiates the protocol's version and options, whoever asks for the password.
         connected = await target.connect(_ServerLogin(self, parties), parties.packet.data)
@@ -250,6 +291,20 @@ class Admission(asyncio.Protocol):
         self._host.open_session(
             Admitted(self.number, parties.principal, self._log, self._client, self._server, *about, *unread, credential)
         )
+
+    def _check_encryption(self, parties: Parties) -> None:
+        code = parties.packet.code
+        if code in (SSL_REQUEST, GSSENC_REQUEST):  # for the second time
+            raise PgError(
+                "0A000", f"unsupported frontend protocol {code >> 16}.{code & 0xFFFF}: server supports 3.0 to 3.2"
+            )
+        if self._host.offer.required and is_tcp(parties.client) and not encrypted(parties.client):
+            raise PgError(
+                "28000",
+                "pgclone: connections without TLS are not taken",
+                detail='The proxy\'s configuration has tls.mode = "require".',
+                hint="Connect with sslmode=require.",
+            )
 
     def server_connected(self, server: asyncio.Transport) -> None:
         """The connection to the target is there."""

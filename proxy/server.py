@@ -10,21 +10,24 @@ import itertools
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 import structlog
 
-from proxy.accepting import BACKLOG
+from proxy.accepting import Acceptor
 from proxy.admission import Admission, Admitted, Open
 from proxy.calls.filter import may_name_ours
 from proxy.cancel import CancelKeys, Elsewhere, nowhere
 from proxy.config import LogSettings, ServerSettings
 from proxy.connection_log import ConnectionLog
+from proxy.door import Door
 from proxy.listening import addresses, bound_sockets, socket_path
 from proxy.login.credential import Credential
 from proxy.login.modes import Method
 from proxy.login.parties import Parties
 from proxy.session import Interceptor, Session
+from proxy.tls.offer import Offer, refusal
 from proxy.upstream import Target
 
 log = structlog.get_logger()
@@ -39,6 +42,8 @@ class ForSessions(NamedTuple):
     settings: ServerSettings
     log: LogSettings
     target: Target
+    offer: Offer
+    """TLS."""
     login: Method
     """How clients get in."""
     intercept: Callable[[Session], Interceptor]
@@ -55,7 +60,9 @@ class Server:
         """Called when the number of connections has changed."""
         self._connections: set[Open] = set()
         self._numbers = itertools.count(1)
-        self._listeners: list[asyncio.Server] = []
+        self._acceptor: Acceptor | None = None
+        self._port = for_sessions.settings.listen_port
+        self._arriving: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._bound = False  # else the unix socket is another's
         self._empty = asyncio.Event()
@@ -84,6 +91,11 @@ class Server:
     def new_log(self, number: int) -> ConnectionLog:
         """What is logged of a new connection."""
         return ConnectionLog(number, self._for_sessions.log)
+
+    @property
+    def offer(self) -> Offer:
+        """The TLS that a client is offered."""
+        return self._for_sessions.offer
 
     @property
     def startup_timeout(self) -> float:
@@ -131,22 +143,17 @@ class Server:
 
         ConfigError, with nothing listening, if an address cannot be had.
         """
-        loop = asyncio.get_running_loop()
         sockets = passed or bound_sockets(self._settings)
         self._bound = not passed
-        for sock in sockets:
-            if sock.family == socket.AF_UNIX:
-                listener = await loop.create_unix_server(self._accept, sock=sock, backlog=BACKLOG)
-            else:
-                listener = await loop.create_server(self._accept, sock=sock, backlog=BACKLOG)
-            self._listeners.append(listener)
+        self._port = next((sock.getsockname()[1] for sock in sockets if sock.family != socket.AF_UNIX), self._port)
+        self._acceptor = Acceptor(sockets, lambda client: self.serve(next(self._numbers), client))
         log.info("listening", addresses=addresses(sockets), target=self.target.address)
 
     def stop_listening(self) -> None:
         """Let nobody else in; the open sessions go on.  May be called more than once."""
         self._stopping = True
-        while self._listeners:
-            self._listeners.pop().close()
+        if self._acceptor:
+            self._acceptor.close()
 
     async def empty(self) -> None:
         """Returns when no connection is open."""
@@ -156,6 +163,8 @@ class Server:
     async def stop(self) -> None:
         """Stop listening and close every session.  Returns when they are closed, or after CLOSING_SECONDS."""
         self.stop_listening()
+        for arriving in self._arriving:
+            arriving.cancel()
         for connection in list(self._connections):
             connection.shut_down()
         with suppress(TimeoutError):
@@ -171,12 +180,24 @@ class Server:
     @property
     def port(self) -> int:
         """The TCP port: the configured one; where that is 0, the one that the system gave, once it listens."""
-        names = (sock.getsockname() for listener in self._listeners for sock in listener.sockets)
-        return next((name[1] for name in names if isinstance(name, tuple)), self._settings.listen_port)
+        return self._port
 
-    def admission(self, number: int) -> Admission:
-        """What serves a new connection, which has this number in logs."""
-        return Admission(number, self)
+    # --- arrivals -----------------------------------------------------------------------------------------
 
-    def _accept(self) -> Admission:
-        return self.admission(next(self._numbers))
+    def serve(self, number: int, client: socket.socket) -> None:
+        """Serve a client that was accepted, whose connection has this number in logs.  The socket must not block."""
+        if self.offer.context is None or client.family == socket.AF_UNIX:
+            self._enter(number, client, False)
+        else:
+            self.add(Door(client, self.startup_timeout, partial(self._enter, number), self.remove))
+
+    def _enter(self, number: int, client: socket.socket, by_tls: bool) -> None:
+        arriving = asyncio.get_running_loop().create_task(self._arrive(number, client, by_tls))
+        self._arriving.add(arriving)
+        arriving.add_done_callback(self._arriving.discard)
+
+    async def _arrive(self, number: int, client: socket.socket, by_tls: bool) -> None:
+        try:
+            await self.offer.accept(client, lambda: Admission(number, self), tls=by_tls)
+        except OSError as error:
+            log.info("connection refused", connection=number, reason=refusal(error))

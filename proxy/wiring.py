@@ -40,6 +40,7 @@ from proxy.sources.access import SourceAccess
 from proxy.sources.named import NamedSource
 from proxy.sources.patterns import parse_pattern
 from proxy.sources.policy import Listeners, Policy
+from proxy.tls.offer import Offer, make_offer
 from proxy.upstream import Target, parse_target
 from proxy.upstream.own import refuse_itself
 
@@ -68,7 +69,14 @@ def _salts(jobs: JobSettings) -> bytes:
     return hmac.digest(key, b"salts of roles that are not there", "sha256")
 
 
-MAKERS = (make_target, make_login)
+def make_tls(settings: Settings, *, make: bool = False) -> Offer:
+    """What clients are offered on TCP.  With `make`, the proxy's own certificate is made where it is needed.
+
+    ConfigError if the settings or the files cannot be used."""
+    return make_offer(settings.tls, Path(f"{settings.jobs.store}.tls"), settings.server.listen_host, make=make)
+
+
+MAKERS = (make_target, make_tls, make_login)
 """What a configuration that can be used lets be made, with ConfigError if not, and without a trace."""
 
 
@@ -97,6 +105,7 @@ def make_front(configuration: Configuration, manager: Manager) -> Server | Super
         credentials = Credentials(target, settings.jobs.passfile, settings.auth.mode)
         return Handlers(manager, credentials, make_sources(settings, target, credentials))
 
+    make_tls(configuration.settings, make=True)  # here, not in several processes at once
     if configuration.settings.server.processes > 1:
         return Supervisor(configuration, manager, actions_of, os.environ)
     return make_server(configuration, manager, actions_of)
@@ -123,7 +132,8 @@ def make_server(
         def intercept(session: Session) -> SqlInterceptor:
             return SqlInterceptor(session, snapshots, actions, roles, mailboxes)
 
-        return ForSessions(settings.server, settings.log, target, make_login(settings), intercept)
+        offer = make_tls(settings, make=True)
+        return ForSessions(settings.server, settings.log, target, offer, make_login(settings), intercept)
 
     server = Server(for_sessions(configuration.settings), elsewhere)
     configuration.follow(lambda settings: partial(server.configure, for_sessions(settings)))

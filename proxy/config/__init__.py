@@ -13,6 +13,7 @@ from proxy.config.settings import (
     NamedSourceSettings,
     ServerSettings,
     Settings,
+    TlsSettings,
 )
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "NamedSourceSettings",
     "ServerSettings",
     "Settings",
+    "TlsSettings",
     "load",
     "read",
 ]

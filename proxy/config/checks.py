@@ -20,6 +20,7 @@ RANGES: tuple[tuple[str, str, float, float], ...] = (
     ("server", "startup_timeout", 0.1, 3600),
     ("server", "shutdown_timeout", 0, 86400),
     ("server", "processes", 1, 64),
+    ("tls", "handshake_timeout", 0.1, 3600),
     ("jobs", "max_running", 1, 1000),
     ("jobs", "max_running_per_role", 0, 1000),
     ("jobs", "max_running_per_source", 0, 1000),

@@ -32,6 +32,18 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     processes: int = 1
 
 
+class TlsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What clients are offered on TCP."""
+
+    mode: Literal["disable", "allow", "require"] = "allow"
+    cert_file: str = ""
+    key_file: str = ""
+    min_version: Literal["TLSv1.2", "TLSv1.3"] = "TLSv1.2"
+    client_cert: Literal["none", "optional", "require"] = "none"
+    client_ca_file: str = ""
+    handshake_timeout: float = 10.0
+
+
 class JobSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How clone jobs run."""
 
@@ -94,6 +106,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings, validated."""
 
     server: ServerSettings = ServerSettings()
+    tls: TlsSettings = TlsSettings()
     jobs: JobSettings = JobSettings()
     sources: SourceSettings = SourceSettings()
     source: dict[str, NamedSourceSettings] = {}

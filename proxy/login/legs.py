@@ -17,6 +17,12 @@ def encrypted(transport: asyncio.Transport | None) -> bool:
     return transport is not None and transport.get_extra_info("ssl_object") is not None
 
 
+def is_tcp(transport: asyncio.Transport) -> bool:
+    """Whether it is no unix socket."""
+    sock = transport.get_extra_info("socket")
+    return sock is not None and sock.family != socket.AF_UNIX
+
+
 def local(transport: asyncio.Transport) -> bool:
     """Whether what it carries stays on this machine: a unix socket, or a loopback address."""
     sock = transport.get_extra_info("socket")

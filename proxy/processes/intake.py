@@ -17,10 +17,10 @@ log = structlog.get_logger()
 
 
 class Intake:
-    """Takes what arrives at `handed`.  `serve` makes the protocol of a connection, and `taken` is called behind it."""
+    """Takes what arrives at `handed`, and gives it to `serve` with its number; `taken` is called behind it."""
 
     def __init__(
-        self, handed: socket.socket, serve: Callable[[int], asyncio.Protocol], taken: Callable[[], None]
+        self, handed: socket.socket, serve: Callable[[int, socket.socket], None], taken: Callable[[], None]
     ) -> None:
         self.count = 0
         """Of the connections taken so far."""
@@ -28,7 +28,6 @@ class Intake:
         self._handed = handed
         self._serve = serve
         self._taken = taken
-        self._arriving: set[asyncio.Task[None]] = set()
         handed.setblocking(False)
         self._loop.add_reader(handed.fileno(), self._take)
 
@@ -51,24 +50,10 @@ class Intake:
                 self.close()
                 return
             if clients:
-                self._begin(int.from_bytes(number), socket.socket(fileno=clients[0]))
+                client = socket.socket(fileno=clients[0])
+                client.setblocking(False)
+                self._serve(int.from_bytes(number), client)
             else:
                 log.error("connection dropped", connection=int.from_bytes(number), reason="too many open files")
-                self._count()
-
-    def _begin(self, number: int, client: socket.socket) -> None:
-        arriving = self._loop.create_task(self._arrive(number, client))
-        self._arriving.add(arriving)
-        arriving.add_done_callback(self._arriving.discard)
-
-    async def _arrive(self, number: int, client: socket.socket) -> None:
-        try:
-            await self._loop.connect_accepted_socket(lambda: self._serve(number), client)
-        except OSError:  # it has left already
-            client.close()
-        finally:
-            self._count()
-
-    def _count(self) -> None:
-        self.count += 1
-        self._taken()
+            self.count += 1
+            self._taken()

@@ -87,7 +87,7 @@ class ServingProcess:
             configuration, self._mirror, lambda _: self._actions.under(self._edition), self._elsewhere
         )
         self._server.counted = self._report
-        self._intake = Intake(socket.socket(fileno=HANDED), self._server.admission, self._report)
+        self._intake = Intake(socket.socket(fileno=HANDED), self._server.serve, self._report)
 
     def __repr__(self) -> str:
         return f"<ServingProcess {self._server!r}, {self._intake!r}>"

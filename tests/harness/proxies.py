@@ -14,7 +14,8 @@ from proxy.launch import LOCAL_SOURCES, ProxyProcess, Sections
 
 __all__ = ["Proxies", "ProxyProcess", "connect", "running_proxies"]
 
-DEFAULTS: Sections = {"log": {"level": "debug"}, **LOCAL_SOURCES}
+# Without TLS, as the servers that they are compared with.
+DEFAULTS: Sections = {"log": {"level": "debug"}, "tls": {"mode": "disable"}, **LOCAL_SOURCES}
 
 
 class Proxies:

@@ -6,12 +6,14 @@ For what drivers hide: the order of messages, split messages, pipelines.  Logs i
 from __future__ import annotations
 
 import socket
+import ssl
 from contextlib import suppress
 from struct import pack
 from types import TracebackType
 from typing import Self
 
 SECONDS = 20.0
+SSL_REQUEST, GSSENC_REQUEST = (pack("!II", 8, code) for code in (80877103, 80877104))
 
 
 def message(kind: bytes, body: bytes = b"") -> bytes:
@@ -55,12 +57,24 @@ class Client:
     """One connection; `greeting` holds the server's messages up to its first ReadyForQuery."""
 
     def __init__(
-        self, host: str, port: int, user: str, database: str, *, protocol: tuple[int, int] = (3, 0), **more: str
+        self,
+        host: str,
+        port: int,
+        user: str,
+        database: str,
+        *,
+        protocol: tuple[int, int] = (3, 0),
+        context: ssl.SSLContext | None = None,
+        **more: str,
     ) -> None:
         self.socket = socket.create_connection((host, port), SECONDS)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
         self.closed = False
+        if context is not None:
+            self.socket.sendall(SSL_REQUEST)
+            assert self.socket.recv(1) == b"S", "the server has no TLS"
+            self.socket = context.wrap_socket(self.socket)
         self.socket.sendall(startup(user, database, protocol=protocol, **more))
         self.greeting = self.until_ready()
 

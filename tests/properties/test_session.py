@@ -18,6 +18,7 @@ from proxy.calls.rewrite import references
 from proxy.config import AuthSettings, LogSettings, ServerSettings
 from proxy.login.modes import login_method
 from proxy.server import ForSessions, Server
+from proxy.tls.offer import Offer
 from proxy.upstream import parse_target
 from tests.harness.corpus.recorder import Recorder
 from tests.harness.wire import message, startup
@@ -87,6 +88,7 @@ async def through_a_proxy() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio
             ServerSettings(listen_port=0, unix_socket_dir=""),
             LogSettings(),
             parse_target(target, 10),
+            Offer(),
             login_method(AuthSettings(), {}, b""),
             Recorder(time.time()).intercept,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from struct import pack
 
 import pytest
@@ -73,8 +74,10 @@ MORE = {
 }
 
 
-def talk(host: str, port: int, database: str, conversation: list[bytes], piece: int) -> list[tuple[bytes, bytes]]:
-    with Client(host, port, SUPERUSER, database) as client:
+def talk(
+    host: str, port: int, database: str, conversation: list[bytes], piece: int, context: ssl.SSLContext | None = None
+) -> list[tuple[bytes, bytes]]:
+    with Client(host, port, SUPERUSER, database, context=context) as client:
         greeting = [(k, b) for k, b in client.greeting if k != b"K"]
         said = []
         for request in conversation:

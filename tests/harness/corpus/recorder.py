@@ -32,6 +32,7 @@ from proxy.interception.mailbox import Mailboxes
 from proxy.login.modes import login_method
 from proxy.server import ForSessions, Server
 from proxy.session import Session
+from proxy.tls.offer import Offer
 from proxy.upstream import parse_target
 
 FIRST_JOB = 101
@@ -99,7 +100,9 @@ def recording_proxy(target: str, now: float) -> Iterator[tuple[int, Recorder]]:
 
     async def serve() -> None:
         settings, login = ServerSettings(listen_port=0, unix_socket_dir=""), login_method(AuthSettings(), {}, b"")
-        for_sessions = ForSessions(settings, LogSettings(), parse_target(target, 10), login, recorder.intercept)
+        for_sessions = ForSessions(
+            settings, LogSettings(), parse_target(target, 10), Offer(), login, recorder.intercept
+        )
         server = Server(for_sessions)
         await server.start()
         loops.append(asyncio.get_running_loop())
