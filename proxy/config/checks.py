@@ -39,10 +39,11 @@ def problems_of(settings: Settings) -> list[str]:
 def warnings_of(settings: Settings) -> list[str]:
     """What of `settings` can be used and is most likely not meant, one line each."""
     host = settings.server.listen_host
-    if host == "localhost" or (_is_address(host) and ip_address(host).is_loopback):
+    if settings.tls.mode == "require" or host == "localhost" or (_is_address(host) and ip_address(host).is_loopback):
         return []
     return [
-        f"server.listen_host {host!r} can be reached from elsewhere: without TLS, passwords and data pass as they are"
+        f"server.listen_host {host!r} can be reached from elsewhere: what clients without TLS send passes as it is; "
+        'tls.mode = "require" refuses them'
     ]
 
 

@@ -106,10 +106,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings, validated."""
 
     server: ServerSettings = ServerSettings()
-    tls: TlsSettings = TlsSettings()
     jobs: JobSettings = JobSettings()
     sources: SourceSettings = SourceSettings()
     source: dict[str, NamedSourceSettings] = {}
     """By name; the section [source.NAME] of the file."""
     log: LogSettings = LogSettings()
     auth: AuthSettings = AuthSettings()
+    tls: TlsSettings = TlsSettings()
