@@ -16,6 +16,7 @@ from clone_engine.records.errors import PgError
 from proxy.cancel import CancelKeys
 from proxy.connection_log import ConnectionLog
 from proxy.inbox import ConnectionLostError
+from proxy.limits import Guest
 from proxy.login.credential import Credential
 from proxy.login.legs import encrypted, is_tcp
 from proxy.login.parties import LONGEST_OF_SERVER, Parties
@@ -98,6 +99,12 @@ class Host(Protocol):
 
     def remove(self, connection: Open) -> None:
         """It has ended, or is a session now; may be said more than once."""
+
+    async def let_in(self, number: int, guest: Guest) -> None:
+        """Count the client of a connection.  PgError 53300 if there are too many."""
+
+    def left(self, number: int) -> None:
+        """The client of this connection is there no more; may be said more than once."""
 
 
 class Admission(asyncio.Protocol):
@@ -182,6 +189,7 @@ class Admission(asyncio.Protocol):
             if transport and not transport.is_closing():
                 transport.close()
         self._leave()
+        self._host.left(self.number)
 
     def _leave(self) -> None:
         if self._deadline:
@@ -266,6 +274,9 @@ class Admission(asyncio.Protocol):
                 hint="Connect again when it is back.",
             )
         self._check_encryption(parties)
+        peer = parties.client.get_extra_info("peername")
+        address = str(peer[0]) if isinstance(peer, tuple) else ""
+        await self._host.let_in(self.number, Guest(parties.principal.role, address))
         target = self._host.target
         # The server itself negotiates the protocol's version and options, whoever asks for the password.
         connected = await target.connect(_ServerLogin(self, parties), parties.packet.data)

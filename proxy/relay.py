@@ -77,11 +77,14 @@ class Relay:
         "_waiters",
         "_watch",
         "exchange",
+        "stirred",
         "watch_end",
     )
 
     def __init__(self, client: asyncio.Transport, server: asyncio.Transport, watch: Watch) -> None:
         self.exchange = Exchange()
+        self.stirred = True
+        """Set whenever the client sends anything."""
         self.watch_end = False
         """Whether the watch is to be told of the end of the statement that the server runs."""
         self._watch = watch
@@ -109,6 +112,7 @@ class Relay:
 
     def client_data(self, data: bytes) -> None:
         """Bytes from the client."""
+        self.stirred = True
         if self._client_in_step and not self._held and self._watch.passes(data) and self.exchange.sent_plain(data):
             self._server.write(data)
             return

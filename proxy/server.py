@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
@@ -19,9 +19,11 @@ from proxy.accepting import Acceptor
 from proxy.admission import Admission, Admitted, Open
 from proxy.calls.filter import may_name_ours
 from proxy.cancel import CancelKeys, Elsewhere, nowhere
-from proxy.config import LogSettings, ServerSettings
+from proxy.config import LimitSettings, LogSettings, ServerSettings
 from proxy.connection_log import ConnectionLog
 from proxy.door import Door
+from proxy.idle import IdleClients
+from proxy.limits import Doorkeeper, Guest, Occupancy
 from proxy.listening import addresses, bound_sockets, socket_path
 from proxy.login.credential import Credential
 from proxy.login.modes import Method
@@ -40,6 +42,7 @@ class ForSessions(NamedTuple):
     """What sessions go by that begin now."""
 
     settings: ServerSettings
+    limits: LimitSettings
     log: LogSettings
     target: Target
     offer: Offer
@@ -53,8 +56,13 @@ class ForSessions(NamedTuple):
 class Server:
     """Accepts clients on TCP and a unix socket; one Session for each."""
 
-    def __init__(self, for_sessions: ForSessions, elsewhere: Elsewhere = nowhere) -> None:
+    def __init__(
+        self, for_sessions: ForSessions, elsewhere: Elsewhere = nowhere, doorkeeper: Doorkeeper | None = None
+    ) -> None:
         self._for_sessions = for_sessions
+        self._occupancy = Occupancy(for_sessions.limits)
+        self._doorkeeper = doorkeeper or self._occupancy
+        self._idle = IdleClients(self._sessions, lambda: self._for_sessions.limits.client_idle_timeout)
         self.cancel_keys = CancelKeys(for_sessions.target, elsewhere)
         self.counted: Callable[[], None] = lambda: None
         """Called when the number of connections has changed."""
@@ -67,6 +75,7 @@ class Server:
         self._bound = False  # else the unix socket is another's
         self._empty = asyncio.Event()
         self._empty.set()
+        self._idle.watch()
 
     def __repr__(self) -> str:
         return f"<Server for {self.target.address}, {len(self._connections)} connections>"
@@ -75,6 +84,8 @@ class Server:
         """Have the sessions that begin from now on go by something else; the listeners stay where they are."""
         self._for_sessions = for_sessions
         self.cancel_keys.target = for_sessions.target
+        self._occupancy.settings = for_sessions.limits
+        self._idle.watch()
 
     # --- admission.Host, session.Host -------------------------------------------------------------------------
 
@@ -117,6 +128,14 @@ class Server:
     def open_session(self, admitted: Admitted) -> None:
         """Serve a client that has been let in."""
         Session(admitted, self).begin(admitted)
+
+    async def let_in(self, number: int, guest: Guest) -> None:
+        """Count the client of a connection.  PgError 53300 if there are too many."""
+        await self._doorkeeper.enter(number, guest)
+
+    def left(self, number: int) -> None:
+        """The client of a connection is there no more."""
+        self._doorkeeper.leave(number)
 
     def add(self, connection: Open) -> None:
         """A connection is there."""
@@ -163,6 +182,7 @@ class Server:
     async def stop(self) -> None:
         """Stop listening and close every session.  Returns when they are closed, or after CLOSING_SECONDS."""
         self.stop_listening()
+        self._idle.stop()
         for arriving in self._arriving:
             arriving.cancel()
         for connection in list(self._connections):
@@ -172,6 +192,9 @@ class Server:
                 await self.empty()
         if self._bound and (path := socket_path(self._settings)):
             path.unlink(missing_ok=True)
+
+    def _sessions(self) -> Iterator[Session]:
+        return (each for each in self._connections if isinstance(each, Session))
 
     @property
     def _settings(self) -> ServerSettings:
@@ -186,7 +209,11 @@ class Server:
 
     def serve(self, number: int, client: socket.socket) -> None:
         """Serve a client that was accepted, whose connection has this number in logs.  The socket must not block."""
-        if self.offer.context is None or client.family == socket.AF_UNIX:
+        if len(self._connections) >= 2 * self._for_sessions.limits.max_clients:
+            # Most of them have not even said who they are, which costs little, but not nothing.
+            log.warning("connection dropped", connection=number, reason="more than twice limits.max_clients are there")
+            client.close()
+        elif self.offer.context is None or client.family == socket.AF_UNIX:
             self._enter(number, client, False)
         else:
             self.add(Door(client, self.startup_timeout, partial(self._enter, number), self.remove))

@@ -14,6 +14,7 @@ from clone_engine.records.errors import PgError
 from proxy.auth import Credentials
 from proxy.config import ConfigError, Settings
 from proxy.control import ControlSocket, control_path
+from proxy.open_files import allow_files
 from proxy.processes.supervisor import Supervisor
 from proxy.reload import Configuration, Reloaded, reload
 from proxy.restart import go_on
@@ -30,6 +31,7 @@ async def serve(configuration: Configuration, read: Callable[[], Settings]) -> N
     ConfigError or StoreError, with nothing running, if it cannot be done.
     """
     settings = configuration.settings
+    allow_files(settings.limits.max_clients)
     target = make_target(settings)
     await _reach(target)
     manager = make_manager(configuration)

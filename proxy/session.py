@@ -19,7 +19,7 @@ from proxy.cancel import CancelKeys
 from proxy.relay import NOTICE, Relay
 from proxy.transports import ClientSide, ServerSide
 from proxy.wire import messages
-from proxy.wire.exchange import KEPT_ROWS, PLAIN, Entry, Exchange
+from proxy.wire.exchange import IDLE, KEPT_ROWS, PLAIN, Entry, Exchange
 from proxy.wire.frames import HEADER
 
 # Types of the server's messages that mean something here.
@@ -85,6 +85,9 @@ class Host(Protocol):
     def remove(self, connection: Open) -> None:
         """A session has ended; may be said more than once."""
 
+    def left(self, number: int) -> None:
+        """The client of the connection with this number is there no more; may be said more than once."""
+
 
 class Session:
     """One client, one server connection (transports.Events, relay.Watch).
@@ -97,6 +100,7 @@ class Session:
         "_client",
         "_farewell",
         "_host",
+        "_idle_since",
         "_interceptor",
         "_key",
         "_log",
@@ -125,6 +129,7 @@ class Session:
         self._client, self._server = admitted.client, admitted.server
         self._relay = Relay(self._client, self._server, self)
         self._task: asyncio.Task[None] | None = None
+        self._idle_since = 0.0
         self._farewell = False  # the client needs not be told any more why the connection ends
         self._interceptor: Interceptor | None = None
 
@@ -195,6 +200,29 @@ class Session:
         )
         self.close("the proxy shuts down")
 
+    def idle_for(self, now: float) -> float:
+        """For how many seconds, as far as earlier calls could see, the client has sent nothing and waited for nothing,
+        outside a transaction."""
+        relay, exchange = self._relay, self._relay.exchange
+        if relay.stirred or self._task or exchange.owed or exchange.status != IDLE:
+            relay.stirred, self._idle_since = False, now
+        return now - self._idle_since
+
+    def end_idle(self) -> None:
+        """Close, because the client has been idle for too long."""
+        self.tell(
+            messages.encode_error(
+                PgError(
+                    "57P05",
+                    "terminating connection due to idle-session timeout",
+                    detail="It is the proxy's limits.client_idle_timeout.",
+                ),
+                "utf-8",
+                "FATAL",
+            )
+        )
+        self.close("it was idle for limits.client_idle_timeout")
+
     def _say_farewell(self, reason: PgError) -> None:
         """Tell a client that waits for work of ours why the connection ends, unless the server has done so.
 
@@ -220,6 +248,7 @@ class Session:
             self._interceptor.close()
         self._host.cancel_keys.remove(self._key, self.cancel)
         self._host.remove(self)
+        self._host.left(self.number)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` while the client's further messages wait.  One at a time."""

@@ -31,6 +31,7 @@ from proxy.cancel import Elsewhere, nowhere
 from proxy.config import ConfigError, JobSettings, Settings
 from proxy.interception.interceptor import SqlInterceptor
 from proxy.interception.mailbox import Mailboxes
+from proxy.limits import Doorkeeper
 from proxy.login.modes import Method, login_method
 from proxy.processes.supervisor import Supervisor
 from proxy.reload import Configuration
@@ -116,6 +117,7 @@ def make_server(
     records: Records,
     actions_of: Callable[[Settings], Actions],
     elsewhere: Elsewhere = nowhere,
+    doorkeeper: Doorkeeper | None = None,
 ) -> Server:
     """What serves clients in one process: their statements read `records`; what these call is performed by the actions
     of the settings that counted when the session began; `elsewhere` has the sessions of other processes."""
@@ -132,10 +134,10 @@ def make_server(
         def intercept(session: Session) -> SqlInterceptor:
             return SqlInterceptor(session, snapshots, actions, roles, mailboxes)
 
-        offer = make_tls(settings, make=True)
-        return ForSessions(settings.server, settings.log, target, offer, make_login(settings), intercept)
+        offer, login = make_tls(settings, make=True), make_login(settings)
+        return ForSessions(settings.server, settings.limits, settings.log, target, offer, login, intercept)
 
-    server = Server(for_sessions(configuration.settings), elsewhere)
+    server = Server(for_sessions(configuration.settings), elsewhere, doorkeeper)
     configuration.follow(lambda settings: partial(server.configure, for_sessions(settings)))
     return server
 

@@ -32,6 +32,15 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     processes: int = 1
 
 
+class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many clients there may be, and for how long they may be idle."""
+
+    max_clients: int = 10000
+    max_clients_per_user: int = 0
+    max_clients_per_address: int = 0
+    client_idle_timeout: float = 0.0
+
+
 class TlsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What clients are offered on TCP."""
 
@@ -113,3 +122,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: LogSettings = LogSettings()
     auth: AuthSettings = AuthSettings()
     tls: TlsSettings = TlsSettings()
+    limits: LimitSettings = LimitSettings()

@@ -18,6 +18,7 @@ from proxy.calls.handlers import Value
 from proxy.calls.narration import Remark
 from proxy.calls.signatures import FUNCTIONS, Call
 from proxy.config import Settings
+from proxy.limits import Guest
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -110,6 +111,13 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
         return PgError(self.sqlstate, self.message, detail=self.detail, hint=self.hint)
 
 
+class Entered(msgspec.Struct, frozen=True, tag="entered"):
+    """The answer to Enter."""
+
+    number: int
+    refused: Refused | None
+
+
 class Stopped(msgspec.Struct, frozen=True, tag="stopped"):
     """An action was stopped, as was asked."""
 
@@ -132,6 +140,20 @@ class Load(msgspec.Struct, frozen=True, tag="load"):
 
     taken: int
     open: int
+
+
+class Enter(msgspec.Struct, frozen=True, tag="enter"):
+    """May this client be let in?  Entered answers."""
+
+    number: int
+    """Of its connection."""
+    guest: Guest
+
+
+class Leave(msgspec.Struct, frozen=True, tag="leave"):
+    """The client of a connection is there no more."""
+
+    number: int
 
 
 class Foresee(msgspec.Struct, frozen=True, tag="foresee"):
@@ -191,12 +213,13 @@ ToServing = (
     | Returned
     | Refused
     | Stopped
+    | Entered
     | Cancel
     | Cancelled
     | Close
     | End
 )
-FromServing = Load | Foresee | Perform | Stop | Marked | Cancel | Cancelled
+FromServing = Load | Enter | Leave | Foresee | Perform | Stop | Marked | Cancel | Cancelled
 
 
 def encode(message: ToServing | FromServing) -> bytes:

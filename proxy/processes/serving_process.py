@@ -16,8 +16,10 @@ from functools import partial
 import structlog
 import uvloop
 
+from clone_engine.records.errors import PgError
 from clone_engine.servers.connect import forget_environment
 from proxy.config import ConfigError
+from proxy.limits import Guest
 from proxy.logs import configure
 from proxy.processes.channel import (
     Begin,
@@ -25,7 +27,10 @@ from proxy.processes.channel import (
     Cancelled,
     Close,
     Configure,
+    Enter,
+    Entered,
     Forgotten,
+    Leave,
     Load,
     Mark,
     Marked,
@@ -83,8 +88,9 @@ class ServingProcess:
         self._numbers = itertools.count(1)
         self._delivering: set[asyncio.Task[None]] = set()
         self._about_to_report = False
+        self._entering: dict[int, asyncio.Future[PgError | None]] = {}
         self._server = make_server(
-            configuration, self._mirror, lambda _: self._actions.under(self._edition), self._elsewhere
+            configuration, self._mirror, lambda _: self._actions.under(self._edition), self._elsewhere, self
         )
         self._server.counted = self._report
         self._intake = Intake(socket.socket(fileno=HANDED), self._server.serve, self._report)
@@ -111,6 +117,8 @@ class ServingProcess:
                 self._link.send(Marked(number))
             case Told() | Returned() | Refused() | Stopped():
                 self._actions.answered(message)
+            case Entered(number, refused):
+                self._entering.pop(number).set_result(refused.error if refused else None)
             case Configure():
                 self._configure(message)
             case Close():
@@ -129,6 +137,19 @@ class ServingProcess:
             self._configuration.take(message.settings)
         except ConfigError as error:  # the first process could use them a moment ago
             log.error("configuration is not reloaded", problems=error.args)
+
+    # --- limits.Doorkeeper ---------------------------------------------------------------------------------
+
+    async def enter(self, number: int, guest: Guest) -> None:
+        """Ask the first process, which knows the clients of all."""
+        answer = self._entering[number] = asyncio.get_running_loop().create_future()
+        self._link.send(Enter(number, guest))
+        if refusal := await asyncio.shield(answer):
+            raise refusal
+
+    def leave(self, number: int) -> None:
+        """Tell the first process."""
+        self._link.send(Leave(number))
 
     # --- CancelRequests ------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -18,11 +19,27 @@ import msgspec
 import structlog
 
 from clone_engine.jobs.manager import Manager
+from clone_engine.records.errors import PgError
 from proxy.accepting import Acceptor
 from proxy.calls.handlers import Actions
 from proxy.config import ConfigError, ServerSettings, Settings
+from proxy.limits import Guest, Occupancy
 from proxy.listening import addresses, bound_sockets, socket_path
-from proxy.processes.channel import Begin, Cancel, Cancelled, Close, Configure, End, FromServing, Load, Marked
+from proxy.processes.channel import (
+    Begin,
+    Cancel,
+    Cancelled,
+    Close,
+    Configure,
+    End,
+    Enter,
+    Entered,
+    FromServing,
+    Leave,
+    Load,
+    Marked,
+    Refused,
+)
 from proxy.processes.child import Child
 from proxy.processes.company import Company
 from proxy.processes.desk import Desk
@@ -57,6 +74,9 @@ class Supervisor:
         )
         self._serving: dict[int, Child] = {}
         """Those that take connections, by their places."""
+        self._occupancy = Occupancy(configuration.settings.limits)
+        self._inside: defaultdict[int, set[int]] = defaultdict(set)
+        """The connections of each process that are counted there."""
         self._keepers: list[asyncio.Task[None]] = []
         self._acceptor: Acceptor | None = None
         self._cancels: set[asyncio.Task[None]] = set()
@@ -124,6 +144,7 @@ class Supervisor:
     def _configure(self, settings: Settings, actions: Actions) -> None:
         """Have all processes, those that are started later too, go by other settings."""
         self._editions.append(actions)
+        self._occupancy.settings = settings.limits
         for child in self._company:
             child.send(Configure(_without_sources(settings), self._edition))
 
@@ -172,6 +193,8 @@ class Supervisor:
             child.kill()
         self._serving.pop(place, None)
         self._company.leave(child)
+        for number in self._inside.pop(place, set()):
+            self._occupancy.leave(number)
         desk.close()
         self._counted.set()
         return await child.end()
@@ -189,6 +212,10 @@ class Supervisor:
             case Load():
                 child.loaded(message)
                 self._counted.set()
+            case Enter(number, guest):
+                child.send(Entered(number, self._enter(child, number, guest)))
+            case Leave(number):
+                self._leave(child, number)
             case Marked(number):
                 child.answered(number, True)
             case Cancelled(number, found):
@@ -199,6 +226,18 @@ class Supervisor:
                 work.add_done_callback(self._cancels.discard)
             case _:
                 desk.take(message)
+
+    def _enter(self, child: Child, number: int, guest: Guest) -> Refused | None:
+        try:
+            self._occupancy.let_in(number, guest)
+        except PgError as error:
+            return Refused.by(number, error)
+        self._inside[child.place].add(number)
+        return None
+
+    def _leave(self, child: Child, number: int) -> None:
+        self._occupancy.leave(number)
+        self._inside[child.place].discard(number)
 
     async def _cancel(self, child: Child, asked: Cancel) -> None:
         """Find the session that a CancelRequest is for, which is not one of this process."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from proxy.calls.rewrite import references
-from proxy.config import AuthSettings, LogSettings, ServerSettings
+from proxy.config import AuthSettings, LimitSettings, LogSettings, ServerSettings
 from proxy.login.modes import login_method
 from proxy.server import ForSessions, Server
 from proxy.tls.offer import Offer
@@ -86,6 +86,7 @@ async def through_a_proxy() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio
     proxy = Server(
         ForSessions(
             ServerSettings(listen_port=0, unix_socket_dir=""),
+            LimitSettings(),
             LogSettings(),
             parse_target(target, 10),
             Offer(),

@@ -25,7 +25,7 @@ from proxy.calls.narration import Tell, nothing
 from proxy.calls.roles import Roles
 from proxy.calls.signatures import FUNCTIONS, Call, Signature
 from proxy.calls.snapshot import Snapshots
-from proxy.config import AuthSettings, LogSettings, ServerSettings
+from proxy.config import AuthSettings, LimitSettings, LogSettings, ServerSettings
 from proxy.embedded import SUPERUSER
 from proxy.interception.interceptor import SqlInterceptor
 from proxy.interception.mailbox import Mailboxes
@@ -101,7 +101,7 @@ def recording_proxy(target: str, now: float) -> Iterator[tuple[int, Recorder]]:
     async def serve() -> None:
         settings, login = ServerSettings(listen_port=0, unix_socket_dir=""), login_method(AuthSettings(), {}, b"")
         for_sessions = ForSessions(
-            settings, LogSettings(), parse_target(target, 10), Offer(), login, recorder.intercept
+            settings, LimitSettings(), LogSettings(), parse_target(target, 10), Offer(), login, recorder.intercept
         )
         server = Server(for_sessions)
         await server.start()
