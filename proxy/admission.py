@@ -244,6 +244,8 @@ class Admission(asyncio.Protocol):
         elif request == SSL_REQUEST and self._host.offer.context is not None and is_tcp(self._client):
             self._may_ask.clear()
             self._encrypting = True
+            # What is read from here on is read as TLS, whatever it is.
+            self._client.pause_reading()
             self._client.write(b"S")
             self._start(self._encrypt(self._client, self._host.offer))
         else:

@@ -6,6 +6,7 @@ When a client is offered it is `admission.py`'s business; sessions that have it 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 import stat
@@ -13,9 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import structlog
+
 from proxy.config import ConfigError, TlsSettings
 from proxy.tls import self_signed
 from proxy.tls.binding import certificate_hash
+
+log = structlog.get_logger()
 
 ALPN = "postgresql"
 """The protocol's name in TLS (chapter 54.2.9); clients that begin with TLS at once have to ask for it."""
@@ -24,6 +29,28 @@ SHUTDOWN_SECONDS = 2.0
 """That a client has to say that it has heard the end; the connection is closed then in any case."""
 VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
 VERIFYING = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "require": ssl.CERT_REQUIRED}
+
+
+class _Telling(ssl.SSLObject):
+    """Lets a client be told why its handshake fails: uvloop would close the connection before it has sent the alert.
+
+    The error is raised when the client has said something more.  Most close; for those that do nothing there is a time
+    limit.
+    """
+
+    _failed: ssl.SSLError | None = None
+
+    def do_handshake(self) -> None:
+        if self._failed is not None:
+            raise self._failed
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            self._failed = error
+            log.info("TLS handshake failed", reason=error.reason)
+            raise ssl.SSLWantReadError from None
 
 
 class OwnContext(ssl.SSLContext):
@@ -92,6 +119,13 @@ def make_offer(settings: TlsSettings, own: Path, listen_host: str, *, make: bool
         return Offer()
     if bool(settings.cert_file) != bool(settings.key_file):
         raise ConfigError("configuration: tls.cert_file and tls.key_file go together: set both, or neither")
+    if settings.client_cert == "require" and settings.mode != "require":
+        raise ConfigError(
+            'configuration: tls.client_cert = "require" needs tls.mode = "require", '
+            "or who has no certificate would come without TLS"
+        )
+    if settings.client_cert == "none" and settings.client_ca_file:
+        raise ConfigError('configuration: tls.client_ca_file is for tls.client_cert = "optional" or "require"')
     if settings.client_cert != "none" and not settings.client_ca_file:
         raise ConfigError(
             f'configuration: tls.client_cert = "{settings.client_cert}" needs tls.client_ca_file, '
@@ -115,6 +149,7 @@ def _files(settings: TlsSettings, own: Path) -> tuple[Path, Path]:
 def _context(settings: TlsSettings) -> OwnContext:
     """As it is but for the certificate that is shown."""
     context = OwnContext(ssl.PROTOCOL_TLS_SERVER)
+    context.sslobject_class = _Telling
     context.minimum_version = VERSIONS[settings.min_version]
     context.set_alpn_protocols([ALPN])
     # As PostgreSQL: resuming a session would skip the check of the client's certificate.
@@ -140,6 +175,8 @@ def _check_key(key: Path) -> None:
             status = key.stat()
     except OSError as error:
         raise ConfigError(f"configuration: cannot read tls.key_file {key}: {error.strerror}") from None
+    if status.st_uid not in (0, os.geteuid()):
+        raise ConfigError(f"configuration: tls.key_file {key} is another account's: it must be the proxy's or root's")
     allowed = stat.S_IRUSR | stat.S_IWUSR | (stat.S_IRGRP if status.st_uid == 0 else 0)
     if stat.S_IMODE(status.st_mode) & ~(allowed | stat.S_IXUSR):
         raise ConfigError(f"configuration: others can read tls.key_file {key}: make it private with chmod 600")

@@ -25,9 +25,16 @@ LONGEST_NAME = 64
 
 
 def ensure(certificate: Path, key: Path, listen_host: str) -> None:
-    """Make both files, private to the proxy's account, if either is not there.  ConfigError if that cannot be done."""
-    if certificate.exists() and key.exists():
+    """Make both files, private to the proxy's account, if they are not there.
+
+    ConfigError if that cannot be done, or one is there without the other: clients may know that certificate.
+    """
+    there = [file for file in (certificate, key) if file.exists()]
+    if len(there) == 2:
         return
+    if there:
+        lacking = key if there == [certificate] else certificate
+        raise ConfigError(f"the proxy's own certificate is not complete: {there[0]} is there, but {lacking} is not")
     private = ec.generate_private_key(ec.SECP256R1())
     made = _certificate(private, [*ALWAYS, socket.gethostname(), listen_host])
     pem = serialization.Encoding.PEM
