@@ -7,6 +7,7 @@ servers), and shares nothing with the clone engine that it judges.
 from __future__ import annotations
 
 import difflib
+import re
 import subprocess
 from typing import Any, NamedTuple
 
@@ -35,6 +36,10 @@ class Content(NamedTuple):
 
     rows: int
     checksum: int
+
+
+NOTES_ALONE = re.compile(r"^ALTER (?:FOREIGN )?TABLE ONLY (?:[^;]|;(?!\n))*? SET \(pg_attver=\d+\);\n", re.MULTILINE)
+NOTE_BESIDE_OPTIONS = re.compile(r"pg_attver=\d+, |, pg_attver=\d+(?=\);$)", re.MULTILINE)
 
 
 class SchemaState(NamedTuple):
@@ -68,7 +73,13 @@ def schema_definition(conninfo: str, schema: str, pg_dump: str) -> str:
         raise PgError("58000", "pgclone: pg_dump failed", detail=done.stderr.strip()[-2000:])
     # \restrict carries a random word; the comments carry versions.
     changing = ("\\restrict", "\\unrestrict", "-- Dumped ")
-    return "\n".join(line for line in done.stdout.splitlines() if not line.startswith(changing))
+    text = "\n".join(line for line in done.stdout.splitlines() if not line.startswith(changing))
+    return without_notes(text)
+
+
+def without_notes(dump: str) -> str:
+    """A dump without what newer releases of servers note in the options of columns for themselves."""
+    return NOTE_BESIDE_OPTIONS.sub("", NOTES_ALONE.sub("", dump))
 
 
 def differences(source: SchemaState, target: SchemaState) -> list[str]:

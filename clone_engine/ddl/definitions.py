@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from pglast import ast, enums
 from pglast.parser import ParseError, parse_sql
 
+from clone_engine.ddl.notes import without_notes
 from clone_engine.ddl.subjects import Identity, subject
 from clone_engine.records.errors import PgError
 from clone_engine.records.names import Name
@@ -81,7 +82,10 @@ def label_of(kind: str, identity: Identity) -> str:
 
 
 def parse_dump(text: str) -> list[Ddl]:
-    """The statements of a plain-format dump, in its order.  PgError XX000 if PostgreSQL's parser refuses it."""
+    """The statements of a plain-format dump, in its order, but for what servers note for themselves.
+
+    PgError XX000 if PostgreSQL's parser refuses it.
+    """
     body = _without_restrict(text)
     try:
         statements = parse_sql(body)
@@ -91,7 +95,8 @@ def parse_dump(text: str) -> list[Ddl]:
             f"pgclone: the output of pg_dump could not be parsed: {error.args[0]}",
             hint="A pg_dump much newer than PostgreSQL 18 may write what this version does not know.",
         ) from error
-    return [classify(_text(body, raw), raw.stmt) for raw in statements]
+    kept = (without_notes(_text(body, raw), raw.stmt) for raw in statements)
+    return [classify(*each) for each in kept if each]
 
 
 def parse_statement(sql: str) -> Ddl:

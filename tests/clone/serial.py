@@ -23,6 +23,7 @@ from clone_engine.records.jobs import Outcome
 from clone_engine.records.request import CloneRequest, Conninfo, Options
 from clone_engine.records.steps import Copy, LargeObjects, Plan, Run, Statement
 from clone_engine.servers.dump import find_pg_dump
+from proxy.agreement import without_notes
 from tests.harness.servers import Database
 
 Connection = psycopg.Connection[Any]
@@ -191,7 +192,7 @@ def definitions(database: Database, *selection: str) -> str:
         check=True,
     )
     frame = ("\\restrict", "\\unrestrict", "-- Dumped ")
-    return "\n".join(line for line in done.stdout.split("\n") if not line.startswith(frame))
+    return without_notes("\n".join(line for line in done.stdout.split("\n") if not line.startswith(frame)))
 
 
 def schema_definitions(database: Database, schema: str) -> str:

@@ -108,3 +108,22 @@ def test_what_is_no_sql_is_an_error() -> None:
     with pytest.raises(PgError) as caught:
         parse_dump("CREATE TABEL x ();")
     assert caught.value.sqlstate == "XX000"
+
+
+@pytest.mark.parametrize(
+    ("sql", "left"),
+    [
+        ("ALTER TABLE ONLY s.t ALTER COLUMN id SET (pg_attver=22094208)", []),
+        ("ALTER FOREIGN TABLE ONLY s.t ALTER COLUMN id SET (pg_attver=22094208)", []),
+        (
+            "ALTER TABLE ONLY s.t ALTER COLUMN id SET (n_distinct=5, pg_attver=22094208)",
+            ["ALTER TABLE ONLY s.t ALTER COLUMN id SET (n_distinct = 5)"],
+        ),
+        (
+            "ALTER TABLE ONLY s.t ALTER COLUMN id SET (n_distinct=5)",
+            ["ALTER TABLE ONLY s.t ALTER COLUMN id SET (n_distinct=5)"],
+        ),
+    ],
+)
+def test_what_servers_note_for_themselves_is_not_cloned(sql: str, left: list[str]) -> None:
+    assert [ddl.sql for ddl in parse_dump(f"{sql};\n")] == left
