@@ -31,7 +31,6 @@ async def serve(configuration: Configuration, read: Callable[[], Settings]) -> N
     ConfigError or StoreError, with nothing running, if it cannot be done.
     """
     settings = configuration.settings
-    allow_files(settings.limits.max_clients)
     target = make_target(settings)
     await _reach(target)
     manager = make_manager(configuration)
@@ -54,6 +53,7 @@ async def serve(configuration: Configuration, read: Callable[[], Settings]) -> N
     await manager.start()
     going_on: asyncio.Task[None] | None = None
     try:
+        allow_files(settings.limits.max_clients)
         await server.start(passed_sockets(os.environ))
         await control.start()
         service.ready("serving clients")

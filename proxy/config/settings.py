@@ -35,7 +35,7 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many clients there may be, and for how long they may be idle."""
 
-    max_clients: int = 10000
+    max_clients: int = 1000
     max_clients_per_user: int = 0
     max_clients_per_address: int = 0
     client_idle_timeout: float = 0.0

@@ -188,7 +188,7 @@ def test_errors_are_the_proxy_s_own(session: Connection) -> None:
     assert "pgclone_jobs_view" in (refused.value.diag.message_hint or "")
     session.rollback()
     with pytest.raises(psycopg.errors.InvalidParameterValue) as refused:
-        session.execute("DO $$ BEGIN PERFORM pgclone_schema_async('nonsense', 's'); END $$")
+        session.execute("DO $$ BEGIN PERFORM pgclone_schema_async('colour=red', 's'); END $$")
     assert refused.value.diag.message_detail and refused.value.diag.message_hint
 
 

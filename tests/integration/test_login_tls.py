@@ -4,30 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
-import psutil
 import psycopg
 import pytest
-import uvloop
-from psycopg.conninfo import conninfo_to_dict
 
-from proxy.config import AuthSettings, LogSettings, ServerSettings
 from proxy.embedded import Server
-from proxy.login.modes import login_method
-from proxy.server import ForSessions
-from proxy.server import Server as Proxy
-from proxy.tls.binding import certificate_hash
-from proxy.upstream import parse_target
+from proxy.launch import ProxyProcess
 from tests.harness.certificates import Authority, Issued, server_settings, with_tls
-from tests.harness.corpus.recorder import Recorder
 from tests.harness.proxies import Proxies
 from tests.harness.servers import Database, Servers, fresh_database
-from tests.harness.waiting import wait_until
 from tests.integration.login_roles import CLIENTS, PASSWORD, Refused, verifier, with_roles
 
 MODES = ("password", "relay", "terminate")
@@ -109,72 +97,24 @@ def test_relay_cannot_bind(proxies: Proxies, logins: Server) -> None:
     assert "channel_binding=require" in (proxies.directory / "p1" / "proxy.log").read_text()
 
 
-class Front:
-    """The proxy, whose clients speak TLS from the first byte, in a thread of its own."""
-
-    def __init__(self, target: str, auth: AuthSettings, shown: Issued) -> None:
-        self.port = 0
-        self._ready, self._stop = threading.Event(), asyncio.Event()
-        self._auth = auth
-        self._target = target
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(shown.certificate, shown.key)
-        self._context.set_alpn_protocols(["postgresql"])
-        der = ssl.PEM_cert_to_DER_cert(shown.certificate.read_text())
-        self._context.binding = certificate_hash(der)  # type: ignore[attr-defined]
-
-    async def serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        target = parse_target(self._target, 10)
-        login = login_method(self._auth, target.conninfo.parameters, b"")
-        proxy = Proxy(
-            ForSessions(ServerSettings(unix_socket_dir=""), LogSettings(), target, login, Recorder(0).intercept)
-        )
-        listener = await self._loop.create_server(lambda: proxy.admission(1), "127.0.0.1", 0, ssl=self._context)
-        self.port = listener.sockets[0].getsockname()[1]
-        self._ready.set()
-        await self._stop.wait()
-        listener.close()
-        await proxy.stop()
-
-    @contextmanager
-    def serving(self) -> Iterator[Front]:
-        thread = threading.Thread(target=lambda: uvloop.run(self.serve()))
-        thread.start()
-        assert self._ready.wait(10)
-        try:
-            yield self
-            # A loop that is closed while TLS says goodbye complains.
-            wait_until(lambda: not self._connections(), 20, "the connections to be closed")
-        finally:
-            self._loop.call_soon_threadsafe(self._stop.set)
-            thread.join()
-
-    def _connections(self) -> list[object]:
-        """Those of this process to the proxy, and of the proxy to the target."""
-        ports = {self.port, int(conninfo_to_dict(self._target)["port"] or 0)}
-        found = psutil.Process().net_connections("tcp")
-        return [each for each in found if each.raddr and ports & {each.laddr.port, each.raddr.port}]
-
-    def login(self, client: str) -> str:
-        """'works', or what the client is told; `client` is asyncpg, or libpq's channel_binding."""
-        place = {"host": "127.0.0.1", "port": self.port, "user": "lg_scram", "password": PASSWORD}
-        try:
-            if client == "asyncpg":
-                asyncio.run(_by_asyncpg(**place))
-            else:
-                more = {"sslmode": "require", "sslnegotiation": "direct", "channel_binding": client}
-                psycopg.connect(dbname="postgres", **place, **more).close()  # type: ignore[arg-type]
-        except (psycopg.Error, asyncpg.PostgresError) as error:
-            return str(error)
-        return "works"
+def login(proxy: ProxyProcess, client: str) -> str:
+    """'works', or what the client is told; `client` is asyncpg, or libpq's channel_binding."""
+    place = {"host": "127.0.0.1", "port": proxy.port, "user": "lg_scram", "password": PASSWORD}
+    try:
+        if client == "asyncpg":
+            asyncio.run(_by_asyncpg(**place))
+        else:
+            more = {"sslmode": "require", "channel_binding": client}
+            psycopg.connect(dbname="postgres", **place, **more).close()  # type: ignore[arg-type]
+    except (psycopg.Error, asyncpg.PostgresError) as error:
+        return str(error)
+    return "works"
 
 
 async def _by_asyncpg(**place: object) -> None:
     unverified = ssl.create_default_context()
     unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
-    unverified.set_alpn_protocols(["postgresql"])
-    await (await asyncpg.connect(**place, database="postgres", ssl=unverified, direct_tls=True)).close()
+    await (await asyncpg.connect(**place, database="postgres", ssl=unverified)).close()
 
 
 BOUND_ELSEWHERE = "bound to the proxy's certificate"
@@ -203,13 +143,16 @@ TABLE = [
 
 @pytest.mark.parametrize(("mode", "sslmode", "shown", "client", "comes"), TABLE)
 def test_clients_with_tls(
-    logins: Server, certificates: tuple[Authority, Issued], tmp_path: Path, mode: str, sslmode: str, shown: str,
+    proxies: Proxies, logins: Server, certificates: tuple[Authority, Issued], mode: str, sslmode: str, shown: str,
     client: str, comes: str,
 ) -> None:  # fmt: skip
     authority, own = certificates
-    theirs = Issued(authority.directory / "server.crt", authority.directory / "server.key")
-    file = settings_of(tmp_path, mode, verifier(logins, "lg_scram"))["auth"]["file"]
-    auth = AuthSettings(mode, file)  # type: ignore[arg-type]
-    front = Front(f"{logins.conninfo()} sslmode={sslmode}", auth, own if shown == "its own" else theirs)
-    with front.serving():
-        assert comes in front.login(client)
+    settings = settings_of(proxies.directory, mode, verifier(logins, "lg_scram"))
+    name = own.certificate.stem if shown == "its own" else "server"
+    key = proxies.directory / "shown.key"  # a copy: the target's is the target's account's
+    key.touch(mode=0o600)
+    key.write_bytes((authority.directory / f"{name}.key").read_bytes())
+    tls = {"cert_file": str(authority.directory / f"{name}.crt"), "key_file": str(key)}
+    proxy = proxies.start(f"{logins.conninfo()} sslmode={sslmode}", {**settings, "tls": tls})
+    assert comes in login(proxy, client)
+    assert "Traceback" not in proxy.log()
