@@ -14,7 +14,7 @@ INSTALLED := $(VENV)/.installed
 PYTEST := $(BIN)/python -u -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stubs-demo run test test-all test-faults test-suites test-versions test-fast corpus bench lint format types lock clean
+.PHONY: help demo stubs-demo run test test-all test-faults test-suites test-versions test-fast corpus bench bench-through lint format types lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,9 @@ corpus: $(INSTALLED) ## play files of client messages: make corpus FILE=path; wi
 
 bench: $(INSTALLED) ## time statements directly and through the proxy; the tables are in build/bench.md too
 	@$(BIN)/python -m bench --write build/bench.md
+
+bench-through: $(INSTALLED) ## compare what passes through with pgbouncer and with no proxy; the tables are in build/through.md too
+	@$(BIN)/python -m bench.through --write build/through.md
 
 lint: $(INSTALLED) ## check style and format
 	$(BIN)/ruff check .
