@@ -74,7 +74,7 @@ def main(seconds: int, rounds: int, only: str, upstream: str, write: Path | None
                     parts += [f"## To the server by {title}\n", _compared(loads, peers, rounds)]
                     if not only:
                         parts.append(_memory(peers))
-                click.echo("\n".join(parts[-3:]))
+        click.echo("\n".join(parts))
     if write:
         write.parent.mkdir(parents=True, exist_ok=True)
         write.write_text("\n".join(parts), encoding="utf-8")
