@@ -179,7 +179,7 @@ class Exchange:
                 if data.startswith(OF_TRANSACTIONS, position + HEADER):
                     self.completed(entry, data[position + HEADER : end])
                 self.failed = False
-            if kind in COMPLETES[entry.kind]:
+            if kind == READY or kind in COMPLETES[entry.kind]:
                 self._took(kind, data[end - 1])
             position = end
         return position
