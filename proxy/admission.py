@@ -28,6 +28,8 @@ from proxy.wire import messages
 from proxy.wire.frames import HEADER
 from proxy.wire.startup import CANCEL_REQUEST, GSSENC_REQUEST, SSL_REQUEST, Packet, StartupError, read_packet
 
+MOST_SETTINGS = 256
+"""That a server may report and the proxy remembers, ten times what PostgreSQL does; it passes all of them on."""
 # Types of the server's messages that are kept for the session.
 STATUS, KEY, READY = b"SKZ"
 
@@ -289,7 +291,8 @@ class Admission(asyncio.Protocol):
             parties.to_client(message)
             if message[0] == STATUS:
                 name, value = messages.decode_parameter_status(message[HEADER:])
-                parameters[name] = value
+                if name in parameters or len(parameters) < MOST_SETTINGS:
+                    parameters[name] = value
             elif message[0] == KEY:
                 key = message[HEADER:]
         target.check(connected.route, parameters)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import structlog
 
 from clone_engine.records.errors import PgError
-from proxy.admission import Admitted, Open
+from proxy.admission import MOST_SETTINGS, Admitted, Open
 from proxy.cancel import CancelKeys
 from proxy.relay import NOTICE, Relay
 from proxy.transports import ClientSide, ServerSide
@@ -300,7 +300,8 @@ class Session:
         if kind == NOTICE:
             return self._notice(message)
         name, value = messages.decode_parameter_status(message[HEADER:])
-        self.parameters = {**self.parameters, name: value}
+        if name in self.parameters or len(self.parameters) < MOST_SETTINGS:
+            self.parameters = {**self.parameters, name: value}
         return None
 
     def _notice(self, message: bytes) -> bytes | None:

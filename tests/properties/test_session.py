@@ -72,6 +72,10 @@ class Answering(asyncio.Protocol):
             for each in ANSWERS.get(kind, b""):
                 self._transport.write(message(bytes([each]), b"I" if each == ord("Z") else b""))
 
+    def say(self, data: bytes) -> None:
+        """Send what nobody has asked for."""
+        self._transport.write(data)
+
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost.set()
 
@@ -156,3 +160,11 @@ def test_any_bytes_arrive_as_far_as_they_are_whole(data: bytes, splits: list[int
         arrived = asyncio.run(any_bytes(data, splits))
     assert data.startswith(arrived)
     assert not [each for each in logged if each["log_level"] in ("error", "critical")]
+
+
+async def test_settings_without_end_are_passed_on_and_not_kept() -> None:
+    """As many as one likes: what it costs does not grow with those that were there before."""
+    reported = [message(b"S", b"setting_%d\0on\0" % number) for number in range(50_000)]
+    async with through_a_proxy() as (reader, _, behind), asyncio.timeout(SECONDS):
+        behind.say(b"".join(reported))
+        assert await reader.readexactly(sum(map(len, reported))) == b"".join(reported)
