@@ -77,6 +77,15 @@ def make_tls(settings: Settings, *, make: bool = False) -> Offer:
     return make_offer(settings.tls, Path(f"{settings.jobs.store}.tls"), settings.server.listen_host, make=make)
 
 
+def _make_salts(settings: Settings) -> None:
+    """Make what they are made of, here and not in several processes, each for itself."""
+    if settings.auth.mode == "terminate":
+        try:
+            key_in(_key_file(settings.jobs))
+        except StoreError as error:
+            raise ConfigError(str(error)) from None
+
+
 MAKERS = (make_target, make_tls, make_login)
 """What a configuration that can be used lets be made, with ConfigError if not, and without a trace."""
 
@@ -102,6 +111,7 @@ def make_front(configuration: Configuration, manager: Manager) -> Server | Super
     """What serves clients, whose statements read and change the jobs of `manager`: this process, or several."""
 
     def actions_of(settings: Settings) -> Handlers:
+        _make_salts(settings)
         target = make_target(settings)
         credentials = Credentials(target, settings.jobs.passfile, settings.auth.mode)
         return Handlers(manager, credentials, make_sources(settings, target, credentials))

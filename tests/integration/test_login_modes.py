@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from struct import pack
 
 import psycopg
 import pytest
@@ -13,6 +16,8 @@ from proxy.embedded import Server
 from proxy.launch import ProxyProcess
 from tests.harness.proxies import Proxies, connect, running_proxies
 from tests.harness.servers import Servers
+from tests.harness.waiting import wait_until
+from tests.harness.wire import message, startup
 from tests.integration.login_roles import ASKED, CLIENTS, LOGINS, PASSWORD, Refused, verifier, with_roles
 
 MODES = ("password", "relay", "terminate")
@@ -187,3 +192,39 @@ def test_nothing_secret_is_logged(by_mode: dict[str, ProxyProcess], logins: Serv
     assert "lg_scram" in log
     for secret in ("canary", verifier(logins, "lg_scram").rpartition("$")[2].partition(":")[0]):
         assert secret not in log
+
+
+def test_who_is_not_in_the_auth_file_has_one_salt_for_ever(server: Server, proxies: Proxies) -> None:
+    """In each process, after each reload and each start, also where no key was kept for anything else."""
+    file = proxies.directory / "auth"
+    file.touch(mode=0o600)
+    file.write_text('"somebody" "a password"\n')
+    sections = {
+        "auth": {"mode": "terminate", "file": str(file)},
+        "server": {"processes": 2},
+        "jobs": {"keep_credentials": False},
+    }
+    proxy = proxies.start(server.conninfo(), sections)
+
+    def salt() -> bytes:
+        """Of the server's first message to a role that there is not."""
+        with socket.create_connection(("127.0.0.1", proxy.port), 20) as connection, connection.makefile("rb") as said:
+            connection.sendall(startup("nobody_at_all", "postgres"))
+            assert said.read(1) == b"R"
+            said.read(int.from_bytes(said.read(4), "big") - 4)
+            first = b"n,,n=,r=abcdefghijklmnopqrstuvwx"
+            connection.sendall(message(b"p", b"SCRAM-SHA-256\0" + pack("!I", len(first)) + first))
+            assert said.read(1) == b"R"
+            answer = said.read(int.from_bytes(said.read(4), "big") - 4)
+            return answer.partition(b",s=")[2].partition(b",")[0]
+
+    salts = {salt() for _ in range(4)}
+    assert proxy.process is not None
+    proxy.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "configuration is reloaded" in proxy.log())
+    salts |= {salt() for _ in range(4)}
+    proxy.stop()
+    proxy.start()
+    salts.add(salt())
+    assert len(salts) == 1
+    assert len(salts.pop()) > 10
