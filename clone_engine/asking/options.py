@@ -20,6 +20,7 @@ MAX_LENGTH = 262_144
 """Characters.  Room for the names of 1,600 columns; a longer text is a mistake or an attack."""
 MAX_PARALLEL = 64
 CONFLICTS: tuple[Conflict, ...] = ("error", "skip", "replace", "rename")
+FORMATS = ("auto", "text", "binary")
 SQLSTATE = "22023"
 
 JSON_TYPES: dict[type, str] = {
@@ -135,6 +136,16 @@ def _conflict(key: str, value: Any) -> Conflict:
     return conflict
 
 
+def _format(key: str, value: Any) -> str:
+    words = ", ".join(f'"{each}"' for each in FORMATS)
+    hint = f'For example {{"{key}": "text"}}; the default is "auto".'
+    if not isinstance(value, str):
+        _refuse_type(key, value, f"one of {words}", hint)
+    if value not in FORMATS:
+        _refuse(f'option "{key}" must be one of {words}, not "{_shown(value)}"', hint)
+    return value
+
+
 def _columns(key: str, value: Any) -> tuple[str, ...]:
     hint = f'Write the columns as an array of strings, for example {{"{key}": ["id", "name"]}}.'
     if value == []:
@@ -202,6 +213,7 @@ OF_ALL: Mapping[str, Reader] = MappingProxyType(
         "consistent": _boolean,
         "conflict": _conflict,
         "parallel": _number_of_copiers,
+        "format": _format,
     }
 )
 OF_A_TABLE: Mapping[str, Reader] = MappingProxyType({"columns": _columns, "where": _where})

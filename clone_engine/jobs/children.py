@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import site
 import sys
-from asyncio.subprocess import SubprocessStreamProtocol
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
 
 import msgspec
 import structlog
 
 from clone_engine.jobs.dispatcher import DispatchError
+from clone_engine.jobs.forking import Forked, Forker, Streams
 from clone_engine.records.channel import Cancel, FromJob, Start, ToJob, decode_from_job, encode
 from clone_engine.records.request import SECRET_KEYWORDS
 
@@ -29,6 +27,9 @@ log = structlog.get_logger()
 MAX_LINE = 4 * 1024 * 1024
 """Bytes.  A longer line is no message of ours; without a limit one process could fill the proxy's memory."""
 MAX_LOGGED = 2_000
+FIRST = 0.5
+"""Seconds after which it is seen to that the first job, too, finds what its process is forked from: when it starts, the
+proxy has enough to do."""
 CHUNK = 65_536
 
 PASSED_ON = frozenset(
@@ -63,50 +64,48 @@ DEFAULT_LIMITS = StopLimits()
 
 
 class JobProcesses:
-    """Has jobs done by processes on this host, one for each."""
+    """Has jobs done by processes on this host, one for each, forked from one that has all imported already."""
 
     def __init__(
         self,
         environment: Mapping[str, str],
         limits: StopLimits = DEFAULT_LIMITS,
-        command: tuple[str, ...] = (sys.executable, "-P", "-m", "clone_engine.running.job_process"),
+        command: tuple[str, ...] = (sys.executable, "-P", "-m", "clone_engine.running"),
     ) -> None:
-        self._environment = job_environment(environment)
         self._limits = limits
-        self._command = command
+        self._forker = Forker(command, job_environment(environment))
+        self._readying: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
-        return f"<JobProcesses {' '.join(self._command)}>"
+        return f"<JobProcesses {self._forker!r}>"
+
+    async def open(self) -> None:
+        self._readying = asyncio.create_task(self._ready_soon(), name="readying for jobs")
 
     async def start(self, start: Start) -> JobProcess:
-        loop = asyncio.get_running_loop()
-        try:
-            transport, protocol = await loop.subprocess_exec(
-                lambda: _Pipes(loop),
-                *self._command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env=self._environment,
-                close_fds=True,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise DispatchError(f"job process could not be started: {error.strerror}") from error
-        child = JobProcess(start, transport, protocol, self._limits)
+        forked, streams = await self._forker.fork()
+        child = JobProcess(start, forked, streams, self._limits)
         child.send(start)
         return child
+
+    async def close(self) -> None:
+        if self._readying:
+            self._readying.cancel()
+        await self._forker.close()
+
+    async def _ready_soon(self) -> None:
+        await asyncio.sleep(FIRST)
+        with suppress(DispatchError):  # the first job will say it
+            await self._forker.ready()
 
 
 class JobProcess:
     """One running job process, as `dispatcher.Work` has it; `close` leaves no process behind."""
 
-    def __init__(
-        self, start: Start, transport: asyncio.SubprocessTransport, protocol: _Pipes, limits: StopLimits
-    ) -> None:
+    def __init__(self, start: Start, forked: Forked, streams: Streams, limits: StopLimits) -> None:
         self.job_id = start.job_id
-        self._transport = transport
-        self._protocol = protocol
+        self._forked = forked
+        self._streams = streams
         self._limits = limits
         self._secrets = [
             value
@@ -114,32 +113,24 @@ class JobProcess:
             for keyword, value in conninfo.parameters.items()
             if keyword in SECRET_KEYWORDS and value
         ]
-        self._messages = _lines(protocol.stdout)
+        self._messages = _lines(streams.stdout)
         self._logging = asyncio.create_task(self._log_stderr(), name=f"stderr of job {self.job_id}")
 
     def __repr__(self) -> str:
-        state = "running" if not self._protocol.exited.done() else self.ending
-        return f"<JobProcess of job {self.job_id}, pid {self.pid}, {state}>"
+        return f"<JobProcess of job {self.job_id}, pid {self.pid}, {self.ending or 'running'}>"
 
     @property
     def pid(self) -> int:
-        return self._transport.get_pid()
+        return self._forked.pid
 
     @property
     def ending(self) -> str:
         """'exit code 1' or 'SIGKILL'; '' while it runs."""
-        code = self._transport.get_returncode()
-        if code is None:
-            return ""
-        try:
-            return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-        except ValueError:
-            return f"signal {-code}"
+        return self._forked.ending
 
     def send(self, message: ToJob) -> None:
-        stdin = self._protocol.stdin
-        if stdin is not None and not stdin.is_closing():
-            stdin.write(encode(message))
+        if not self._streams.stdin.is_closing():
+            self._streams.stdin.write(encode(message))
 
     async def receive(self) -> list[FromJob]:
         lines: list[bytes] = await anext(self._messages, [])
@@ -162,33 +153,32 @@ class JobProcess:
                 await self._terminate()
             await asyncio.wait([self._logging], timeout=self._limits.ended)
         finally:
-            self._protocol.kill_group()
+            self._forked.kill_group()
             self._logging.cancel()
             await self._messages.aclose()
-            self._transport.close()
+            self._streams.close()
 
     async def _terminate(self) -> None:
         log.warning("job process does not stop, terminating it", job_id=self.job_id, pid=self.pid)
-        with suppress(ProcessLookupError):
-            self._transport.terminate()
+        self._forked.terminate()
         if not await self._gone(self._limits.terminate):
             log.warning("job process does not stop, killing it", job_id=self.job_id, pid=self.pid)
-            self._protocol.kill_group()
-            await asyncio.shield(self._protocol.exited)
+            self._forked.kill_group()
+            await asyncio.shield(self._forked.exited)
 
     async def _gone(self, seconds: float) -> bool:
-        done, _ = await asyncio.wait([self._protocol.exited], timeout=seconds)
+        done, _ = await asyncio.wait([self._forked.exited], timeout=seconds)
         return bool(done)
 
     async def _log_stderr(self) -> None:
-        stderr = self._protocol.stderr
+        stderr = self._streams.stderr
         try:
             async for lines in _lines(stderr):
                 for line in lines:
                     self._log_line(line)
         except DispatchError:
             log.warning("job process wrote a line to stderr that is too long", job_id=self.job_id)
-            while stderr is not None and await stderr.read(CHUNK):
+            while await stderr.read(CHUNK):
                 pass  # else the process would wait for us
 
     def _log_line(self, line: bytes) -> None:
@@ -196,37 +186,6 @@ class JobProcess:
         for secret in self._secrets:
             text = text.replace(secret, "***")
         log.warning("job process wrote to stderr", job_id=self.job_id, line=text[:MAX_LOGGED])
-
-
-class _Pipes(SubprocessStreamProtocol):
-    """The streams of a process, and its exit as soon as it happens.
-
-    asyncio's own Process.wait() may return only when the pipes are closed too, which a surviving copier can delay
-    for ever.  So the exit is taken from the callback, and the rest of the group is killed then.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(limit=4 * CHUNK, loop=loop)
-        self.exited: asyncio.Future[None] = loop.create_future()
-        self._pid = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transport is one by behaviour, not by class.
-        self._pid = cast(asyncio.SubprocessTransport, transport).get_pid()
-        super().connection_made(transport)
-
-    def process_exited(self) -> None:
-        super().process_exited()
-        self.kill_group()
-        if not self.exited.done():
-            self.exited.set_result(None)
-
-    def kill_group(self) -> None:
-        """Kill what is left of the process and of those it has started; nothing after its exit was handled."""
-        # Later, the number might belong to another group; and group 0 would be our own.
-        if self._pid and not self.exited.done():
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._pid, signal.SIGKILL)
 
 
 def job_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -243,10 +202,10 @@ def job_environment(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-async def _lines(reader: asyncio.StreamReader | None) -> AsyncGenerator[list[bytes], None]:
+async def _lines(reader: asyncio.StreamReader) -> AsyncGenerator[list[bytes], None]:
     """The complete lines of each read, without their newlines; a last line without a newline is dropped."""
     rest = b""
-    while reader is not None and (chunk := await reader.read(CHUNK)):
+    while chunk := await reader.read(CHUNK):
         *lines, rest = (rest + chunk).split(b"\n")
         if len(rest) > MAX_LINE:
             raise DispatchError("job process sent a line that is too long")

@@ -38,7 +38,13 @@ class Work(Protocol):
 
 
 class Dispatcher(Protocol):
-    """Has jobs done."""
+    """Has jobs done.  Whoever has opened it must close it."""
+
+    async def open(self) -> None:
+        """Get ready for jobs, without making anybody wait for that."""
+
+    async def close(self) -> None:
+        """Free what is held for jobs, of which none is under way any more."""
 
     async def start(self, start: Start) -> Work:
         """The work of a job, begun with all that it has to know.  DispatchError if it cannot be begun."""
@@ -61,6 +67,12 @@ class MemoryDispatcher:
 
     def __repr__(self) -> str:
         return f"<MemoryDispatcher {len(self.started)} started>"
+
+    async def open(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
 
     async def start(self, start: Start) -> MemoryWork:
         self.started.append(start)

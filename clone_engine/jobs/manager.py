@@ -153,6 +153,7 @@ class Manager:
         except BaseException:
             await self._ledger.close()
             raise
+        await self._dispatcher.open()
         await self._forget_outdated()
         self._tidying = asyncio.create_task(self._tidy(), name="tidying")
 
@@ -188,6 +189,7 @@ class Manager:
         async with self._round:
             if self._tidying:
                 self._tidying.cancel()
+        await self._dispatcher.close()
         await self._notices.close()
         await self._ledger.settle()
         await self._ledger.close()

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from clone_engine.planning.formats import Format, binary
 from clone_engine.records.names import Name, quote_ident
 from clone_engine.records.steps import Copy, Part
 from clone_engine.servers.journal import Entry
@@ -20,6 +21,9 @@ PARTS_PER_COPIER = 4
 """More parts than copiers even out parts of different weight; each is one more scan to start."""
 LARGEST_PART = 1024 * 1024 * 1024
 """So much at most is copied again when a job is interrupted in the middle of a table."""
+FROZEN_BYTES = 1024 * 1024
+"""A table of this size or more arrives frozen where it can, so that it is not written again by those who read it first,
+as index builds do.  That takes another file for the table, which is not worth it for fewer rows."""
 TID_RANGE_SCAN = 140000
 """Before PostgreSQL 14 a ctid range reads the whole table."""
 
@@ -41,6 +45,11 @@ class Wish(NamedTuple):
     version: int
     kept: Sequence[Entry] = ()
     """The parts that are there already, in order."""
+    fresh: bool = False
+    """Whether the clone makes the table, so that it is empty and nobody else's."""
+    replica: bool = False
+    """Whether the table has foreign keys already."""
+    format: Format = "text"
 
 
 def copy_steps(table: Table, wish: Wish, after: tuple[str, ...]) -> Iterator[Copy]:
@@ -52,6 +61,12 @@ def copy_steps(table: Table, wish: Wish, after: tuple[str, ...]) -> Iterator[Cop
     columns = ", ".join(map(quote_ident, wish.columns))
     listed = f" ({columns})" if columns else ""
     one = len(ranges) == 1
+    # A table must be new, or emptied, in the transaction that COPY FREEZE is in: it cannot be for several.
+    frozen = (
+        one and wish.fresh and table.access_method == "heap" and table.bytes >= FROZEN_BYTES and not table.extension
+    )
+    as_binary = binary(table, wish.columns, wish.format)
+    into = [word for word, wanted in (("FORMAT binary", as_binary), ("FREEZE", frozen)) if wanted]
     for low, high in ranges:
         share = (min(high or table.pages, table.pages) - low) / table.pages if table.pages else 1
         size = round(table.bytes * share)
@@ -64,8 +79,8 @@ def copy_steps(table: Table, wish: Wish, after: tuple[str, ...]) -> Iterator[Cop
             table=str(table.name),
             display_name=table.name.name,
             parts=len(ranges),
-            copy_out=_copy_out(table, wish, columns, listed, condition),
-            copy_in=f"COPY {wish.target.sql}{listed} FROM STDIN",
+            copy_out=_copy_out(table, wish, columns, listed, condition) + (" (FORMAT binary)" if as_binary else ""),
+            copy_in=f"COPY {wish.target.sql}{listed} FROM STDIN" + (f" ({', '.join(into)})" if into else ""),
             # The rows that CREATE EXTENSION made stay.
             empty=f"DELETE FROM ONLY {wish.target.sql} {table.condition}"
             if table.extension
@@ -75,6 +90,9 @@ def copy_steps(table: Table, wish: Wish, after: tuple[str, ...]) -> Iterator[Cop
             estimated_bytes=None if chosen or wish.narrow else size,
             part=None if one or wish.where else Part(low, high, origin(table), table.horizon),
             unlogged=table.unlogged,
+            replica=wish.replica,
+            frozen=frozen,
+            binary=as_binary,
         )
 
 

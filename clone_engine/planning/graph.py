@@ -15,8 +15,10 @@ import msgspec
 from clone_engine.ddl.definitions import Ddl
 from clone_engine.ddl.naming import Belongings, Naming
 from clone_engine.ddl.retarget import Renames
+from clone_engine.ddl.subjects import Identity
 from clone_engine.planning.conflict import TABLES, Conflicts
 from clone_engine.planning.copies import Wish, copy_steps
+from clone_engine.planning.early import early
 from clone_engine.planning.large_objects import large_object_steps
 from clone_engine.planning.selection import Item
 from clone_engine.planning.slots import Sorter
@@ -26,6 +28,7 @@ from clone_engine.planning.statements import (
     Available,
     alone,
     briefly,
+    build_cost,
     missing_schema,
     statements,
 )
@@ -68,6 +71,17 @@ class Inputs(NamedTuple):
     stale: tuple[str, ...]
     needs: Needs
     kept: Mapping[Name, Sequence[Entry]]
+    resumed: bool
+
+
+class Early:
+    """Foreign keys that are made before their tables have rows: their identities, and the keys of the steps that make
+    them, by the tables that they are of and refer to."""
+
+    def __init__(self) -> None:
+        self.keys: set[Identity] = set()
+        self.of: dict[Name | None, list[str]] = {}
+        self.to: dict[Name | None, list[str]] = {}
 
 
 class Graph:
@@ -98,11 +112,14 @@ class Graph:
             inputs.items
         )
         self._defined = self._last(inputs.definitions_key, "pre")
+        self._keys = self._by_table("keys")
+        self._foreign_keys = self._grouped("foreign keys", lambda ddl: ddl.identity)
+        self._early = self._early_keys()
+        self._bytes = sum(map(self._weight, self._made | self._kept))
         self._copies = {table: list(self._copy_steps(table)) for table in sorted(self._made | self._kept)}
         self._large_objects = list(
             large_object_steps(inputs.source.large_objects, inputs.request.options.conflict, (inputs.definitions_key,))
         )
-        self._keys = self._by_table("keys")
         self._indexes = self._grouped("indexes", lambda ddl: Name(*ddl.identity[1:3]))
         self._indexes_of: dict[Name, list[Name]] = {}
         for index, items in self._indexes.items():
@@ -111,7 +128,6 @@ class Graph:
         self._attachments: dict[Name, list[Item]] = {}
         for table, items in self._by_table("attach").items():
             self._attachments.setdefault(self._root(table), []).extend(items)
-        self._foreign_keys = self._grouped("foreign keys", lambda ddl: ddl.identity)
         self.swap_key = "swap" if inputs.names.staging else ""
         """The key of the step that puts new tables in the place of old ones; '' if none does."""
         self._tail_slots = ("last",) if self.swap_key else ("tail", "last")
@@ -246,11 +262,39 @@ class Graph:
             narrow=any(c.name in inputs.missing for c in facts.columns),
             as_query=bool(ordinary),
             # Without a snapshot, a row that is moved between the reading of two parts would be in neither.
-            parallel=inputs.parallel if request.options.consistent else 1,
+            parallel=inputs.parallel if request.options.consistent and self._outweighs(table) else 1,
             version=inputs.source.version,
+            fresh=table in self._made,
+            replica=table in self._early.of,
+            format=request.options.format,
             kept=inputs.kept.get(table, ()),
         )
-        yield from copy_steps(facts, wish, (self._defined,))
+        yield from copy_steps(facts, wish, (self._defined, *self._early.of.get(table, ())))
+
+    def _early_keys(self) -> Early:
+        """The foreign keys that are made before their tables have rows; none unless all rows are of one snapshot."""
+        inputs = self._in
+        of_one_snapshot = inputs.request.options.consistent and not inputs.resumed
+        if not (inputs.existing.may_replicate and inputs.request.include_data and of_one_snapshot):
+            return Early()
+        whole = {
+            table
+            for table in self._made
+            if (facts := inputs.source.tables.get(table)) and facts.relkind == "r" and not facts.parent
+            if not self._lacks_rows(table)
+        }
+        keys = {table: [item.ddl for item in items if item.ddl.kind == "key"] for table, items in self._keys.items()}
+        firsts = [items[0].ddl for items in self._foreign_keys.values() if items[0].ddl.kind == "foreign key"]
+        found = Early()
+        for ddl in early(firsts, keys, whole):
+            found.keys.add(ddl.identity)
+            for table, where in ((ddl.relation, found.of), (referenced(ddl), found.to)):
+                where.setdefault(table, []).append(_foreign_key_step(ddl))
+        return found
+
+    def _outweighs(self, table: Name) -> bool:
+        """Whether copiers would be idle in the end while one of them copies this table."""
+        return self._weight(table) * self._in.parallel > self._bytes
 
     def _where(self, table: Name) -> tuple[str, str]:
         """The condition for the rows of a table, after the name by which it may call the table."""
@@ -311,6 +355,7 @@ class Graph:
         """One step per index.  They follow the table's keys, which lock the table for themselves anyway."""
         for table in sorted(relations):
             data = [f"constraints of {table}"] if table in self._keys else self._data_of(table)
+            data = [*data, *self._early.to.get(table, ())]  # which lock it against index builds
             for index in self._indexes_of.get(table, ()):
                 yield self._run(
                     f"index {index}",
@@ -318,7 +363,7 @@ class Graph:
                     self._indexes[index],
                     [after] if after else data,
                     built=table in self._made,
-                    weight=self._weight(table),
+                    weight=round(self._weight(table) * build_cost(self._indexes[index][0].ddl)),
                 )
 
     def _made_of(self, table: Name) -> list[str]:
@@ -412,12 +457,15 @@ class Graph:
         )
 
     def _foreign_key_keys(self) -> list[str]:
-        return [f"foreign key {c[-1]} of {items[0].ddl.relation}" for c, items in self._foreign_keys.items()]
+        return [_foreign_key_step(items[0].ddl) for items in self._foreign_keys.values()]
 
     def _foreign_key_steps(self) -> Iterator[Run]:
         for key, items in zip(self._foreign_key_keys(), self._foreign_keys.values(), strict=True):
             ddl = items[0].ddl
             ends = [end for end in (ddl.relation, referenced(ddl)) if end]
+            if ddl.identity in self._early.keys:
+                yield self._early_step(key, items, ends)
+                continue
             after = [key for end in ends if end in self._made or end in self._kept for key in self._complete(end)]
             yield self._run(
                 key,
@@ -428,6 +476,17 @@ class Graph:
                 weight=sum(map(self._weight, ends)),
                 holds=tuple(sorted({str(self._root(end)) for end in ends})),
             )
+
+    def _early_step(self, key: str, items: list[Item], ends: list[Name]) -> Run:
+        _, parent = ends
+        return self._run(
+            key,
+            "creating constraints",
+            items,
+            [f"constraints of {parent}"],
+            built=True,
+            holds=tuple(sorted(map(str, ends))),
+        )
 
     def _matview_steps(self) -> Iterator[Run]:
         """Fills materialized views as on the source, each after those that it reads, and then indexes them."""
@@ -486,22 +545,35 @@ class Graph:
         ]
 
     def _analyze_steps(self) -> Iterator[Run]:
-        """ANALYZE, last.  That of a partitioned table does its partitions too."""
+        """ANALYZE: as soon as a table is whole, while it is still the caller's; but last where the table is swapped, or
+        has statistics that are to be filled.  That of a partitioned table does its partitions too."""
         if not self._in.request.include_data:
             return
+        last = (self._last(TAIL, *self._tail_slots),)
+        filled = {i.ddl.relation for i in self._slots.get("tail", ()) if i.ddl.kind == "statistics"}
         relations = [
             *(t for t in sorted(self._made) if self._root(t) == t and self._in.source.tables[t].relkind != "f"),
             *(v for v in self._matviews if self._is_filled(v)),
         ]
         for relation in relations:
             name = self._in.names.final.relation(relation)
+            at_once = (
+                relation in self._made
+                and not self.swap_key
+                and filled.isdisjoint([relation, *self._partitions(relation)])
+            )
             yield Run(
                 key=f"analyze {relation}",
                 phase="analyzing",
-                after=(self._last(TAIL, *self._tail_slots),),
+                after=tuple(self._complete(relation)) if at_once else last,
                 weight=self._weight(relation),
+                holds=(str(relation),),
                 statements=(Statement(f"ANALYZE {name.sql}", f"statistics of {name}", tolerated=True),),
             )
+
+
+def _foreign_key_step(ddl: Ddl) -> str:
+    return f"foreign key {ddl.identity[-1]} of {ddl.relation}"
 
 
 def _parts(statements: int) -> int:

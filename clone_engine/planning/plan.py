@@ -60,6 +60,8 @@ class Dumped(NamedTuple):
     """What the clone brings along because the target lacks it."""
     kept: Mapping[Name, Sequence[Entry]] = {}
     """Parts of tables that an earlier job has copied and that are the same on this snapshot."""
+    resumed: bool = False
+    """Whether some of the rows may be of an earlier snapshot."""
 
 
 def prepare(
@@ -92,7 +94,8 @@ def prepare(
     staging = STAGING.format(start.name)
     dumped = Dumped(facts, ddls, existing, Conflicts(), staging, stale, left_out, needs)
     if earlier:
-        dumped = dumped._replace(conflicts=_conflicts_of(earlier, ddls), kept=unchanged(source, facts, done, request))
+        decided_then, parts = _conflicts_of(earlier, ddls), unchanged(source, facts, done, request)
+        dumped = dumped._replace(conflicts=decided_then, kept=parts, resumed=True)
         plan = build(dumped, request, start.parallel)
         check_complete(target, plan, done)
         kept = still_there(target, plan, dumped.kept)
@@ -118,7 +121,7 @@ def _named(start: Start) -> Conninfo:
 
 def _definitions(source: Conninfo, snapshot: str, request: CloneRequest, facts: Source, needs: Needs) -> list[Ddl]:
     """The statements that make what is asked for, as pg_dump writes them."""
-    program = find_pg_dump(facts.version)
+    program = find_pg_dump(facts.version, source.parameters.get("sslmode", ""))
     if request.whole_database:
         return parse_dump(dump_database(program, source, snapshot, facts.left_out, facts.of_jobs))
     if request.kind != "table":
@@ -168,6 +171,7 @@ def build(dumped: Dumped, request: CloneRequest, parallel: int) -> Plan:
         stale=dumped.stale,
         needs=dumped.needs,
         kept=dumped.kept,
+        resumed=dumped.resumed,
     )
     graph = Graph(inputs)
     return Plan(

@@ -5,9 +5,10 @@ Pure.  Every step is a transaction of its own on any connection, so each sets wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from clone_engine.ddl.definitions import Ddl
 from clone_engine.ddl.retarget import Renames, retargeted
 from clone_engine.ddl.subjects import Identity
 from clone_engine.planning.privileges import DefaultPrivileges, as_built_in
@@ -122,3 +123,15 @@ def missing_schema(name: str) -> Iterator[Statement]:
     key = f"pg_catalog.hashtextextended({quote_literal(f'pgclone: schema {name}')}, 0)"
     yield Statement(f"SELECT pg_catalog.pg_advisory_xact_lock({key})", "")
     yield Statement(f"CREATE SCHEMA IF NOT EXISTS {quote_ident(name)}", f"schema {name}")
+
+
+BUILD_COSTS: Mapping[str, float] = {"btree": 1.0, "brin": 0.2, "hash": 4.0, "gin": 6.0, "gist": 4.0, "spgist": 3.0}
+"""How long building an index takes beside one of type btree, by access method."""
+
+
+def build_cost(ddl: Ddl) -> float:
+    """How long building this index takes beside that of a btree over all rows of its table.  Rough."""
+    node = ddl.node
+    if ddl.kind != "index":
+        return 1.0
+    return BUILD_COSTS.get(node.accessMethod, 1.0) * (0.5 if node.whereClause else 1.0)

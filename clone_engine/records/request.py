@@ -41,6 +41,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parallel: int = 0
     """Number of copiers; 0 takes the configured default."""
     consistent: bool = True
+    format: Literal["auto", "text", "binary"] = "auto"
+    """Of the rows on their way."""
 
 
 class CloneRequest(msgspec.Struct, frozen=True):

@@ -76,9 +76,9 @@ class Copy(Step, frozen=True, kw_only=True, tag="copy"):
     parts: int
     """How many Copy steps make up this table."""
     copy_out: str
-    """COPY … TO STDOUT (text format), for the source."""
+    """COPY … TO STDOUT, for the source."""
     copy_in: str
-    """COPY … FROM STDIN (text format), for the target."""
+    """COPY … FROM STDIN, for the target."""
     empty: str
     """The statement that empties the target table.  A resumed job runs it once for a table that is not complete
     before copying all of its parts again: parts of two snapshots never meet in one table."""
@@ -90,6 +90,12 @@ class Copy(Step, frozen=True, kw_only=True, tag="copy"):
     """Size of the rows on the source in bytes; None if unknown, as that of the rows which a condition chooses."""
     part: Part | None = None
     """Of one part of several; None for a table that is copied whole."""
+    replica: bool = False
+    """Whether triggers of foreign keys, which the table has already, are left out (session_replication_role)."""
+    frozen: bool = False
+    """Whether the rows arrive frozen, for which the step itself runs `empty` first."""
+    binary: bool = False
+    """Whether both are in binary format, and not in text."""
 
 
 class LargeObjects(Step, frozen=True, kw_only=True, tag="large objects"):

@@ -18,7 +18,7 @@ from clone_engine.records.errors import PgError
 from clone_engine.running.crew import Member
 from clone_engine.running.patience import looks
 from clone_engine.running.undo import CLEANUP_TIMEOUT, end_backends, within
-from clone_engine.servers.connect import Side, connect_async
+from clone_engine.servers.connect import Side, closed_on_error, connect_async
 from clone_engine.servers.keeper import Keeper
 from clone_engine.servers.server_error import STARTING, from_psycopg, transient
 
@@ -135,11 +135,8 @@ class Connections:
 
     async def _connect_target(self) -> psycopg.AsyncConnection:
         target = await connect_async(self._start.destination, "target", self._start.job_id)
-        try:
+        async with closed_on_error(target):
             await target.execute("SET synchronous_commit = 'on'")
-        except psycopg.Error as error:
-            await target.close()
-            raise from_psycopg(error) from None
         return target
 
     async def _opened(self, side: Side, connection: psycopg.AsyncConnection) -> None:

@@ -189,7 +189,12 @@ class Copier:
         """Do a step within the open transaction."""
         match step:
             case Copy():
-                copied = relay(self._connection("source"), target, step.copy_out, step.copy_in, Meter(self._send))
+                if step.replica:
+                    target.execute("SET LOCAL session_replication_role = replica")
+                if step.frozen:
+                    target.execute(step.empty.encode())
+                source, meter = self._connection("source"), Meter(self._send)
+                copied = relay(source, target, step.copy_out, step.copy_in, meter, binary=step.binary)
                 return records.Finished(copied.rows, copied.bytes)
             case LargeObjects():
                 return self._large_objects(step, target)

@@ -1,6 +1,8 @@
-r"""The bytes of COPY in text format as the server frames them: where rows end and what follows them.
+r"""The bytes of COPY as the server frames them: where rows end and what follows them.
 
 Pure: no sockets.  `relay_raw.py` moves the bytes; this says which of them are rows.
+
+In binary format rows may hold anything, so that every header is looked at; rows that are wide have few.  In text:
 
 Why rows cannot be taken for anything else, nor anything else for rows (needed because most frames are not looked at):
 a row of text format holds no NUL and no newline but its last byte, and its frame is `d`, four bytes of length, the row.
@@ -22,9 +24,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 LENGTH = Struct("!I").unpack_from
+HEAD = Struct("!BI").unpack_from
 HEADER: Final = 5
 ROW: Final = ord("d")
 ROW_START: Final = b"\nd\0"
@@ -72,6 +75,40 @@ def estimated_rows(data: Buffer, start: int, end: int) -> int:
     if size <= SAMPLE:
         return data.count(ROW_START, start, end)
     return data.count(ROW_START, end - SAMPLE, end) * size // SAMPLE
+
+
+def walk_text(data: Buffer, start: int, end: int) -> tuple[int, int]:
+    """`end_of_rows`, and about how many rows data[0:end] has."""
+    edge = end_of_rows(data, start, end)
+    return edge, estimated_rows(data, 0, min(edge, end))
+
+
+def walk_binary(data: Buffer, start: int, end: int) -> tuple[int, int]:
+    """As `end_of_rows`, for rows that may hold anything: each header is looked at, and so the rows are counted."""
+    at, last, count = start, end - HEADER, 0
+    while at <= last:
+        kind, length = HEAD(data, at)
+        if kind != ROW:
+            break
+        at += 1 + length
+        count += 1
+    return at, count
+
+
+class Stream(NamedTuple):
+    """How rows are told in one format of COPY."""
+
+    code: bytes
+    """The format in CopyOutResponse."""
+    walk: Callable[[Buffer, int, int], tuple[int, int]]
+    """The position behind the last row frame that begins in data[start:end], as `end_of_rows`, and about how many rows
+    data[0:end] has."""
+    imitable: bool
+    """Whether what is no row may be taken for one, since most headers are not looked at."""
+
+
+TEXT = Stream(b"\0", walk_text, imitable=True)
+BINARY = Stream(b"\1", walk_binary, imitable=False)
 
 
 def frames(data: Buffer) -> Iterator[tuple[bytes, bytes]]:

@@ -24,7 +24,7 @@ from clone_engine.records.steps import Plan, Run, Statement
 from clone_engine.running.undo import undo
 from clone_engine.servers.connect import connect_async
 from clone_engine.servers.queries import text_of
-from clone_engine.servers.server_error import from_psycopg
+from clone_engine.servers.server_error import as_pg_errors
 
 PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 LOCALES = {"i": "ICU_LOCALE", "b": "BUILTIN_LOCALE"}
@@ -61,9 +61,8 @@ class Creation:
         """
         connection = await connect_async(self._start.target, "target", self._start.job_id)
         try:
-            return await self._make(source, connection)
-        except psycopg.Error as error:
-            raise from_psycopg(error) from None
+            with as_pg_errors():
+                return await self._make(source, connection)
         finally:
             await connection.close()
 

@@ -59,7 +59,7 @@ def _be_copier(parent: int, channel: socket.socket, serve: Callable[[socket.sock
     status = 1
     try:
         os.setpgid(0, 0)  # so that a copier can signal its pg_dump, and a terminal's Ctrl-C is the proxy's alone
-        _die_with_parent(parent)
+        die_with_parent(parent)
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, 0)
         os.dup2(null, 1)  # the manager sees its pipe end when the job process has
@@ -80,8 +80,8 @@ def place(error: BaseException) -> str:
     return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
 
 
-def _die_with_parent(parent: int) -> None:
-    """SIGTERM, which cancels what the servers do, when the job process dies however it dies."""
+def die_with_parent(parent: int) -> None:
+    """Get SIGTERM, which cancels what the servers do, when the parent dies however it dies; exit if it is dead."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:

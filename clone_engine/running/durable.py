@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import psycopg
 
 from clone_engine.records.channel import FromJob
-from clone_engine.servers.server_error import from_psycopg
+from clone_engine.servers.server_error import as_pg_errors
 
 BARRIER = "SELECT pg_catalog.pg_logical_emit_message(true, 'pgclone', '')"
 """Writes something to WAL: the commit of a transaction that has an id but has written nothing is not waited for."""
@@ -53,10 +53,8 @@ class Announcer:
             due = dict(self._held)
             if not due:
                 return
-            try:
+            with as_pg_errors():
                 await self._target().execute(BARRIER)
-            except psycopg.Error as error:
-                raise from_psycopg(error) from None
             for key, messages in due.items():
                 if self._held.get(key) is messages:
                     del self._held[key]

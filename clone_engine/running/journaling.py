@@ -17,7 +17,7 @@ from clone_engine.records.names import Name
 from clone_engine.records.steps import Journal, Plan
 from clone_engine.servers import journal as sql
 from clone_engine.servers.journal import Entry
-from clone_engine.servers.server_error import from_psycopg
+from clone_engine.servers.server_error import as_pg_errors
 
 GONE = frozenset({"42P01", "3F000"})
 """What is said of a journal that does not exist."""
@@ -59,7 +59,7 @@ class JobJournal:
 
     async def _take(self, target: psycopg.AsyncConnection, left: Journal) -> tuple[str, ...]:
         moved, lock, rename = sql.take_over(left, self._start.name)
-        try:
+        with as_pg_errors():
             async with target.transaction():
                 await target.execute(lock.encode())
                 found = [sql.as_entry(text) for (text,) in await _rows(target, sql.entries(left))]
@@ -67,8 +67,6 @@ class JobJournal:
                     await target.execute(sql.drop(left).encode())
                     return ()
                 await target.execute(rename.encode())
-        except psycopg.Error as error:
-            raise from_psycopg(error) from None
         self.journal, self.found = moved, tuple(found)
         return sql.done(found)
 
@@ -140,8 +138,6 @@ class JobJournal:
 
 
 async def _rows(target: psycopg.AsyncConnection, query: str, *parameters: str | list[str]) -> list[Any]:
-    try:
+    with as_pg_errors():
         cursor = await target.execute(query.encode(), parameters or None)
         return await cursor.fetchall() if cursor.description else []
-    except psycopg.Error as error:
-        raise from_psycopg(error) from None

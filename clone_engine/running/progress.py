@@ -10,14 +10,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 
 from clone_engine.records.jobs import MAX_PCT_RUNNING, Progress
-from clone_engine.records.phases import COPYING, PHASES
-from clone_engine.records.steps import AnyStep, Copy, LargeObjects, Run
+from clone_engine.records.steps import AnyStep, Copy, LargeObjects
+from clone_engine.running.costs import cost
 
 NEARLY = 0.99
 """The largest share of a step that has not ended: estimates may be too small."""
-STEP_COST = 8192
-"""What any step takes beside its bytes, in bytes that could be copied meanwhile: a page.  In a clone without data every
-step counts the same."""
 
 
 class Expected:
@@ -48,7 +45,7 @@ class Account:
 
     def __init__(self, steps: Iterable[AnyStep], tables: Collection[str], done: Collection[str] = ()) -> None:
         self._steps = {step.key: step for step in steps}
-        self._all_cost = sum(map(_cost, self._steps.values())) or 1.0
+        self._all_cost = sum(map(cost, self._steps.values())) or 1.0
         self._finished_cost = 0.0
         self._parts_left = Counter(step.table for step in self._steps.values() if isinstance(step, Copy))
         self._without_parts = len(set(tables) - self._parts_left.keys())  # structure only: complete when the job is
@@ -101,7 +98,7 @@ class Account:
         rows, size = self._counts.pop(key)
         self._rows -= rows
         self._bytes -= size
-        self._finished_cost -= _cost(step)
+        self._finished_cost -= cost(step)
         self._expect(step, 1)
         if isinstance(step, Copy):
             self._parts_left[step.table] += 1
@@ -109,7 +106,7 @@ class Account:
     @property
     def work(self) -> float:
         """The share of all work that is done, from 0 to 1.  It never falls."""
-        running = sum(_cost(self._steps[key]) * self._share(key, *moved) for key, moved in self._running.items())
+        running = sum(cost(self._steps[key]) * self._share(key, *moved) for key, moved in self._running.items())
         self._most_work = max(self._most_work, min(1.0, (self._finished_cost + running) / self._all_cost))
         return self._most_work
 
@@ -158,7 +155,7 @@ class Account:
 
     def _count(self, key: str) -> bool:
         step = self._steps[key]
-        self._finished_cost += _cost(step)
+        self._finished_cost += cost(step)
         self._expect(step, -1)
         if not isinstance(step, Copy):
             return False
@@ -189,13 +186,6 @@ def copied(step: Copy, rows: int, size: int) -> float:
     if step.estimated_rows:
         return rows / step.estimated_rows
     return size / step.weight if step.weight else 0.0
-
-
-def _cost(step: AnyStep) -> float:
-    """What a step weighs in the percentage."""
-    if isinstance(step, Run) and step.phase == COPYING:
-        return STEP_COST  # empties a table, which takes a moment whatever its size
-    return STEP_COST + PHASES[step.phase].cost * step.weight
 
 
 def _rows_of(step: AnyStep) -> int | None:

@@ -17,14 +17,22 @@ from clone_engine.servers.connect import cancel
 
 
 class Copied(NamedTuple):
-    """What both servers agree on: rows, and bytes of text."""
+    """What both servers agree on: rows, and their bytes on the way."""
 
     rows: int
     bytes: int
 
 
-def relay(source: psycopg.Connection, target: psycopg.Connection, copy_out: str, copy_in: str, moved: Moved) -> Copied:
-    """Run `copy_out` on the source and `copy_in` on the target and move all rows; both in text format.
+def relay(
+    source: psycopg.Connection,
+    target: psycopg.Connection,
+    copy_out: str,
+    copy_in: str,
+    moved: Moved,
+    *,
+    binary: bool = False,
+) -> Copied:
+    """Run `copy_out` on the source and `copy_in` on the target and move all rows; both in binary format or in text.
 
     Both connections must be idle, and are so afterwards.  CopyDone is sent only when the source has said that it sent
     everything.  PgError with the server's own words if either fails (08006 if a connection breaks, XX001 if the two
@@ -34,7 +42,7 @@ def relay(source: psycopg.Connection, target: psycopg.Connection, copy_out: str,
     encrypted = any(c.pgconn.ssl_in_use or c.pgconn.used_gssapi for c in (source, target))
     way = relay_libpq.relay if encrypted else relay_raw.relay
     try:
-        sent, stored, size = way(source, target, copy_out, copy_in, moved)
+        sent, stored, size = way(source, target, copy_out, copy_in, moved, binary=binary)
         if sent != stored:
             raise PgError("XX001", f"pgclone: the source sent {sent} rows, but the target stored {stored}")
     except PgError:

@@ -23,9 +23,18 @@ BATCH: Final = 1 << 16
 
 
 def relay(
-    source: psycopg.Connection, target: psycopg.Connection, copy_out: str, copy_in: str, moved: Moved
+    source: psycopg.Connection,
+    target: psycopg.Connection,
+    copy_out: str,
+    copy_in: str,
+    moved: Moved,
+    *,
+    binary: bool = False,
 ) -> tuple[int, int, int]:
-    """Rows that the source says it sent, rows that the target says it stored, bytes of text.  See `relay.relay`."""
+    """Rows that the source says it sent, rows that the target says it stored, their bytes.  See `relay.relay`.
+
+    Both formats are the same to libpq.
+    """
     try:
         _start(target, copy_in, pq.ExecStatus.COPY_IN)
         try:
@@ -74,8 +83,9 @@ def _rows(source: psycopg.Connection, target: psycopg.Connection, moved: Moved) 
     get, rows, size, total = source.pgconn.get_copy_data, list[memoryview](), 0, 0
     while (got := get(1))[0] >= 0:
         length, row = got
-        rows.append(row)
-        size += length
+        if length:
+            rows.append(row)
+            size += length
         if size and (size >= BATCH or not length):
             total += _put(target, b"".join(rows), len(rows), moved)
             rows, size = [], 0

@@ -19,12 +19,13 @@ import psycopg
 
 from clone_engine.records.errors import PgError
 from clone_engine.running.copy_stream import (
+    BINARY,
     HEADER,
     LENGTH,
     READY,
+    TEXT,
     Moved,
-    end_of_rows,
-    estimated_rows,
+    Stream,
     fields,
     lost_error,
     rows_of_tag,
@@ -143,15 +144,22 @@ def wire(connection: psycopg.Connection, side: str) -> Iterator[Wire]:
 
 
 def relay(
-    source: psycopg.Connection, target: psycopg.Connection, copy_out: str, copy_in: str, moved: Moved
+    source: psycopg.Connection,
+    target: psycopg.Connection,
+    copy_out: str,
+    copy_in: str,
+    moved: Moved,
+    *,
+    binary: bool = False,
 ) -> tuple[int, int, int]:
-    """Rows that the source says it sent, rows that the target says it stored, bytes of text.  See `relay.relay`."""
+    """Rows that the source says it sent, rows that the target says it stored, their bytes.  See `relay.relay`."""
+    stream = BINARY if binary else TEXT
     with wire(source, "source") as out, wire(target, "target") as into:
         into.query(copy_in, b"G")
         try:
-            if out.query(copy_out, b"H")[:1] != b"\0":
-                raise PgError("0A000", "pgclone: COPY must be in text format")
-            size = _rows(out, into, moved)
+            if out.query(copy_out, b"H")[:1] != stream.code:
+                raise PgError("0A000", "pgclone: the source does not copy in the format that was asked for")
+            size = _rows(out, into, stream, moved)
             sent = rows_of_tag(out.expect(b"C"))
             out.expect(b"Z")
         except _TargetError as failed:
@@ -186,11 +194,11 @@ def _give_up(into: Wire, reason: PgError) -> None:
         pass
 
 
-def _rows(out: Wire, into: Wire, moved: Moved) -> int:
+def _rows(out: Wire, into: Wire, stream: Stream, moved: Moved) -> int:
     """Move everything up to the source's CopyDone, which is taken; the bytes that were sent on."""
     buffer, total = bytearray(CHUNK), 0
     while True:
-        total += _stream(out, into, buffer, moved)
+        total += _stream(out, into, buffer, stream, moved)
         kind, body = out.frame()
         if kind == b"c":
             return total
@@ -200,23 +208,23 @@ def _rows(out: Wire, into: Wire, moved: Moved) -> int:
             raise PgError("08P01", f"pgclone: unexpected message {kind!r} from the source during COPY")
 
 
-def _stream(out: Wire, into: Wire, buffer: bytearray, moved: Moved) -> int:
+def _stream(out: Wire, into: Wire, buffer: bytearray, stream: Stream, moved: Moved) -> int:
     """Move row frames until another frame comes, which is left in `out.pending`; the bytes that were sent on."""
     view, total = memoryview(buffer), 0
     have, edge = len(out.pending), 0  # bytes in the buffer; where in it (or beyond it) the next frame starts
     buffer[:have] = out.pending
     while True:
-        edge = end_of_rows(buffer, edge, have)
+        edge, rows = stream.walk(buffer, edge, have)
         whole = min(edge, have)
         if whole:
-            moved(estimated_rows(buffer, 0, whole), whole)
+            moved(rows, whole)
             _send(into, view[:whole], edge - whole)
             total += whole
         rest = have - whole
         if rest >= HEADER:
             out.pending = bytes(view[whole:have])
             return total
-        if READY.search(buffer, max(0, have - HEADER - 1), have):
+        if stream.imitable and READY.search(buffer, max(0, have - HEADER - 1), have):
             raise from_fields(lost_error(buffer[:have]))
         buffer[:rest] = buffer[whole:have]
         edge -= whole

@@ -1,4 +1,5 @@
-"""Which step of a clone may run next: the graph of `after`, the relations that `holds` names, the heaviest first.
+"""Which step of a clone may run next: the graph of `after`, the relations that `holds` names, and first of all what the
+longest way to the end begins with.
 
 Pure: no sockets, no clock.  Who runs the steps, and what becomes of them, is `foreman.py`'s.
 """
@@ -10,6 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from heapq import heappop, heappush
 
 from clone_engine.records.steps import AnyStep
+from clone_engine.running.costs import cost
 
 
 class Schedule:
@@ -24,11 +26,12 @@ class Schedule:
         self._order = {key: place for place, key in enumerate(self._steps)}
         self._followers: defaultdict[str, list[str]] = defaultdict(list)
         self._missing: Counter[str] = Counter()
-        self._ready: list[tuple[int, int, str]] = []
+        self._ready: list[tuple[float, int, str]] = []
         self._held: set[str] = set()
         self._running: set[str] = set()
         self._left = {key for key in self._steps if key not in done}
         self._check(steps)
+        self._ways = _ways(self._steps)
         for key in self._left:
             self._link(key)
 
@@ -41,7 +44,8 @@ class Schedule:
         return not self._left
 
     def start(self) -> AnyStep | None:
-        """The heaviest step that may run now (of equal ones the earliest of the plan); None if there is none."""
+        """The step that may run now with the longest way to the end (of equal ones the earliest of the plan); None if
+        there is none."""
         passed = []
         found = None
         while self._ready and found is None:
@@ -98,7 +102,7 @@ class Schedule:
             self._offer(key)
 
     def _offer(self, key: str) -> None:
-        heappush(self._ready, (-self._steps[key].weight, self._order[key], key))
+        heappush(self._ready, (-self._ways[key], self._order[key], key))
 
     def _check(self, steps: Sequence[AnyStep]) -> None:
         if len(self._steps) != len(steps):
@@ -106,12 +110,22 @@ class Schedule:
         for step in self._steps.values():
             if unknown := [key for key in step.after if key not in self._steps]:
                 raise ValueError(f"step {step.key} waits for {unknown[0]}, which is not in the plan")
-        if circle := _circle(self._steps):
+        if circle := self._steps.keys() - set(_in_order(self._steps)):
             raise ValueError(f"steps wait for each other: {', '.join(sorted(circle))}")
 
 
-def _circle(steps: dict[str, AnyStep]) -> set[str]:
-    """The keys that can never be reached, because they (or what they wait for) wait for each other."""
+def _ways(steps: dict[str, AnyStep]) -> dict[str, float]:
+    """What each step and all that can only follow it one behind the other cost, at the most."""
+    ways = dict.fromkeys(steps, 0.0)  # first of what follows alone
+    for key in reversed(_in_order(steps)):
+        ways[key] += cost(steps[key])
+        for other in steps[key].after:
+            ways[other] = max(ways[other], ways[key])
+    return ways
+
+
+def _in_order(steps: dict[str, AnyStep]) -> list[str]:
+    """The keys, each behind those that it waits for; without those that (or whose forerunners) wait for each other."""
     missing = {key: len(set(step.after)) for key, step in steps.items()}
     followers: defaultdict[str, list[str]] = defaultdict(list)
     for key, step in steps.items():
@@ -123,4 +137,4 @@ def _circle(steps: dict[str, AnyStep]) -> set[str]:
             missing[follower] -= 1
             if not missing[follower]:
                 reached.append(follower)
-    return steps.keys() - set(reached)
+    return reached

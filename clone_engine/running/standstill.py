@@ -16,7 +16,7 @@ from clone_engine.records.channel import Start
 from clone_engine.records.errors import PgError
 from clone_engine.servers.connect import application_name
 from clone_engine.servers.queries import text_of
-from clone_engine.servers.server_error import from_psycopg
+from clone_engine.servers.server_error import as_pg_errors
 
 PULSE: Final = 1.0
 """Seconds between two questions; most clones are done before the first."""
@@ -32,12 +32,10 @@ async def standstill(target: psycopg.AsyncConnection, start: Start, on_source: C
     theirs = start.source.parameters.get("application_name", ours)
     while True:
         await asyncio.sleep(PULSE)
-        try:
-            parameters = [ours, start.waited_by, on_source(), theirs]
+        parameters = [ours, start.waited_by, on_source(), theirs]
+        with as_pg_errors():
             asked = await AsyncRawCursor(target).execute(text_of("waits_for"), parameters)
             found = [object_ for (object_,) in await asked.fetchall()]
-        except psycopg.Error as error:
-            raise from_psycopg(error) from None
         if found:
             raise PgError(
                 "55P03",

@@ -7,16 +7,16 @@ the user that the process runs as.  What a conninfo may hold is `conninfo.py`'s;
 from __future__ import annotations
 
 import os
-from collections.abc import MutableMapping
-from contextlib import suppress
-from typing import Final, Literal
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final, Literal
 
 import psycopg
 from psycopg import pq
 
 from clone_engine.records.errors import PgError
 from clone_engine.records.request import Conninfo
-from clone_engine.servers.server_error import from_login, from_psycopg
+from clone_engine.servers.server_error import as_pg_errors, from_login
 
 CANCEL_TIMEOUT: Final = 0.4
 """Seconds for a cancel request to one server; a job answers to a cancel within a second."""
@@ -57,6 +57,8 @@ COMMON: tuple[tuple[int, str, str], ...] = (
     (0, "client_min_messages", "error"),
     (0, "standard_conforming_strings", "on"),
     (0, "row_security", "off"),
+    # The queries on catalogues look costly to the planner, and are compiled for seconds to run for milliseconds.
+    (0, "jit", "off"),
     (0, "datestyle", "ISO"),
     (0, "intervalstyle", "postgres"),
     # So that the server too ends a session whose client has vanished, with its locks, after a minute and not two hours.
@@ -163,6 +165,15 @@ def check_version(side: Side, server_version: int) -> None:
         )
 
 
+def _arguments(conninfo: Conninfo, job_id: int) -> dict[str, Any]:
+    return {**parameters(conninfo, job_id, pq.version()), "autocommit": True, "prepare_threshold": None}
+
+
+def _check(conninfo: Conninfo, side: Side, connection: psycopg.Connection | psycopg.AsyncConnection) -> None:
+    check_password(conninfo, side, connection.pgconn)
+    check_version(side, connection.info.server_version)
+
+
 def connect(conninfo: Conninfo, side: Side, job_id: int) -> psycopg.Connection:
     """An open connection in autocommit mode with its session settings.
 
@@ -170,23 +181,16 @@ def connect(conninfo: Conninfo, side: Side, job_id: int) -> psycopg.Connection:
     server should have asked for a password; 0A000 if it is too old.
     """
     try:
-        connection = psycopg.connect(
-            **parameters(conninfo, job_id, pq.version()),  # type: ignore[arg-type]  # values are libpq keywords only
-            autocommit=True,
-            prepare_threshold=None,
-        )
+        connection = psycopg.connect(**_arguments(conninfo, job_id))
     except psycopg.Error as error:
         raise from_login(error, conninfo, side) from None
     try:
-        check_password(conninfo, side, connection.pgconn)
-        check_version(side, connection.info.server_version)
-        prepare_session(connection, side)
-    except PgError:
+        with as_pg_errors():
+            _check(conninfo, side, connection)
+            prepare_session(connection, side)
+    except BaseException:
         connection.close()
         raise
-    except psycopg.Error as error:
-        connection.close()
-        raise from_psycopg(error) from None
     return connection
 
 
@@ -203,22 +207,30 @@ def cancel(connection: psycopg.Connection) -> None:
 
 async def connect_async(conninfo: Conninfo, side: Side, job_id: int) -> psycopg.AsyncConnection:
     """As `connect`, for the job process's own connections, which run in its event loop."""
+    connection = await open_async(conninfo, side, job_id)
+    async with closed_on_error(connection):
+        _check(conninfo, side, connection)
+        await connection.execute(settings_sql(side, connection.info.server_version))
+    return connection
+
+
+async def open_async(conninfo: Conninfo, side: Side, job_id: int) -> psycopg.AsyncConnection:
+    """An open connection in autocommit mode, unchecked, with the settings that the server gives it.
+
+    PgError 08001, 28P01, 28000, 3D000… if it cannot be opened, in the server's words and without a secret.
+    """
     try:
-        connection = await psycopg.AsyncConnection.connect(
-            **parameters(conninfo, job_id, pq.version()),  # type: ignore[arg-type]  # values are libpq keywords only
-            autocommit=True,
-            prepare_threshold=None,
-        )
+        return await psycopg.AsyncConnection.connect(**_arguments(conninfo, job_id))
     except psycopg.Error as error:
         raise from_login(error, conninfo, side) from None
+
+
+@asynccontextmanager
+async def closed_on_error(connection: psycopg.AsyncConnection) -> AsyncIterator[None]:
+    """Close the connection if what prepares it inside fails or is cancelled.  PgError in the server's words."""
     try:
-        check_password(conninfo, side, connection.pgconn)
-        check_version(side, connection.info.server_version)
-        await connection.execute(settings_sql(side, connection.info.server_version))
-    except PgError:
+        with as_pg_errors():
+            yield
+    except BaseException:
         await connection.close()
         raise
-    except psycopg.Error as error:
-        await connection.close()
-        raise from_psycopg(error) from None
-    return connection

@@ -43,6 +43,10 @@ PASSWORD_FILE = "pgpass"
 IN_MEMORY = hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir()
 """Whether a file can be without a place in the file system, and still be named to libpq."""
 VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
+REQUIRES_AUTH = 16
+"""The version whose libpq knows require_auth."""
+TLS_ONLY = frozenset({"require", "verify-ca", "verify-full"})
+NO_TLS = "SSL support is not compiled in"
 NO_TEXT = re.compile(r"invalid byte sequence for encoding|has no equivalent in encoding")
 NO_TEXT_HINT = (
     "A definition on the source (a name, a default, a comment …) holds bytes that are no UTF-8; correct it there.  "
@@ -63,23 +67,47 @@ class PgDump(NamedTuple):
     path: str
 
 
-def find_pg_dump(server_version: int) -> PgDump:
-    """The newest pg_dump of this machine.
+def find_pg_dump(server_version: int, sslmode: str = "") -> PgDump:
+    """The newest pg_dump of this machine, of those that can connect with this sslmode.
 
-    PgError 58P01 if there is none, 0A000 if it is older than the source (`server_version` as server_version_num).
+    PgError 58P01 if there is none, 0A000 if it is older than the source (`server_version` as server_version_num), or
+    those that are not can do no TLS.
     """
-    found = max((program for path in _candidates() if (program := _version_of(path))), default=None)
+    found = sorted((program for path in _candidates() if (program := _version_of(path))), reverse=True)
     needed = server_version // 10000
-    if found is None:
+    if not found:
         raise PgError("58P01", "pgclone: pg_dump was not found", hint=INSTALL_HINT)
-    if found.major < needed:
+    newest = found[0]
+    if newest.major < needed:
         raise PgError(
             "0A000",
-            f"pgclone: pg_dump {found.major}.{found.minor} is older than the source, PostgreSQL {needed}",
+            f"pgclone: pg_dump {newest.major}.{newest.minor} is older than the source, PostgreSQL {needed}",
             detail="The newest pg_dump here cannot read a newer server.",
             hint=INSTALL_HINT,
         )
-    return found
+    if sslmode not in TLS_ONLY:
+        return newest
+    for program in found:
+        if program.major >= needed and _has_tls(program):
+            return program
+    raise PgError(
+        "0A000",
+        f"pgclone: pg_dump {newest.major}.{newest.minor} cannot connect with sslmode={sslmode}",
+        detail="It was built without TLS, as those of some packages for Python are.",
+        hint=INSTALL_HINT,
+    )
+
+
+def _has_tls(program: PgDump) -> bool:
+    """libpq says before it connects that it cannot."""
+    command = [program.path, "-d", "host=/nonexistent sslmode=require"]
+    try:
+        done = subprocess.run(
+            command, env=_environment("/", ""), capture_output=True, text=True, check=False, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return NO_TLS not in done.stderr
 
 
 def dump_database(
@@ -152,7 +180,7 @@ def _run(program: PgDump, source: Conninfo, snapshot: str, selection: Sequence[s
     command = [program.path, "--schema-only", "--no-password", "--encoding=UTF8", *selection]
     if snapshot:
         command.append(f"--snapshot={snapshot}")
-    command += ["-d", make_conninfo("", **source.without_secrets().parameters)]
+    command += ["-d", make_conninfo("", **{**source.without_secrets().parameters, **_asked(program, source)})]
     with (
         tempfile.TemporaryDirectory(prefix="pgclone-") as directory,
         _password_file(Path(directory), source.parameters.get("password", "")) as file,
@@ -172,6 +200,22 @@ def _run(program: PgDump, source: Conninfo, snapshot: str, selection: Sequence[s
     if done.returncode:
         raise dump_error(done.stderr.decode(errors="replace"), source)
     return done.stdout.decode()
+
+
+def _asked(program: PgDump, source: Conninfo) -> Mapping[str, str]:
+    """What makes sure that a password which must be asked for is: of several hosts, any may be the one that answers."""
+    if not source.password_demanded:
+        return {}
+    if program.major >= REQUIRES_AUTH:
+        return {"require_auth": "password,md5,scram-sha-256"}
+    if "," in source.parameters.get("host", "") + source.parameters.get("hostaddr", ""):
+        raise PgError(
+            "0A000",
+            f"pgclone: a source with several hosts cannot be read with pg_dump {program.major}",
+            detail="It cannot be told to go only where the password is asked for.",
+            hint="Name one host.  " + INSTALL_HINT,
+        )
+    return {}
 
 
 def dump_error(stderr: str, source: Conninfo) -> PgError:

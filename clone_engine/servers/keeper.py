@@ -9,8 +9,8 @@ import psycopg
 
 from clone_engine.records.errors import PgError
 from clone_engine.records.request import Conninfo
-from clone_engine.servers.connect import connect_async
-from clone_engine.servers.server_error import from_psycopg
+from clone_engine.servers.connect import closed_on_error, connect_async
+from clone_engine.servers.server_error import as_pg_errors
 
 # The names are resolved within the snapshot, so a table that was replaced since has another oid than its lock.
 TABLES = """
@@ -40,13 +40,10 @@ class Keeper:
         connection = await connect_async(source, "source", job_id)
         if not consistent:
             return cls(connection, "")
-        try:
+        async with closed_on_error(connection):
             await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             cursor = await connection.execute("SELECT pg_catalog.pg_export_snapshot()")
             ((snapshot,),) = await cursor.fetchall()
-        except psycopg.Error as error:
-            await connection.close()
-            raise from_psycopg(error) from None
         return cls(connection, snapshot)
 
     async def pin(self, tables: tuple[str, ...]) -> None:
@@ -56,15 +53,13 @@ class Keeper:
         """
         if not (self.snapshot and tables):
             return
-        try:
+        with as_pg_errors():
             found = await (await self.connection.execute(TABLES, (list(tables),))).fetchall()
             if not found:
                 return
             names = ", ".join(f"ONLY {name}" for _, name in found)
             await self.connection.execute(f"LOCK TABLE {names} IN ACCESS SHARE MODE".encode())
             changed = await (await self.connection.execute(CHANGED, ([oid for oid, _ in found],))).fetchall()
-        except psycopg.Error as error:
-            raise from_psycopg(error) from None
         if changed:
             raise PgError(
                 "55000",

@@ -9,13 +9,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-import psycopg
-from psycopg import pq
-
 from clone_engine.records.errors import PgError
 from clone_engine.records.request import Conninfo
-from clone_engine.servers.connect import parameters
-from clone_engine.servers.server_error import from_psycopg
+from clone_engine.servers.connect import open_async
+from clone_engine.servers.server_error import as_pg_errors
 
 CHANNEL: Final = "pgclone_jobs"
 TIMEOUT: Final = 10.0
@@ -24,15 +21,11 @@ TIMEOUT: Final = 10.0
 
 async def notify(target: Conninfo, job_id: int, payloads: Sequence[str]) -> None:
     """NOTIFY each of these in the database of `target`, in order.  PgError in the server's words if that fails."""
-    given = parameters(target, job_id, pq.version()) | {"fallback_application_name": f"pgclone: notify of job {job_id}"}
+    named = target.with_parameters({"fallback_application_name": f"pgclone: notify of job {job_id}"})
     try:
-        async with (
-            asyncio.timeout(TIMEOUT),
-            await psycopg.AsyncConnection.connect(**given, autocommit=True) as connection,  # type: ignore[arg-type]
-        ):
-            for payload in payloads:
-                await connection.execute("SELECT pg_catalog.pg_notify(%s, %s)", (CHANNEL, payload))
-    except psycopg.Error as error:
-        raise from_psycopg(error) from None
+        with as_pg_errors():
+            async with asyncio.timeout(TIMEOUT), await open_async(named, "target", job_id) as connection:
+                for payload in payloads:
+                    await connection.execute("SELECT pg_catalog.pg_notify(%s, %s)", (CHANNEL, payload))
     except TimeoutError:
         raise PgError("57014", f"the target did not answer within {TIMEOUT:.0f} seconds") from None

@@ -6,6 +6,8 @@ Pure.  Who was connecting, and what is done about the failure, is known to the c
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 
@@ -30,6 +32,10 @@ LOST_WORDS = re.compile(
     r"could not (send|receive) data|SSL (SYSCALL|connection)|connection to server .* failed: .*(refused|time|reset)"
 )
 """What client programs, which give no SQLSTATE, say of a lost connection."""
+
+NO_MEMORY_WORDS = re.compile(r"(cannot|could not) allocate memory|out of memory")
+"""What libpq says where it has none, which gives no SQLSTATE either."""
+NO_MEMORY_HINT = "Give the proxy's machine more memory, or ask for fewer copiers, and resume the job."
 
 LOGIN_REFUSALS = (
     ("28P01", r"password authentication failed|no password supplied|SCRAM|wrong password"),
@@ -63,16 +69,29 @@ NEVER_TOLERATED = ("08", "25", "40", "53", "57", "58", "XX")
 
 
 def from_psycopg(error: psycopg.Error) -> PgError:
-    """The server's error as it was sent; 08006 with libpq's words where the connection broke."""
+    """The server's error as it was sent; with libpq's words 53200 where it had no memory, else 08006: the connection
+    broke."""
     diag = error.diag
     if diag.sqlstate is None:
-        return PgError("08006", one_line(str(error)) or "the connection to the server was lost")
+        words = one_line(str(error))
+        if NO_MEMORY_WORDS.search(words):
+            return PgError("53200", f"pgclone: {words}", hint=NO_MEMORY_HINT)
+        return PgError("08006", words or "the connection to the server was lost")
     return PgError(
         diag.sqlstate,
         diag.message_primary or one_line(str(error)),
         detail=diag.message_detail or "",
         hint=diag.message_hint or HINTS.get(diag.sqlstate, ""),
     )
+
+
+@contextmanager
+def as_pg_errors() -> Iterator[None]:
+    """What psycopg raises inside comes out as the PgError that `from_psycopg` makes of it."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise from_psycopg(error) from None
 
 
 def from_login(error: psycopg.Error, conninfo: Conninfo, side: str) -> PgError:

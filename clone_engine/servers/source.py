@@ -39,6 +39,8 @@ class Column(NamedTuple):
     generated: bool
     type: str = ""
     """Its number and type on the source, to tell whether it is still the same."""
+    enum: bool = False
+    """Whether the type is an enum, whose values travel by name."""
 
 
 class Table(NamedTuple):
@@ -281,7 +283,7 @@ def _table(row: Any, horizon: int) -> Table:
         rows=row.rows,
         access_method=row.access_method,
         parent=Name(row.parent_schema, row.parent_name) if row.parent_name else None,
-        columns=tuple(Column(c["name"], c["generated"], c["type"]) for c in row.columns),
+        columns=tuple(Column(c["name"], c["generated"], c["type"], c["enum"]) for c in row.columns),
         extension=row.extension,
         condition=row.condition,
         file=row.file,

@@ -18,6 +18,9 @@ from clone_engine.servers.queries import rows
 from clone_engine.servers.server_error import from_psycopg
 
 ROUTINES = {"function", "procedure", "aggregate"}
+PARAMETER_PRIVILEGES = 150000
+MAY_REPLICATE = "SELECT pg_catalog.has_parameter_privilege('session_replication_role', 'SET')"
+IS_SUPERUSER = "SELECT pg_catalog.current_setting('is_superuser')::bool"
 NOT_OBJECTS = frozenset({"schema", "tablespace", "extension", "available extension"})
 """What target_places.sql lists that has a field of its own."""
 
@@ -47,6 +50,8 @@ class Existing(NamedTuple):
     """Extensions that could be installed, with the version that would be."""
     default_privileges: Mapping[str, tuple[str, ...]] = {}
     """Of the caller: pg_default_acl.defaclobjtype with the grantees, quoted, that are not the caller."""
+    may_replicate: bool = False
+    """Whether the caller may set session_replication_role, and so load rows without the triggers of foreign keys."""
 
     @property
     def access_methods(self) -> frozenset[str]:
@@ -107,7 +112,14 @@ def read_target(connection: psycopg.Connection[Any], ddls: Iterable[Ddl], schema
         objects=frozenset(plain | outside) | _by_types(connection, ddls, routines | operators),
         routine_names=routines,
         default_privileges={r.kind: tuple(r.grantees or ()) for r in rows(connection, "default_privileges")},
+        may_replicate=_may_replicate(connection),
     )
+
+
+def _may_replicate(connection: psycopg.Connection[Any]) -> bool:
+    query = MAY_REPLICATE if connection.info.server_version >= PARAMETER_PRIVILEGES else IS_SUPERUSER
+    row = connection.execute(query).fetchone()
+    return bool(row and row[0])
 
 
 def _by_types(connection: psycopg.Connection[Any], ddls: Iterable[Ddl], names: frozenset[Name]) -> set[Identity]:

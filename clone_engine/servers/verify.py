@@ -18,7 +18,7 @@ from clone_engine.records.names import Name
 from clone_engine.records.request import Conninfo
 from clone_engine.servers.connect import Side, connect_async
 from clone_engine.servers.queries import text_of
-from clone_engine.servers.server_error import from_psycopg
+from clone_engine.servers.server_error import as_pg_errors
 
 EQUAL, DIFFERENT, MISSING = "✓", "✗", "✗ (missing)"
 """What scripts that were written for the original compare `match` with."""
@@ -93,11 +93,9 @@ class _Snapshot:
         return int(count)
 
     async def _rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        try:
+        with as_pg_errors():
             async with AsyncRawCursor(self._connection) as cursor:
                 return await (await cursor.execute(query.encode(), parameters)).fetchall()
-        except psycopg.Error as error:
-            raise from_psycopg(error) from None
 
 
 @asynccontextmanager
@@ -105,10 +103,9 @@ async def _snapshot(conninfo: Conninfo, side: Side) -> AsyncIterator[_Snapshot]:
     named = conninfo.with_parameters(APPLICATION | conninfo.parameters)
     connection = await connect_async(named, side, NO_JOB)
     try:
-        await connection.execute(SNAPSHOT)
-        yield _Snapshot(connection, side)
-    except psycopg.Error as error:
-        raise from_psycopg(error) from None
+        with as_pg_errors():
+            await connection.execute(SNAPSHOT)
+            yield _Snapshot(connection, side)
     finally:
         await connection.close()
 

@@ -24,7 +24,8 @@ from clone_engine.records.request import CloneRequest, Conninfo, Options
 from clone_engine.records.steps import Copy, LargeObjects, Plan, Run, Statement
 from clone_engine.servers.dump import find_pg_dump
 from proxy.agreement import without_notes
-from tests.harness.servers import Database
+from proxy.embedded import Server
+from tests.harness.servers import Database, fresh_database
 
 Connection = psycopg.Connection[Any]
 CASES = Path(__file__).parent / "cases"
@@ -148,6 +149,10 @@ def _large_objects(step: LargeObjects, source: Connection, target: Connection) -
 
 
 def _copy(step: Copy, source: psycopg.Connection[Any], target: psycopg.Connection[Any]) -> None:
+    if step.replica:
+        target.execute("SET LOCAL session_replication_role = replica")
+    if step.frozen:
+        target.execute(step.empty.encode())
     reading, writing = source.cursor(), target.cursor()
     with reading.copy(step.copy_out.encode()) as rows, writing.copy(step.copy_in.encode()) as into:
         for data in rows:
@@ -193,6 +198,13 @@ def definitions(database: Database, *selection: str) -> str:
     )
     frame = ("\\restrict", "\\unrestrict", "-- Dumped ")
     return without_notes("\n".join(line for line in done.stdout.split("\n") if not line.startswith(frame)))
+
+
+def wanted(server: Server, script: str, *selection: str) -> str:
+    """What pg_dump writes where just this has been run."""
+    with fresh_database(server, "wanted") as database:
+        database.execute(script)
+        return definitions(database, *selection)
 
 
 def schema_definitions(database: Database, schema: str) -> str:

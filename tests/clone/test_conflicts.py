@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import psycopg
 import pytest
 
 from clone_engine.records.errors import PgError
+from clone_engine.records.steps import AnyStep, Copy
 from tests.clone.serial import (
     carry_out,
     case,
@@ -208,7 +210,8 @@ def test_replace_keeps_foreign_keys_of_other_tables(latest_first: bool, both: tu
     [
         ("DELETE FROM app.child; DELETE FROM app.parent WHERE id = 2", "23503"),
         ("ALTER TABLE app.parent DROP CONSTRAINT parent_pkey CASCADE", "42830"),
-        ("SET session_replication_role = replica; DELETE FROM app.parent WHERE id = 5", "23503"),
+        ("ALTER TABLE app.parent ADD above int REFERENCES app.parent; SET session_replication_role = replica;"
+         "UPDATE app.parent SET above = -1 WHERE id = 5", "23503"),
         ("CREATE MATERIALIZED VIEW app.bad AS SELECT 1 / nullif(d, 3) FROM app.child;"
          "SET session_replication_role = replica; UPDATE app.child SET d = 0", "22012"),
     ],
@@ -313,6 +316,12 @@ def test_a_view_is_not_replaced_by_a_table(source_database: Database, target_dat
     assert caught.value.sqlstate == "42809"
 
 
+def work(step: AnyStep) -> AnyStep:
+    """What is done, but for when: a resumed job has the rows come before the foreign keys."""
+    when = {"replica": False} if isinstance(step, Copy) else {}
+    return msgspec.structs.replace(step, after=(), weight=0, holds=(), **when)
+
+
 @pytest.mark.parametrize("conflict", ["error", "skip"])
 def test_a_resumed_job_plans_what_is_left(conflict: str, source_database: Database, target_database: Database) -> None:
     source_database.execute(SMALL.format(rows=20))
@@ -324,7 +333,7 @@ def test_a_resumed_job_plans_what_is_left(conflict: str, source_database: Databa
     with planned(source_database, target_database, request, done=done) as (second, keeper):
         assert [step.key for step in second.steps] == [step.key for step in first.steps]
         left = tuple(step for step in second.steps if step.key not in done)
-        assert all(a == b for a, b in zip(left, [s for s in first.steps if s.key not in done], strict=True))
+        assert list(map(work, left)) == [work(step) for step in first.steps if step.key not in done]
 
 
 PARTS = """

@@ -1,14 +1,12 @@
-"""What a clone needs from outside of itself comes with it if the target lacks it, and what can't come is said."""
+"""What the clone of a table needs from outside of itself comes with it if the target lacks it."""
 
 from __future__ import annotations
 
-import psycopg
 import pytest
 
 from clone_engine.records.errors import PgError
-from clone_engine.records.request import CloneRequest, Options
 from proxy.embedded import Server
-from tests.clone.serial import carry_out, clone, contents, definitions, planned, schema_request, skipped, table_request
+from tests.clone.serial import carry_out, clone, contents, definitions, planned, skipped, table_request, wanted
 from tests.harness.servers import Database, fresh_database
 
 LIBRARY = """
@@ -69,13 +67,6 @@ FROM pg_type t
 WHERE typnamespace = 'lib'::regnamespace AND typtype <> 'm'
   AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)
 UNION ALL SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'lib'::regnamespace ORDER BY 1"""
-
-
-def wanted(server: Server, script: str, *selection: str) -> str:
-    """What pg_dump writes where just this has been run."""
-    with fresh_database(server, "wanted") as database:
-        database.execute(script)
-        return definitions(database, *selection)
 
 
 @pytest.fixture
@@ -276,60 +267,6 @@ def test_a_foreign_key_needs_a_key_on_the_target(source_database: Database, targ
     assert target_database.value("SELECT conname FROM pg_constraint WHERE contype = 'f'") == "t_a_fkey"
 
 
-ENTWINED = """
-CREATE SCHEMA app; CREATE SCHEMA lib;
-CREATE TYPE app.status AS ENUM ('new', 'done');
-CREATE TYPE lib.entry AS (s app.status);
-CREATE SEQUENCE lib.numbers;
-CREATE FUNCTION lib.shown(lib.entry) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT ($1).s::text';
-CREATE TABLE app.t (
-    id int DEFAULT nextval('lib.numbers'), e lib.entry, s text GENERATED ALWAYS AS (lib.shown(e)) STORED);
-CREATE VIEW app.v AS SELECT lib.shown(e) AS s FROM app.t;
-CREATE FUNCTION app.f(lib.entry) RETURNS text LANGUAGE sql RETURN lib.shown($1);
-INSERT INTO app.t (e) VALUES ('(new)');
-"""
-
-
-def test_a_schema_brings_types_and_functions_of_others(all_servers: list[Server]) -> None:
-    for server in all_servers:
-        with fresh_database(server, "source") as source, fresh_database(server, "target") as target:
-            source.execute(ENTWINED + "CREATE TYPE lib.unused AS ENUM ('x'); CREATE TABLE lib.t (a int)")
-            clone(source, target, schema_request("app"))
-            assert definitions(target) == wanted(server, ENTWINED)
-            assert contents(target, "app") == contents(source, "app")
-            assert contents(target, "lib") == {"numbers": contents(source, "lib")["numbers"]}
-
-
-def test_functions_bring_types_and_functions_of_others(source_database: Database, target_database: Database) -> None:
-    source_database.execute(ENTWINED)
-    target_database.execute("CREATE SCHEMA app; CREATE TYPE app.status AS ENUM ('new', 'done')")
-    plan = clone(source_database, target_database, CloneRequest("functions", "app", options=Options(conflict="skip")))
-    assert [what for what, _ in plan.notes] == ["type app.status"]
-    assert target_database.value("SELECT app.f('(new)')") == "new"
-    assert target_database.value("SELECT to_regclass('app.t')") is None
-
-
-@pytest.mark.parametrize(
-    ("kind", "made"),
-    [
-        ("view", "CREATE VIEW app.x AS SELECT a FROM lib.t"),
-        ("materialized view", "CREATE MATERIALIZED VIEW app.x AS SELECT 1 FROM lib.t"),
-        ("table", "CREATE TABLE app.x (rows lib.t[])"),
-        ("table", "CREATE TABLE app.x () INHERITS (lib.t)"),
-        ("function", "CREATE FUNCTION app.x() RETURNS bigint BEGIN ATOMIC SELECT count(*) FROM lib.t; END"),
-    ],
-)
-def test_what_needs_a_table_elsewhere_is_named(
-    kind: str, made: str, source_database: Database, target_database: Database
-) -> None:
-    source_database.execute(f"CREATE SCHEMA app; CREATE SCHEMA lib; CREATE TABLE lib.t (a int); {made}")
-    with pytest.raises(PgError, match=rf"{kind} app\.x.* needs lib\.t, which does not exist on the target") as caught:
-        clone(source_database, target_database, schema_request("app"))
-    assert caught.value.sqlstate == "42P01"
-    assert "pgclone_database" in caught.value.hint
-    assert target_database.value("SELECT to_regnamespace('app')") is None
-
-
 def test_a_resumed_job_plans_the_same_although_needs_are_met_by_now(
     library: Database, target_database: Database
 ) -> None:
@@ -340,73 +277,3 @@ def test_a_resumed_job_plans_the_same_although_needs_are_met_by_now(
         assert [step.key for step in second.steps] == [step.key for step in first.steps]
         left = [[step for step in plan.steps if step.key not in done] for plan in (first, second)]
         assert left[0] == left[1]
-
-
-@pytest.fixture
-def with_extensions(all_servers: list[Server]) -> Server:
-    """A server that has extensions of PostgreSQL's contrib to install."""
-    names = ("citext", "hstore", "moddatetime")
-    for server in all_servers:
-        query = f"SELECT name FROM pg_available_extensions WHERE name IN {names}"
-        if len(Database(server, "postgres").rows(query)) == len(names):
-            return server
-    pytest.skip("no server here has citext, hstore and moddatetime")
-
-
-ROLE = """
-DO $$ BEGIN CREATE ROLE clone_of_needs LOGIN; EXCEPTION WHEN duplicate_object THEN END $$;
-GRANT CREATE ON SCHEMA public TO clone_of_needs"""
-EXTENDED = """
-CREATE SCHEMA app; CREATE SCHEMA lib; CREATE SCHEMA ext;
-CREATE EXTENSION citext SCHEMA ext; CREATE EXTENSION moddatetime SCHEMA ext;
-CREATE DOMAIN lib.word AS ext.citext;
-CREATE TABLE app.t (w lib.word, at timestamp);
-CREATE TRIGGER dated BEFORE UPDATE ON app.t FOR EACH ROW EXECUTE FUNCTION ext.moddatetime(at);
-"""
-
-
-@pytest.mark.parametrize("kind", ["table", "schema"])
-def test_extensions_come_when_something_of_theirs_is_needed(kind: str, with_extensions: Server) -> None:
-    request = table_request("app", "t") if kind == "table" else schema_request("app")
-    with fresh_database(with_extensions, "source") as source, fresh_database(with_extensions, "target") as target:
-        source.execute(EXTENDED + "CREATE EXTENSION hstore")
-        clone(source, target, request)
-        assert definitions(target) == wanted(with_extensions, EXTENDED)
-
-
-@pytest.mark.parametrize("needed", ["CREATE TYPE lib.x AS ENUM ()", "CREATE FUNCTION lib.x() RETURNS int RETURN 1"])
-def test_without_the_right_to_make_it_there_is_no_clone(
-    needed: str, source_database: Database, target_database: Database
-) -> None:
-    column = "c lib.x" if "TYPE" in needed else "c int DEFAULT lib.x()"
-    source_database.execute(f"CREATE SCHEMA lib; {needed}; CREATE TABLE public.t ({column})")
-    target_database.execute(f"CREATE SCHEMA lib; {ROLE}")
-    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="schema lib"):
-        clone(source_database, target_database, table_request("public", "t"), caller="clone_of_needs")
-    assert target_database.value("SELECT to_regclass('public.t')") is None
-
-
-def test_without_the_right_to_make_its_function_a_trigger_is_left_out(
-    source_database: Database, target_database: Database
-) -> None:
-    source_database.execute(
-        "CREATE SCHEMA lib; CREATE FUNCTION lib.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
-        "CREATE TABLE public.t (a int); CREATE TRIGGER x AFTER INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION lib.f()"
-    )
-    target_database.execute(f"CREATE SCHEMA lib; GRANT USAGE ON SCHEMA lib TO public; {ROLE}")
-    found = skipped(source_database, target_database, table_request("public", "t"), "clone_of_needs")
-    assert {"function lib.f()", "trigger x on public.t"} <= found.keys()
-    assert target_database.value("SELECT count(*) FROM public.t") == 0
-
-
-def test_what_an_extension_that_may_not_be_made_would_bring_is_said(with_extensions: Server) -> None:
-    with fresh_database(with_extensions, "source") as source, fresh_database(with_extensions, "target") as target:
-        source.execute(
-            "CREATE EXTENSION moddatetime; CREATE TABLE public.t (at timestamp);"
-            "CREATE TRIGGER dated BEFORE UPDATE ON public.t FOR EACH ROW EXECUTE FUNCTION moddatetime(at)"
-        )
-        target.execute(ROLE)
-        found = skipped(source, target, table_request("public", "t"), "clone_of_needs")
-        assert found["extension moddatetime"] == "42501"
-        assert "trigger dated on public.t" in found
-        assert target.value("SELECT count(*) FROM public.t") == 0

@@ -40,7 +40,9 @@ SELECT n.nspname AS schema,
        coalesce(x.extname, '') AS extension,
        coalesce(x.extcondition[pg_catalog.array_position(x.extconfig, c.oid)], '') AS condition,
        (SELECT coalesce(json_agg(json_build_object('name', t.attname, 'generated', t.attgenerated <> '',
-                                                   'type', t.attnum || ' ' || t.atttypid || ' ' || t.atttypmod)
+                                                   'type', t.attnum || ' ' || t.atttypid || ' ' || t.atttypmod,
+                                                   'enum', EXISTS (SELECT FROM pg_catalog.pg_type e
+                                                                   WHERE e.oid = t.atttypid AND e.typtype = 'e'))
                                  ORDER BY t.attnum), '[]')
         FROM pg_catalog.pg_attribute t
         WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped) AS columns

@@ -1,14 +1,19 @@
-"""What the tests of the managing side share: both stores, both dispatchers, and jobs that clone nothing."""
+"""What the tests of the managing side share: both stores, both dispatchers, and a manager."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from clone_engine.jobs.children import JobProcesses, StopLimits
 from clone_engine.jobs.dispatcher import MemoryDispatcher
+from clone_engine.jobs.limits import Limits
+from clone_engine.jobs.manager import Manager, ManagerSettings
 from clone_engine.jobs.sqlite_store import SqliteStore
 from clone_engine.records.job_store import JobStore, MemoryStore
 from tests.unit.engine.scripts import behave
@@ -18,8 +23,10 @@ QUICK = StopLimits(cancel=1.0, terminate=0.5, ended=0.5)
 
 
 @pytest.fixture
-def processes() -> JobProcesses:
-    return JobProcesses({"PATH": "/usr/bin:/bin"}, QUICK, STAND_IN)
+async def processes() -> AsyncIterator[JobProcesses]:
+    processes = JobProcesses({"PATH": "/usr/bin:/bin"}, QUICK, STAND_IN)
+    yield processes
+    await processes.close()
 
 
 @pytest.fixture
@@ -30,3 +37,18 @@ def dispatcher() -> MemoryDispatcher:
 @pytest.fixture(params=["memory", "sqlite"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> JobStore:
     return MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "jobs.sqlite")
+
+
+@pytest.fixture
+async def within_limit() -> AsyncIterator[None]:
+    """A test that waits for ever fails."""
+    async with asyncio.timeout(60):
+        yield
+
+
+@pytest.fixture
+async def manager(store: JobStore, dispatcher: MemoryDispatcher) -> AsyncIterator[Manager]:
+    manager = Manager(store, ManagerSettings(Limits(2)), dispatcher, time.time)
+    await manager.start()
+    yield manager
+    await manager.stop()

@@ -25,6 +25,7 @@ from clone_engine.records.channel import (
     encode,
 )
 from clone_engine.records.jobs import Outcome, Progress
+from clone_engine.running.forker import serve
 
 
 def say(message: FromJob) -> None:
@@ -165,7 +166,13 @@ BEHAVIOURS: dict[str, Callable[[Start], None]] = {
     )
 }
 
-if __name__ == "__main__":
+
+def main() -> int:
     first = decode_to_job(sys.stdin.buffer.readline())
     assert isinstance(first, Start)
     BEHAVIOURS[first.request.schema_name](first)
+    return 0
+
+
+if __name__ == "__main__":
+    serve(main)

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import uvloop
 
-from clone_engine.jobs.children import JobProcesses, job_environment
+from clone_engine.jobs.children import JobProcess, JobProcesses, job_environment
 from clone_engine.records.channel import Done, Ended, Reported
-from tests.harness.waiting import wait_until
+from tests.harness.processes import children
+from tests.harness.waiting import wait_until, wait_until_async
+from tests.unit.engine.conftest import QUICK, STAND_IN
 from tests.unit.engine.test_dispatcher import everything, first_line
 
 
@@ -53,15 +56,15 @@ async def test_each_rung_of_stopping(
 
 
 @pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
-def test_copiers_of_a_killed_process_are_killed_too(
-    processes: JobProcesses, new_loop: Callable[[], asyncio.AbstractEventLoop]
-) -> None:
+def test_copiers_of_a_killed_process_are_killed_too(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
     """They hold its pipes, so that waiting for the end of file alone would take as long as they live."""
 
     async def run() -> int:
+        processes = JobProcesses({"PATH": "/usr/bin:/bin"}, QUICK, STAND_IN)
         child = await processes.start(first_line("die_with_orphan"))
         (said,) = await asyncio.wait_for(everything(child), 10)
         await child.close()
+        await processes.close()
         assert child.ending == "SIGKILL" and isinstance(said, Done)
         return int(said.key.removeprefix("pid "))
 
@@ -113,3 +116,71 @@ async def test_number_of_copiers_arrives(processes: JobProcesses) -> None:
     outcomes = {m.outcome.object: m.outcome.message for m in await everything(child) if isinstance(m, Reported)}
     await child.close()
     assert outcomes["parallel"] == "1"
+
+
+def forker_of(child: JobProcess) -> int:
+    return int(Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+async def test_all_are_forked_from_one_process_which_sees_nothing_of_them(processes: JobProcesses) -> None:
+    first, second = await asyncio.gather(*(processes.start(first_line("wait")) for _ in range(2)))
+    forker = forker_of(first)
+    assert forker == forker_of(second) != os.getpid()
+    assert await first.receive() and await second.receive()
+    files = sorted(open_files(forker))
+    await first.stop()
+    third = await processes.start(first_line("complete"))
+    assert forker_of(third) == forker and await everything(third)
+    for child in (first, second, third):
+        await child.stop()
+        await child.close()
+    assert sorted(open_files(forker)) == files
+
+
+async def test_when_it_dies_its_processes_do_and_the_next_has_another(processes: JobProcesses) -> None:
+    child = await processes.start(first_line("ignore_cancel"))
+    assert await child.receive()
+    os.kill(forker_of(child), signal.SIGKILL)
+    async with asyncio.timeout(20):
+        assert await everything(child) == []
+    await child.close()
+    assert child.ending == "SIGKILL"
+    wait_until(lambda: not alive(child.pid))
+    after = await processes.start(first_line("complete"))
+    assert await everything(after)
+    await after.close()
+    assert after.ending == "exit code 0"
+
+
+async def test_signals_for_all_processes_of_the_proxy_leave_it_alone(processes: JobProcesses) -> None:
+    """As a terminal and a service manager send them: whoever stops the proxy ends it, when the jobs have ended."""
+    child = await processes.start(first_line("wait"))
+    assert await child.receive()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(forker_of(child), number)
+    other = await processes.start(first_line("complete"))
+    assert forker_of(other) == forker_of(child) and await everything(other)
+    for one in (child, other):
+        assert await one.stop()
+        await one.close()
+
+
+async def test_it_ends_when_it_is_closed(processes: JobProcesses) -> None:
+    child = await processes.start(first_line("complete"))
+    forker = forker_of(child)
+    assert await everything(child)
+    await child.close()
+    await processes.close()
+    assert not alive(forker)
+
+
+async def test_it_is_there_before_the_first_job(processes: JobProcesses) -> None:
+    await processes.open()
+
+    async def there() -> list[int]:
+        return children(os.getpid(), "stand_in.py")
+
+    (forker,) = await wait_until_async(there, 20, "what jobs are forked from")
+    child = await processes.start(first_line("complete"))
+    assert forker_of(child) == forker and await everything(child)
+    await child.close()

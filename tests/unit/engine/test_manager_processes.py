@@ -15,9 +15,7 @@ from clone_engine.jobs.manager import Manager, ManagerSettings
 from clone_engine.jobs.sqlite_store import SqliteStore
 from clone_engine.records.job_store import MemoryStore
 from clone_engine.records.jobs import Status
-from tests.unit.engine.test_manager import ALICE, run, shown, submit, until_copying, within_limit
-
-__all__ = ["within_limit"]
+from tests.unit.engine.managed import ALICE, run, shown, submit, until_copying
 
 pytestmark = pytest.mark.usefixtures("within_limit")
 

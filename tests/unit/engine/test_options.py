@@ -23,6 +23,7 @@ TAKEN: list[tuple[str | None, Options]] = [
     ('{ "indexes" : false, "constraints":false,"triggers":true}', Options(indexes=False, constraints=False)),
     ('{"parallel": 8, "conflict": "replace", "triggers": false}',
      Options(parallel=8, conflict="replace", triggers=False)),
+    ('{"format": "binary"}', Options(format="binary")),
     ('{"matviews": false, "consistent": false}', Options(matviews=False, consistent=False)),
     ('{"conflict": "error"}', Options()),
     ('{"conflict": "skip"}', Options(conflict="skip")),
@@ -151,7 +152,7 @@ def test_hint_lists_the_options_and_names_the_closest() -> None:
         parse_options('{"trigger": false}', "schema")
     assert caught.value.hint == (
         'Perhaps you meant "triggers". '
-        "Valid options are: conflict, consistent, constraints, exclude_tables, indexes, matviews, parallel, "
+        "Valid options are: conflict, consistent, constraints, exclude_tables, format, indexes, matviews, parallel, "
         "tables, triggers, where."
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from clone_engine.jobs.manager import Caller, Manager, ManagerSettings
 from clone_engine.jobs.sqlite_store import SqliteStore
 from clone_engine.records.errors import PgError
 from clone_engine.records.request import CloneRequest, Conninfo
+from tests.harness.processes import descendants
 from tests.harness.waiting import wait_until_async
 
 CANARY = "cAnArY-9f3b"
@@ -41,7 +43,7 @@ async def test_password_is_in_no_file_log_argv_environment_error_or_repr(
         await wait_until_async(lambda: copying(manager, job.job_id))
         seen += [repr(manager), repr(source), repr(vars(manager)), all_bytes(tmp_path).decode("latin-1")]
         seen += [repr(vars(live)) for live in manager._live.values()]
-        seen += [of_process(pid) for pid in children()]
+        seen += [of_process(pid) for pid in descendants(os.getpid())]
         seen += [repr(await manager.outcomes(ALICE, job.job_id)) for job in manager.visible(ALICE)]
         seen.append(await error_of_resume(manager))
         await manager.stop()
@@ -62,10 +64,6 @@ async def error_of_resume(manager: Manager) -> str:
     except PgError as error:
         return repr(vars(error))
     raise AssertionError("a completed job was resumed")
-
-
-def children() -> list[int]:
-    return [int(pid) for file in Path("/proc/self/task").glob("*/children") for pid in file.read_text().split()]
 
 
 def of_process(pid: int) -> str:

@@ -25,14 +25,34 @@ def steps(
     version: int = 160000,
     where: str = "",
     kept: tuple[Entry, ...] = (),
+    fresh: bool = False,
     **table: object,
 ) -> list[Copy]:
     facts = {
         "name": NAME, "relkind": "r", "bytes": pages * 8192, "pages": pages, "rows": 10 * pages,
         "access_method": "heap", "parent": None, "columns": (Column("a", False),),
     } | table  # fmt: skip
-    wish = Wish(Name("s", "n"), ["a", "B"], "T", where, False, False, parallel, version, kept)
+    wish = Wish(Name("s", "n"), ["a", "B"], "T", where, False, False, parallel, version, kept, fresh)
     return list(copy_steps(Table(**facts), wish, ("definitions",)))  # type: ignore[arg-type]  # a mixed dict
+
+
+@pytest.mark.parametrize(
+    ("pages", "given", "frozen"),
+    [
+        (128, {}, True),
+        (127, {}, False),
+        (PART_BYTES, {"parallel": 1}, False),
+        (128, {"fresh": False}, False),
+        (128, {"access_method": "columnar"}, False),
+        (128, {"extension": "postgis"}, False),
+        (128, {"where": "id > 5"}, True),
+    ],
+)
+def test_rows_arrive_frozen_in_one_copy_into_a_new_table(pages: int, given: dict[str, object], frozen: bool) -> None:
+    """But for a few, for which it is not worth while."""
+    for step in steps(pages, **({"fresh": True} | given)):  # type: ignore[arg-type]  # a mixed dict
+        assert step.frozen == step.copy_in.endswith(" FROM STDIN (FREEZE)") == frozen
+        assert step.empty == 'TRUNCATE ONLY "s"."n"' or not step.frozen
 
 
 def test_a_small_table_is_one_copy() -> None:

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from clone_engine.running.copy_stream import READY, end_of_rows, estimated_rows, fields, frames, lost_error, rows_of_tag
+from clone_engine.running.copy_stream import (
+    BINARY,
+    READY,
+    end_of_rows,
+    estimated_rows,
+    fields,
+    frames,
+    lost_error,
+    rows_of_tag,
+)
 
 
 def frame(kind: bytes, body: bytes) -> bytes:
@@ -113,3 +122,15 @@ def test_no_copy_tag(tag: bytes) -> None:
 
 def test_copy_tag() -> None:
     assert rows_of_tag(b"COPY 12\0") == rows_of_tag(b"COPY 12") == 12
+
+
+@given(st.lists(st.binary(max_size=40), max_size=20), st.binary(max_size=30), st.integers(0, 1000))
+def test_binary_rows_may_hold_anything(rows: list[bytes], more: bytes, cut: int) -> None:
+    stream = b"".join(frame(b"d", row) for row in rows) + frame(b"c", b"") + frame(b"C", more)
+    have = min(cut, len(stream))
+    edges = [0]
+    for one in rows:
+        edges.append(edges[-1] + 5 + len(one))
+    # Behind the last row of which the head is there; or at what is no row, or not all of a head.
+    expected = max((edge for edge, start in zip(edges[1:], edges, strict=False) if start + 5 <= have), default=0)
+    assert BINARY.walk(stream, 0, have) == (expected, sum(1 for edge in edges[:-1] if edge + 5 <= have))

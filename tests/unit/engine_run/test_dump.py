@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from clone_engine.records.errors import PgError
+from clone_engine.records.request import Conninfo
 from clone_engine.servers import dump
 
 
@@ -43,8 +44,31 @@ def test_one_older_than_the_source_is_refused(only_here: Path) -> None:
     assert refused.value.hint == dump.INSTALL_HINT
 
 
+def test_where_the_source_must_have_tls_pg_dump_has_it_too(only_here: Path) -> None:
+    """The newest may be the embedded one, which was built without."""
+    program(only_here / "old", "16.4")
+    newest = program(only_here / "new", "18.0") / "pg_dump"
+    complaint = "pg_dump: error: sslmode value require invalid when SSL support is not compiled in"
+    newest.write_text(newest.read_text() + f'[ "$1" = --version ] || echo "{complaint}" >&2\n')
+    assert dump.find_pg_dump(160000, "prefer").major == 18
+    assert dump.find_pg_dump(160000, "verify-full").major == 16
+    with pytest.raises(PgError, match=r"pg_dump 18\.0 cannot connect with sslmode=require") as refused:
+        dump.find_pg_dump(170000, "require")
+    assert refused.value.sqlstate == "0A000"
+
+
 def test_none_at_all(only_here: Path) -> None:
     assert list(only_here.iterdir()) == []
     with pytest.raises(PgError, match="pg_dump was not found") as refused:
         dump.find_pg_dump(170002)
     assert refused.value.sqlstate == "58P01"
+
+
+def test_a_password_that_must_be_asked_for_is_asked_for_by_whichever_host_answers() -> None:
+    several = Conninfo({"host": "a,b", "password": "p"}, password_demanded=True)
+    new, old = dump.PgDump(16, 0, "pg_dump"), dump.PgDump(15, 0, "pg_dump")
+    assert dump._asked(new, several) == {"require_auth": "password,md5,scram-sha-256"}
+    assert dump._asked(new, Conninfo(several.parameters)) == {}
+    assert dump._asked(old, Conninfo({"host": "a"}, password_demanded=True)) == {}
+    with pytest.raises(PgError, match="several hosts"):
+        dump._asked(old, several)

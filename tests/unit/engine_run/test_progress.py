@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clone_engine.records.steps import AnyStep, Copy, LargeObjects, Run
-from clone_engine.running.progress import STEP_COST, Account
+from clone_engine.running.costs import STEP_COST
+from clone_engine.running.progress import Account
 
 PAGES = 1_000_000 * STEP_COST
 """Beside steps of this weight what a step costs by itself is not seen."""

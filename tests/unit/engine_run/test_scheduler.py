@@ -9,7 +9,7 @@ from clone_engine.running.scheduler import Schedule
 
 
 def step(key: str, *after: str, weight: int = 0, holds: tuple[str, ...] = ()) -> Run:
-    return Run(key=key, phase="", after=after, weight=weight, holds=holds, statements=())
+    return Run(key=key, phase="creating indexes", after=after, weight=weight, holds=holds, statements=())
 
 
 def started(schedule: Schedule) -> list[str]:
@@ -25,6 +25,12 @@ SMALL, LARGE = step("small", weight=1), step("large", weight=9)
 CONVERSATIONS = [
     ("nothing", (), (), [[]]),
     ("heaviest first", (SMALL, LARGE), (), [["large", "small"]]),
+    (
+        "first what the longest way to the end begins with",
+        (step("alone", weight=5), step("begins", weight=1), step("then", "begins", weight=9)),
+        (),
+        [["begins", "alone"], ["begins"], ["then"]],
+    ),
     ("equal: in order of the plan", (step("b"), step("a"), step("c")), (), [["b", "a", "c"]]),
     ("one after the other", (step("b", "a"), step("a")), (), [["a"], ["a"], ["b"], ["b"], []]),
     (
