@@ -13,8 +13,12 @@ INSTALLED := $(VENV)/.installed
 # Tests of one file share servers and proxies: they stay in one process.
 PYTEST := $(BIN)/python -u -m pytest -n $(WORKERS) --dist loadfile
 
+# There are no wheels for every Python and system; tests that need it then say that they are skipped.
+FUZZER := $(BIN)/python -m pip install -qq --disable-pip-version-check -r tests/fuzz/requirements.txt || echo "Going on without atheris: nothing is fuzzed."
+SECONDS ?= 60
+
 .DEFAULT_GOAL := help
-.PHONY: help demo stubs-demo run test test-all test-faults test-suites test-versions test-fast corpus bench bench-through lint format types lock clean
+.PHONY: help demo stubs-demo run test test-all test-faults test-suites test-versions test-fast fuzz corpus bench bench-through bench-clone bench-far lint format types lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -33,7 +37,12 @@ test: $(INSTALLED) ## run all tests but long ones and those that need Node.js or
 	@$(PYTEST)
 
 test-all: $(INSTALLED) ## run all tests, also long ones and those with clients for Node.js and Java; say what is missing
+	@$(FUZZER)
 	@$(PYTEST) -m "" -rs
+
+fuzz: $(INSTALLED) ## fuzz each target for a while: make fuzz SECONDS=600
+	@$(FUZZER)
+	@FUZZ_SECONDS=$(SECONDS) $(PYTEST) --dist load -m long -rs tests/fuzz
 
 test-faults: $(INSTALLED) ## run the tests of faults, also the long ones; print what was done, what jobs said, and the rows
 	@$(PYTEST) -m "" -rP tests/faults
@@ -57,6 +66,12 @@ bench: $(INSTALLED) ## time statements directly and through the proxy; the table
 
 bench-through: $(INSTALLED) ## compare what passes through with pgbouncer and with no proxy; the tables are in build/through.md too
 	@$(BIN)/python -m bench.through --write build/through.md
+
+bench-clone: $(INSTALLED) ## compare clones with those of other tools; tables, raw figures and timelines are in build/clones.* too
+	@$(BIN)/python -m bench.clones --write build/clones.md $(CLONES)
+
+bench-far: $(INSTALLED) ## time clones from a source that is far away; the table and raw figures are in build/far.* too
+	@$(BIN)/python -m bench.clones.far --write build/far.md $(FAR)
 
 lint: $(INSTALLED) ## check style and format
 	$(BIN)/ruff check .

@@ -1,0 +1,70 @@
+"""Clones the same schema by all ways in turns, checks every copy, and prints what each way takes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from bench.clones.scenes import (
+    heading,
+    in_turns,
+    installation,
+    make_source,
+    run_once,
+    scene,
+    size_of_source,
+    state,
+    written,
+)
+from bench.clones.showing import compared
+from bench.clones.timeline import Watching, as_svg, as_text
+from bench.clones.ways import OWNER, TARGET, Scene, Way, ways
+from proxy.agreement import SchemaState
+from proxy.embedded import SUPERUSER
+
+DATA = Path(__file__).with_name("data.sql")
+
+
+@click.command()
+@click.option("--scale", default=1.0, help="How much data: 1 is 7.3 million rows, 1.2 GB.")
+@click.option("--runs", default=5, help="How often each way has its turn.")
+@click.option("--jobs", default=2, help="Copiers, or what others call so.")
+@click.option("--only", multiple=True, help="Only the ways whose names hold this; ours is always there.")
+@click.option("--ordinary", is_flag=True, help="Clone as an ordinary role of the target, ourselves only.")
+@click.option("--postgres", "major", default=0, help="The servers' major version (default: the newest there is).")
+@click.option("--write", type=click.Path(path_type=Path), help="A file for the tables; the rest goes beside.")
+def main(
+    scale: float, runs: int, jobs: int, only: tuple[str, ...], ordinary: bool, major: int, write: Path | None
+) -> None:
+    """Compare ways to clone."""
+    with scene(installation(major), jobs, OWNER if ordinary else SUPERUSER) as here:
+        make_source(here, DATA, OWNER, scale=scale)
+        size = size_of_source(here)
+        found = [way for way in ways(here) if _wanted(way, only)]
+        click.echo(f"{size / 1e9:.2f} GB; ways: {', '.join(way.name for way in found)}", err=True)
+        wanted = state(here.at_source)
+        rounds = in_turns(here, found, wanted, runs)
+        if write:
+            _write_timelines(here, found, wanted, write)
+        written(f"{heading(here, runs, f'{jobs} copiers')}\n\n{compared(rounds, size)}", rounds, write)
+
+
+def _write_timelines(scene: Scene, found: list[Way], wanted: SchemaState, write: Path) -> None:
+    """Of one more run of each way, which does not count: being watched takes time."""
+    write.parent.mkdir(parents=True, exist_ok=True)
+    for way in found:
+        with Watching(scene.target.conninfo(), TARGET) as watching:
+            run_once(scene, way, wanted)
+        name = re.sub(r"\W+", "-", way.name).strip("-")
+        write.with_name(f"{write.stem}-{name}.txt").write_text(as_text(watching.spans), encoding="utf-8")
+        write.with_name(f"{write.stem}-{name}.svg").write_text(as_svg(watching.spans), encoding="utf-8")
+
+
+def _wanted(way: Way, only: tuple[str, ...]) -> bool:
+    return not only or way.name.startswith("pgclone-proxy") or any(part in way.name for part in only)
+
+
+if __name__ == "__main__":
+    main()

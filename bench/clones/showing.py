@@ -1,0 +1,95 @@
+"""Runs as tables of Markdown and as lines of JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import NamedTuple
+
+from bench.clones.measuring import Taken
+from bench.report import table
+
+GIGA = 1e9
+
+
+class Run(NamedTuple):
+    """One clone by one way."""
+
+    way: str
+    taken: Taken
+    lacking: Sequence[str]
+    """What the copy lacks, or has otherwise; or why there is none."""
+    waits: Sequence[int] = ()
+    """Of each connection to a source behind a wire, how often it waited for an answer."""
+
+
+Rounds = Mapping[str, Sequence[Run]]
+"""The runs of each way, by name."""
+
+
+def raw(run: Run) -> str:
+    """A run as one line of JSON."""
+    taken = run.taken
+    return json.dumps(
+        {
+            "way": run.way,
+            "seconds": round(taken.seconds, 3),
+            "processor": {name: round(seconds, 2) for name, seconds in taken.processor.items()},
+            "memory": taken.memory,
+            "lacking": list(run.lacking),
+            **({"waits": list(run.waits)} if run.waits else {}),
+        }
+    )
+
+
+def compared(rounds: Rounds, size: int) -> str:
+    """A row for each way: medians, and the ratio of its time to the first one's of the same round, with its range."""
+    first, *_ = rounds.values()
+    header = (
+        "way",
+        "seconds",
+        "range",
+        "times ours",
+        "range",
+        "CPU s: clients",
+        "source",
+        "target",
+        "MB: clients",
+        "copy",
+    )
+    return table(header, [_row(name, runs, first) for name, runs in rounds.items()]) + _worker(first, size)
+
+
+def _row(name: str, runs: Sequence[Run], first: Sequence[Run]) -> tuple[str, ...]:
+    seconds = [run.taken.seconds for run in runs]
+    ratios = [one.taken.seconds / ours.taken.seconds for one, ours in zip(runs, first, strict=True)]
+    groups = ("clients", "source", "target")
+    cpu = [f"{median(run.taken.processor[group] for run in runs):.1f}" for group in groups]
+    memory = max(run.taken.memory["clients"] for run in runs) / 1e6
+    return (
+        name,
+        f"{median(seconds):.2f}",
+        range_of(seconds),
+        f"{median(ratios):.2f}",
+        range_of(ratios),
+        *cpu,
+        f"{memory:.0f}",
+        copy_of(runs),
+    )
+
+
+def copy_of(runs: Sequence[Run]) -> str:
+    """Whether every copy was complete."""
+    lacking = max((run.lacking for run in runs), key=len)
+    return f"{len(lacking)} differences" if lacking else "complete"
+
+
+def range_of(values: Sequence[float]) -> str:
+    """The least and the most of them."""
+    return f"{min(values):.2f} – {max(values):.2f}"
+
+
+def _worker(ours: Sequence[Run], size: int) -> str:
+    used = median(run.taken.processor["clients"] for run in ours)
+    return f"\nOurs used {used / (size / GIGA):.2f} s of the processor for each GB of {size / GIGA:.2f} GB of tables.\n"
