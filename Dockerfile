@@ -27,7 +27,8 @@ RUN groupadd --gid 10001 pgclone-proxy \
 COPY --from=build /opt/pgclone-proxy /opt/pgclone-proxy
 COPY conf/pgclone-proxy.toml /etc/pgclone-proxy/pgclone-proxy.toml
 
-# In a container clients come from outside it, and only the home directory is kept (the volume).
+# In a container clients come from outside it, and only the home directory is kept (the volume): the jobs, and what the
+# proxy makes at its first start beside them, the key of kept passwords and the certificate that clients are shown.
 ENV PATH=/opt/pgclone-proxy/bin:/usr/lib/postgresql/${PG_MAJOR}/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PGCLONE_PROXY_SERVER_LISTEN_HOST=0.0.0.0 \

@@ -24,11 +24,15 @@ from clone_engine.servers.connect import forget_environment
 from proxy import serving
 from proxy.config import ConfigError, Settings, load, read
 from proxy.config.checks import warnings_of
+from proxy.config.files import file_at
 from proxy.control import NotRunningError, ask, control_path
+from proxy.listening import listeners_at
 from proxy.logs import configure
+from proxy.own_addresses import Listeners
 from proxy.reload import Configuration
 from proxy.stubs.installing import install, remove, transaction
-from proxy.wiring import MAKERS, check_key, make_target
+from proxy.systemd import passed_sockets
+from proxy.wiring import check_key, make_target, makers
 
 UNUSABLE = 2
 DEFAULT_FILE = Path("conf/pgclone-proxy.toml")
@@ -55,12 +59,14 @@ config_option = click.option(
 def serve(path: Path | None) -> None:
     """Listen for clients until SIGTERM, SIGINT or SIGQUIT."""
     try:
-        load_again = partial(_settings, path, dict(os.environ))
+        passed = passed_sockets(os.environ)
+        ours = listeners_at(passed) if passed else None
+        load_again = partial(_settings, path, dict(os.environ), ours)
         configuration = Configuration(load_again())
         configure(configuration.settings.log)
         configuration.follow(lambda settings: partial(configure, settings.log))
         forget_environment()
-        uvloop.run(serving.serve(configuration, load_again))
+        uvloop.run(serving.serve(configuration, load_again, passed))
     except (ConfigError, StoreError) as error:
         _fail(str(error))
 
@@ -147,8 +153,8 @@ def _file(path: Path | None) -> Path | None:
     return path or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
 
 
-def _settings(path: Path | None, environment: Mapping[str, str]) -> Settings:
-    return load(_file(path), environment, MAKERS)
+def _settings(path: Path | None, environment: Mapping[str, str], ours: Listeners | None = None) -> Settings:
+    return load(_file(path), environment, makers(ours))
 
 
 def _login(path: Path | None, dbname: str, user: str) -> Conninfo:
@@ -160,7 +166,7 @@ def _login(path: Path | None, dbname: str, user: str) -> Conninfo:
     given = {
         "dbname": dbname,
         "user": user,
-        "passfile": settings.jobs.passfile and str(Path(settings.jobs.passfile).expanduser()),
+        "passfile": settings.jobs.passfile and str(file_at("jobs.passfile", settings.jobs.passfile)),
     }
     return Conninfo(parameters | {name: value for name, value in given.items() if value})
 

@@ -1,97 +1,42 @@
-"""From an accepted connection to a session: the packets before it, the connection to the target, the login.
+"""From an accepted connection to a session: the packets before it, and what becomes of those that are refused.
 
-A CancelRequest ends here too.  How client and server authenticate is a login method's business (`login/`); once the
-server has said that it is ready, the connection is `session.py`'s.
+A CancelRequest ends here.  From the StartupMessage on it is `startup.py`'s business who gets in; once the server has
+said that it is ready, the connection is `session.py`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
-from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
 from clone_engine.records.errors import PgError
+from proxy import farewells
+from proxy.admitted import Admitted, Open
 from proxy.cancel import CancelKeys
 from proxy.connection_log import ConnectionLog
 from proxy.inbox import ConnectionLostError
-from proxy.limits import Guest
-from proxy.login.credential import Credential
-from proxy.login.legs import encrypted, is_tcp
-from proxy.login.parties import LONGEST_OF_SERVER, Parties
-from proxy.login.principal import Principal
-from proxy.tls.offer import ALPN, Offer, refusal
-from proxy.transports import prepared, set_reading
-from proxy.upstream import Connected, RefusedError, Target
+from proxy.login.legs import is_tcp
+from proxy.startup import Startup, StartupHost
+from proxy.tls.offer import Offer, refusal
+from proxy.tls.terms import ALPN
+from proxy.transports import kept_alive, prepared, set_reading
+from proxy.upstream import RefusedError
 from proxy.wire import messages
-from proxy.wire.frames import HEADER
+from proxy.wire.messages import ProtocolError
 from proxy.wire.startup import CANCEL_REQUEST, GSSENC_REQUEST, SSL_REQUEST, Packet, StartupError, read_packet
 
-MOST_SETTINGS = 256
-"""That a server may report and the proxy remembers, ten times what PostgreSQL does; it passes all of them on."""
-# Types of the server's messages that are kept for the session.
-STATUS, KEY, READY = b"SKZ"
 
-
-class Admitted(NamedTuple):
-    """What a session begins with."""
-
-    number: int
-    principal: Principal
-    log: ConnectionLog
-    client: asyncio.Transport
-    server: asyncio.Transport
-    parameters: Mapping[str, str]
-    """What the server has reported of its settings."""
-    key: bytes
-    """For CancelRequests, as the server gave it out; b'' if it did not."""
-    connected: Connected
-    """Which of the target's servers it is."""
-    status: int
-    """The transaction status of the ReadyForQuery."""
-    from_client: bytes
-    """What the client has sent already."""
-    from_server: bytes
-    credential: Credential | None
-    """What the client has logged in with, where the proxy has learnt it."""
-
-
-class Open(Protocol):
-    """A connection of a client, in whichever state."""
-
-    def shut_down(self) -> None:
-        """Close, because the proxy stops."""
-
-
-class Host(Protocol):
+class Host(StartupHost, Protocol):
     """What an admission asks of the server that accepted the connection."""
-
-    @property
-    def offer(self) -> Offer:
-        """The TLS that the client is offered."""
-
-    @property
-    def target(self) -> Target:
-        """Where the session's own connection goes."""
 
     @property
     def cancel_keys(self) -> CancelKeys:
         """Where CancelRequests go."""
 
-    @property
-    def stopping(self) -> bool:
-        """Whether nobody is let in any more."""
-
     def new_log(self, number: int) -> ConnectionLog:
         """What is logged of a new connection."""
-
-    @property
-    def startup_timeout(self) -> float:
-        """Seconds that a client has until it is logged in."""
-
-    async def log_in(self, parties: Parties) -> Credential | None:
-        """Let client and server authenticate; returns behind AuthenticationOk, with what was learnt of the client."""
 
     def open_session(self, admitted: Admitted) -> None:
         """The client has been let in: serve it."""
@@ -102,38 +47,35 @@ class Host(Protocol):
     def remove(self, connection: Open) -> None:
         """It has ended, or is a session now; may be said more than once."""
 
-    async def let_in(self, number: int, guest: Guest) -> None:
-        """Count the client of a connection.  PgError 53300 if there are too many."""
-
     def left(self, number: int) -> None:
         """The client of this connection is there no more; may be said more than once."""
 
 
 class Admission(asyncio.Protocol):
-    """The client's connection until it is a session's; the client has `startup_timeout` for that."""
+    """The client's connection until it is a session's, which it must be by `deadline` of the event loop's clock."""
 
-    def __init__(self, number: int, host: Host) -> None:
+    def __init__(self, number: int, host: Host, deadline: float) -> None:
         self.number = number
+        self._until = deadline
         self._host = host
         self._client: asyncio.Transport | None = None
-        self._server: asyncio.Transport | None = None
-        self._startup = b""
+        self._begun = b""
         self._may_ask = {SSL_REQUEST, GSSENC_REQUEST}
         self._encrypting = False
-        self._parties: Parties | None = None
+        self._startup: Startup | None = None
         self._task: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._log = host.new_log(number)
 
     def __repr__(self) -> str:
-        return f"<Admission {self.number} {self._parties}>"
+        return f"<Admission {self.number} {self._startup}>"
 
     # --- events of the client's transport ----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._client = prepared(transport)
+        self._client = kept_alive(prepared(transport))
         self._log.accepted(transport)
-        self._deadline = asyncio.get_running_loop().call_later(self._host.startup_timeout, self._too_late)
+        self._deadline = asyncio.get_running_loop().call_at(self._until, self._too_late)
         self._host.add(self)
         tls = transport.get_extra_info("ssl_object")
         if tls is not None:  # from the first byte on, of which clients must say that they mean it
@@ -143,22 +85,22 @@ class Admission(asyncio.Protocol):
                 self.close()
 
     def data_received(self, data: bytes) -> None:
-        if self._parties is not None:
-            self._parties.from_client.feed(data)
+        if self._startup is not None:
+            self._startup.parties.from_client.feed(data)
             return
-        self._startup += data
+        self._begun += data
         if not self._encrypting:
-            self._read_startup()
+            self._read_packet()
 
-    def _read_startup(self) -> None:
+    def _read_packet(self) -> None:
         try:
-            packet = read_packet(self._startup)
+            packet = read_packet(self._begun)
         except StartupError as error:
             self._log.refused(str(error), logging.INFO)
             self.close()
             return
         if packet is not None:
-            rest, self._startup = self._startup[len(packet.data) :], b""
+            rest, self._begun = self._begun[len(packet.data) :], b""
             self._received(packet, rest)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -172,9 +114,9 @@ class Admission(asyncio.Protocol):
 
     # --- life --------------------------------------------------------------------------------------------------
 
-    def shut_down(self) -> None:
-        """Close, because the proxy stops."""
-        self.close("the proxy shuts down")
+    def shut_down(self, why: str = "the proxy shuts down") -> None:
+        """Close, because the proxy stops, or for another reason."""
+        self.close(why)
 
     def _too_late(self) -> None:
         self._log.refused("it has not logged in within server.startup_timeout", logging.INFO)
@@ -185,8 +127,8 @@ class Admission(asyncio.Protocol):
         self._log.ended(why)
         if self._task:
             self._task.cancel()
-        if self._parties:
-            self._parties.flush()
+        if self._startup:
+            self._startup.parties.flush()
         for transport in (self._client, self._server):
             if transport and not transport.is_closing():
                 transport.close()
@@ -206,20 +148,32 @@ class Admission(asyncio.Protocol):
         try:
             await work
         except ConnectionLostError:
+            if self._startup:
+                await self._startup.parties.last_words()
             self.close()
         except RefusedError as error:
             self._log.refused(str(error), logging.INFO)
-            if self._parties:
-                self._parties.to_client(error.message)
+            self._tell(error.message)
             self.close()
         except PgError as error:
             self._log.refused(error.message)
-            if self._parties:
-                self._parties.to_client(messages.encode_error(error, "utf-8", "FATAL"))
+            self._tell(messages.encode_error(error, "utf-8", "FATAL"))
+            self.close()
+        except ProtocolError as error:
+            self._log.refused(f"the target server does not keep to the protocol: {error}")
+            self._tell(messages.encode_error(farewells.not_understood(error), "utf-8", "FATAL"))
             self.close()
         except Exception:
             self._log.lines.exception("connection failed")
             self.close("internal error")
+
+    def _tell(self, message: bytes) -> None:
+        if self._startup:
+            self._startup.parties.to_client(message)
+
+    @property
+    def _server(self) -> asyncio.Transport | None:
+        return self._startup.server if self._startup else None
 
     # --- the packets -------------------------------------------------------------------------------------------
 
@@ -231,10 +185,10 @@ class Admission(asyncio.Protocol):
             self._client.pause_reading()  # nothing may follow it
             self._start(self._cancel(packet))
         else:
-            self._parties = Parties(packet, self._client)
-            self._log.claimed(self._parties.principal)
-            self._parties.from_client.feed(rest)
-            self._start(self._admit(self._parties))
+            self._startup = Startup(packet, self._client, self._host)
+            self._log.claimed(self._startup.parties.principal)
+            self._startup.parties.from_client.feed(rest)
+            self._start(self._admit(self._startup))
 
     def _answer(self, request: int, rest: bytes) -> None:
         """Say whether the connection will be encrypted as it is asked."""
@@ -262,91 +216,14 @@ class Admission(asyncio.Protocol):
             self.close()
             return
         self._encrypting = False
-        self._read_startup()
+        self._read_packet()
 
     async def _cancel(self, packet: Packet) -> None:
         self._log.cancel_request()
         await self._host.cancel_keys.deliver(packet.data)
         self.close()
 
-    async def _admit(self, parties: Parties) -> None:
-        if self._host.stopping:
-            raise PgError(
-                "57P03",
-                "the database system is shutting down",
-                detail="It is the proxy that shuts down.",
-                hint="Connect again when it is back.",
-            )
-        self._check_encryption(parties)
-        peer = parties.client.get_extra_info("peername")
-        address = str(peer[0]) if isinstance(peer, tuple) else ""
-        await self._host.let_in(self.number, Guest(parties.principal.role, address))
-        target = self._host.target
-        # The server itself negotiates the protocol's version and options, whoever asks for the password.
-        connected = await target.connect(_ServerLogin(self, parties), parties.packet.data)
-        credential = await self._host.log_in(parties)
-        parameters: dict[str, str] = {}
-        key = b""
-        while (message := await parties.from_server.message(LONGEST_OF_SERVER))[0] != READY:
-            parties.to_client(message)
-            if message[0] == STATUS:
-                name, value = messages.decode_parameter_status(message[HEADER:])
-                if name in parameters or len(parameters) < MOST_SETTINGS:
-                    parameters[name] = value
-            elif message[0] == KEY:
-                key = message[HEADER:]
-        target.check(connected.route, parameters)
-        parties.to_client(message)
-        parties.flush()
-        assert self._client is not None
-        self._log.authenticated(self._client)
-        assert self._server is not None
+    async def _admit(self, startup: Startup) -> None:
+        admitted = await startup.run(self.number, self._log)
         self._leave()
-        unread = parties.from_client.rest(), parties.from_server.rest()
-        about = _settings(tuple(parameters.items())), key, connected, message[HEADER]
-        self._host.open_session(
-            Admitted(self.number, parties.principal, self._log, self._client, self._server, *about, *unread, credential)
-        )
-
-    def _check_encryption(self, parties: Parties) -> None:
-        code = parties.packet.code
-        if code in (SSL_REQUEST, GSSENC_REQUEST):  # for the second time
-            raise PgError(
-                "0A000", f"unsupported frontend protocol {code >> 16}.{code & 0xFFFF}: server supports 3.0 to 3.2"
-            )
-        if self._host.offer.required and is_tcp(parties.client) and not encrypted(parties.client):
-            raise PgError(
-                "28000",
-                "pgclone: connections without TLS are not taken",
-                detail='The proxy\'s configuration has tls.mode = "require".',
-                hint="Connect with sslmode=require.",
-            )
-
-    def server_connected(self, server: asyncio.Transport) -> None:
-        """The connection to the target is there."""
-        self._server = server
-
-
-@lru_cache(maxsize=256)
-def _settings(reported: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
-    """As a mapping, the same one for sessions that begin alike: most of a thousand idle ones do."""
-    return dict(reported)
-
-
-class _ServerLogin(asyncio.Protocol):
-    """The connection to the target until it is a session's."""
-
-    def __init__(self, admission: Admission, parties: Parties) -> None:
-        self._admission = admission
-        self._parties = parties
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        server = prepared(transport)
-        self._admission.server_connected(server)
-        self._parties.connected(server)
-
-    def data_received(self, data: bytes) -> None:
-        self._parties.from_server.feed(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._parties.from_server.end()
+        self._host.open_session(admitted)

@@ -8,7 +8,6 @@ else with the one that the proxy's passfile has for the role; else the call is r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import psycopg
 from psycopg import pq
@@ -19,6 +18,7 @@ from clone_engine.records.request import Conninfo
 from clone_engine.servers.connect import NO_FILE
 from clone_engine.servers.server_error import from_login, from_psycopg
 from proxy.calls.membership import Rights, rights, rights_column
+from proxy.config.files import file_at
 from proxy.upstream import Target
 
 _OF_SOMEBODY = frozenset(("user", "password", "dbname", "passfile", "scram_client_key", "scram_server_key"))
@@ -55,7 +55,7 @@ class Credentials:
 
     def __init__(self, target: Target, passfile: str, mode: str) -> None:
         self._target = target
-        self._passfile = Path(passfile).expanduser() if passfile else None
+        self._passfile = file_at("jobs.passfile", passfile) if passfile else None
         self._mode = mode
 
     def __repr__(self) -> str:
@@ -78,7 +78,7 @@ class Credentials:
         try:
             await self._try(parameters)
         except psycopg.OperationalError as error:
-            if not (error.pgconn and error.pgconn.needs_password):
+            if not _lacks_password(error, parameters):
                 raise from_login(error, Conninfo(parameters), f'target as role "{role}"') from None
             parameters["password"] = await self._with_passfile(parameters, role)
         return Conninfo(parameters)
@@ -103,7 +103,7 @@ class Credentials:
         try:
             return await self._try(parameters | {"passfile": str(self._passfile)})
         except psycopg.OperationalError as error:
-            if error.pgconn and error.pgconn.needs_password:
+            if _lacks_password(error, parameters):
                 raise _no_credential(role, self._mode) from None
             raise from_login(error, Conninfo(parameters), f'target as role "{role}"') from None
 
@@ -115,6 +115,17 @@ class Credentials:
     async def _connect(self, parameters: dict[str, str]) -> psycopg.AsyncConnection:
         options = _NO_AMBIENT | {"connect_timeout": str(max(2, int(self._target.timeout)))} | parameters
         return await psycopg.AsyncConnection.connect(**options, autocommit=True)  # type: ignore[arg-type]
+
+
+def _lacks_password(error: psycopg.OperationalError, parameters: Mapping[str, str]) -> bool:
+    """Whether a login has failed for want of a password.
+
+    libpq says that it needs one also where it has logged in with SCRAM keys and the server has refused that, for
+    whatever reason.
+    """
+    if not (error.pgconn and error.pgconn.needs_password):
+        return False
+    return "scram_client_key" not in parameters or "no password supplied" in str(error)
 
 
 def _check_names(*names: str) -> None:

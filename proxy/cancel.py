@@ -41,8 +41,9 @@ class CancelKeys:
         return f"<CancelKeys of {len(self._sessions)} sessions>"
 
     def add(self, key: bytes, stop: Stop, send: Send) -> None:
-        """A session's server has given out a key, as the body of its BackendKeyData."""
-        self._sessions[key] = stop, send
+        """A session's server has given out a key, as the body of its BackendKeyData; b'' if it has not."""
+        if key:
+            self._sessions[key] = stop, send
 
     def remove(self, key: bytes, stop: Stop) -> None:
         """Forget what was added; nothing happens if it was not, or the key is another session's meanwhile."""

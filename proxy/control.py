@@ -75,12 +75,14 @@ class ControlSocket:
             self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(TimeoutError, ValueError, OSError, msgspec.DecodeError):
-            async with asyncio.timeout(SECONDS):
-                request = msgspec.json.decode(await reader.readline(), type=Request)
-                writer.write(msgspec.json.encode(await self._do(request)) + b"\n")
-                await writer.drain()
-        writer.close()
+        try:
+            with suppress(TimeoutError, ValueError, OSError, msgspec.DecodeError):
+                async with asyncio.timeout(SECONDS):
+                    request = msgspec.json.decode(await reader.readline(), type=Request)
+                    writer.write(msgspec.json.encode(await self._do(request)) + b"\n")
+                    await writer.drain()
+        finally:
+            writer.close()
 
     async def _do(self, request: Request) -> Reloaded:
         command = self._commands.get(request.command)
@@ -98,4 +100,6 @@ def ask(path: Path, command: str) -> Reloaded:
             return msgspec.json.decode(lines.readline(), type=Reloaded)
     except (OSError, msgspec.DecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "it does not answer"
-        raise NotRunningError(f"no running proxy is reached at {path}: {reason}") from None
+        raise NotRunningError(
+            f"no running proxy is reached at {path}, where the job store (jobs.store) would have it: {reason}"
+        ) from None

@@ -17,27 +17,31 @@ HANDSHAKE = 0x16
 class Door:
     """Waits for a client's first byte, and calls `enter` with the socket and whether that begins TLS.
 
-    After `seconds`, or when it is shut, the socket is closed in place of that.  `gone` is called in any case, first.
+    At `deadline`, by the event loop's clock, or when it is shut, the socket is closed in place of that.  `gone` is
+    called in any case, first.
     """
 
     def __init__(
         self,
+        number: int,
         client: socket.socket,
-        seconds: float,
+        deadline: float,
         enter: Callable[[socket.socket, bool], None],
         gone: Callable[[Door], None],
     ) -> None:
+        self.number = number
+        """Of the connection."""
         self._client = client
         self._enter = enter
         self._gone = gone
         self._loop = asyncio.get_running_loop()
-        self._deadline = self._loop.call_later(seconds, self.shut_down)
+        self._deadline = self._loop.call_at(deadline, self.shut_down)
         self._loop.add_reader(client.fileno(), self._look)
 
     def __repr__(self) -> str:
         return f"<Door of {self._client!r}>"
 
-    def shut_down(self) -> None:
+    def shut_down(self, why: str = "") -> None:
         """Close the connection."""
         self._leave()
         self._client.close()

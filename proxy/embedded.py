@@ -147,11 +147,11 @@ class Server:
             command.append(f"--pwfile={pwfile}")
         try:
             done = self._popen(command, subprocess.PIPE)
-            output = done.communicate()[0]
+            output = _output(done)
         finally:
             pwfile.unlink(missing_ok=True)
         if done.returncode:
-            raise PgError("58000", "pgclone: initdb failed", detail=output.decode(errors="replace")[-2000:])
+            raise PgError("58000", "pgclone: initdb failed", detail=output[-2000:])
 
     def _start_once(self) -> bool:
         command = [self.installation.program("postgres"), "-D", str(self.data), "-p", str(self.port)]
@@ -194,3 +194,13 @@ class Server:
             group=self._account.gid if self._account else None,
             extra_groups=[] if self._account else None,
         )
+
+
+def _output(process: subprocess.Popen[bytes]) -> str:
+    """What a process says until it ends; it is killed if our own end comes first."""
+    try:
+        return process.communicate()[0].decode(errors="replace")
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()

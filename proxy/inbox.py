@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from proxy.transports import set_reading
 from proxy.wire.frames import HEADER
@@ -37,10 +38,11 @@ class Inbox:
         self._before_waiting = before_waiting
         self._data = bytearray()
         self._arrived: asyncio.Future[None] | None = None
-        self._ended = False
+        self.ended = False
+        """Whether the side has left."""
 
     def __repr__(self) -> str:
-        return f"<Inbox {len(self._data)} bytes{' ended' if self._ended else ''}>"
+        return f"<Inbox {len(self._data)} bytes{' ended' if self.ended else ''}>"
 
     def feed(self, data: bytes) -> None:
         """Add bytes that arrived."""
@@ -52,7 +54,7 @@ class Inbox:
 
     def end(self) -> None:
         """The side has left; what it sent before can still be read."""
-        self._ended = True
+        self.ended = True
         self._wake()
 
     async def take(self, size: int) -> bytes:
@@ -73,6 +75,12 @@ class Inbox:
             raise LengthError
         return await self.take(size)
 
+    async def to_the_end(self, most: int) -> bytes:
+        """All that comes until the side leaves, or `most` bytes of it."""
+        with suppress(ConnectionLostError):
+            return await self.take(most)
+        return self.rest()
+
     def rest(self) -> bytes:
         """Take all that has not been read."""
         rest = bytes(self._data)
@@ -81,7 +89,7 @@ class Inbox:
 
     async def _until(self, size: int) -> None:
         while len(self._data) < size:
-            if self._ended:
+            if self.ended:
                 raise ConnectionLostError
             self._before_waiting()
             set_reading(self.transport, True)

@@ -1,7 +1,7 @@
 """How many clients are let in: in all, of a role, from an address.
 
-Counted are those that have said who they are, up to their end.  Who counts where several processes serve clients is
-`processes/`' business.
+Counted are those that have sent a StartupMessage, and for their role those that have logged in, up to their end.  Who
+counts where several processes serve clients is `processes/`' business.
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ from proxy.config import LimitSettings
 class Guest(NamedTuple):
     """A client that wants to be let in."""
 
-    role: str
     address: str
     """'' for one at the unix socket, of which there may be any number."""
+    role: str = ""
+    """As which it has logged in; '' for one that has not yet."""
 
 
 class Doorkeeper(Protocol):
     """Who lets clients in."""
 
     async def enter(self, number: int, guest: Guest) -> None:
-        """Let the client in whose connection has this number.  PgError 53300 if there are too many."""
+        """Let the client in whose connection has this number; once more when it has logged in.  PgError 53300 if there
+        are too many."""
 
     def leave(self, number: int) -> None:
         """This connection has ended; nothing happens if it was not let in."""
@@ -51,14 +53,16 @@ class Occupancy:
     def let_in(self, number: int, guest: Guest) -> None:
         """As `enter`, at once."""
         limits = self.settings
-        if len(self._guests) >= limits.max_clients:
-            raise _too_many("sorry, too many clients already", "max_clients", limits.max_clients)
-        if 0 < limits.max_clients_per_user <= self._roles[guest.role]:
+        if number not in self._guests:
+            if len(self._guests) >= limits.max_clients:
+                raise _too_many("sorry, too many clients already", "max_clients", limits.max_clients)
+            if guest.address and 0 < limits.max_clients_per_address <= self._addresses[guest.address]:
+                words = f'too many connections from address "{guest.address}"'
+                raise _too_many(words, "max_clients_per_address", limits.max_clients_per_address)
+        if guest.role and 0 < limits.max_clients_per_user <= self._roles[guest.role]:
             words = f'too many connections for role "{guest.role}"'
             raise _too_many(words, "max_clients_per_user", limits.max_clients_per_user)
-        if guest.address and 0 < limits.max_clients_per_address <= self._addresses[guest.address]:
-            words = f'too many connections from address "{guest.address}"'
-            raise _too_many(words, "max_clients_per_address", limits.max_clients_per_address)
+        self.leave(number)
         self._guests[number] = guest
         self._roles[guest.role] += 1
         self._addresses[guest.address] += 1

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from time import monotonic
 from typing import Protocol
 
 from proxy.transports import Outbox, Span, set_reading
-from proxy.wire.exchange import PLAIN, QUIET, Entry, Exchange
+from proxy.wire.exchange import PLAIN, QUIET, TERMINATE, Entry, Exchange
 from proxy.wire.frames import HEADER, STREAM, Frame, FrameReader
 
 # CopyData is never read as SQL, Bind values may be large: neither is gathered.
@@ -23,11 +24,17 @@ STATEMENTS = frozenset(b"QP")
 # Types of the server's messages that mean something here.
 COMPLETE, ERROR, NOTICE, STATUS, READY = b"CENSZ"
 ASIDE = frozenset((NOTICE, STATUS))
+# For whoever listens, whatever the server is asked just then: no reply to anything.
+NOTIFICATION = ord("A")
 # Statements of ours are short; a longer one is most likely somebody's data, which should neither be held in memory nor
 # keep the other sessions waiting for the parser.
 LONGEST_STATEMENT = 2 << 20
 # While a statement of ours is being answered the client's further messages wait; more than this stops reading.
 BACKLOG = 4 << 20
+# All sessions share one thread: one that has had it for so long, or was given so much at once that there may be more
+# where it came from, lets the others have their turn.
+TURN_SECONDS = 0.005
+LARGE_READ = 1 << 17
 
 
 class Watch(Protocol):
@@ -65,6 +72,7 @@ class Relay:
     __slots__ = (
         "_client",
         "_client_full",
+        "_client_gave_way",
         "_client_in_step",
         "_copying",
         "_from_client",
@@ -72,12 +80,14 @@ class Relay:
         "_held",
         "_server",
         "_server_full",
+        "_server_gave_way",
         "_server_in_step",
         "_to_server",
         "_waiters",
         "_watch",
         "exchange",
         "stirred",
+        "terminated",
         "watch_end",
     )
 
@@ -85,6 +95,8 @@ class Relay:
         self.exchange = Exchange()
         self.stirred = True
         """Set whenever the client sends anything."""
+        self.terminated = False
+        """Whether the client has said that it leaves."""
         self.watch_end = False
         """Whether the watch is to be told of the end of the statement that the server runs."""
         self._watch = watch
@@ -99,6 +111,8 @@ class Relay:
         self._client_in_step = self._server_in_step = True
         self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._client_full = self._server_full = False
+        # It is not read from, and what has come from it waits, until the other sessions have had their turn.
+        self._client_gave_way = self._server_gave_way = False
 
     def __repr__(self) -> str:
         return f"<Relay {self.exchange}{' held' if self._held else ''}>"
@@ -113,14 +127,19 @@ class Relay:
     def client_data(self, data: bytes) -> None:
         """Bytes from the client."""
         self.stirred = True
+        if self._client_gave_way:
+            self._from_client.feed(data)
+            return
         if self._client_in_step and not self._held and self._watch.passes(data) and self.exchange.sent_plain(data):
             self._server.write(data)
-            return
-        self._from_client.feed(data)
-        if not self._held or self._copying:
-            self._forward()
-        elif self._from_client.waiting > BACKLOG:
-            self._pace_reading()
+        else:
+            self._from_client.feed(data)
+            if not self._held or self._copying:
+                self._forward()
+            if self._held:
+                self._pace_reading()
+        if len(data) >= LARGE_READ:
+            self._client_gives_way()
 
     def _forward(self) -> None:
         """Forward what the client has sent, up to a message that is taken and holds the relay.
@@ -128,8 +147,11 @@ class Relay:
         While it is held, only what follows a COPY that the work itself has forwarded.
         """
         reader, exchange, watch = self._from_client, self.exchange, self._watch
-        span = Span(self._to_server)
+        span, turn_ends = Span(self._to_server), monotonic() + TURN_SECONDS
         while not self._held or (self._copying and exchange.copying_in):
+            if monotonic() > turn_ends:
+                self._client_gives_way()
+                break
             # While the server reads COPY data, all that the client sends is for the server to judge.
             wants_all = not exchange.copying_in and watch.wants_all
             frame = reader.next(whole=wants_all)
@@ -145,6 +167,8 @@ class Relay:
             span.add(reader.data, start, end)
             if kind in PLAIN:
                 exchange.sent(PLAIN[kind])
+            elif kind == TERMINATE:
+                self.terminated = True
         span.flush()
         self._to_server.flush()
         self._client_in_step = reader.in_step
@@ -153,15 +177,25 @@ class Relay:
 
     def server_data(self, data: bytes) -> None:
         """Bytes from the server."""
-        reader, span = self._from_server, Span(self._client)
+        if self._server_gave_way:
+            self._from_server.feed(data)
+            return
+        passed = 0
         if self._server_in_step and not (self._waiters or self.watch_end):
             passed = self.exchange.received_plain(data)
-            if passed == len(data):
-                self._client.write(data)
-                return
+        if passed == len(data):
+            self._client.write(data)
+        else:
+            span = Span(self._client)
             span.add(data, 0, passed)
-            data = data[passed:]
-        reader.feed(data)
+            self._from_server.feed(data[passed:])
+            self._deliver(span)
+        if len(data) >= LARGE_READ:
+            self._server_gives_way()
+
+    def _deliver(self, span: Span) -> None:
+        """Pass on what the server has sent, behind what is in `span`."""
+        reader, turn_ends = self._from_server, monotonic() + TURN_SECONDS
         while True:
             front = self.exchange.front
             frame = reader.next(whole=front is not None and (front.hidden or front.notice != ""))
@@ -172,6 +206,9 @@ class Relay:
                 span.add(reader.data, frame.start, frame.end)
             elif changed:
                 span.add(changed, 0, len(changed))
+            if monotonic() > turn_ends:
+                self._server_gives_way()
+                break
         span.flush()
         self._server_in_step = reader.in_step
         if self._waiters:
@@ -182,6 +219,8 @@ class Relay:
         kind, start, end = frame
         if kind in ASIDE:
             return self._watch.aside(kind, data[start:end])
+        if kind == NOTIFICATION:
+            return None
         entry = self.exchange.received(kind, data[end - 1] if kind == READY else 0)
         if self.watch_end and kind in (ERROR, READY):
             self.watch_end = False
@@ -204,8 +243,8 @@ class Relay:
     def release(self) -> None:
         """Go on with them."""
         self._held = False
-        self._pace_reading()
         self._forward()
+        self._pace_reading()  # what waits has become less
 
     def ask(self, message: bytes, entry: Entry | None) -> None:
         """Send a message to the server; `entry` says what becomes of its replies (None: it has none).
@@ -253,7 +292,7 @@ class Relay:
                 pending.append((condition, future))
         self._waiters = pending
 
-    # --- back-pressure ------------------------------------------------------------------------------------
+    # --- back-pressure, and fairness ------------------------------------------------------------------------
 
     def writable(self, *, client: bool, full: bool) -> None:
         """The client's or the server's transport has `full` or drained buffers: stop or go on reading the other."""
@@ -265,5 +304,34 @@ class Relay:
 
     def _pace_reading(self) -> None:
         backlog = self._held and self._from_client.waiting > BACKLOG
-        set_reading(self._client, not self._server_full and not backlog)
-        set_reading(self._server, not self._client_full)
+        set_reading(self._client, not (self._server_full or backlog or self._client_gave_way))
+        set_reading(self._server, not (self._client_full or self._server_gave_way))
+
+    def _client_gives_way(self) -> None:
+        if not self._client_gave_way:
+            self._client_gave_way = True
+            asyncio.get_running_loop().call_soon(self._client_again)
+            self._pace_reading()
+
+    def _client_again(self) -> None:
+        self._client_gave_way = False
+        if not self._server.is_closing():
+            self._forward()
+            self._pace_reading()
+
+    def _server_gives_way(self) -> None:
+        if not self._server_gave_way:
+            self._server_gave_way = True
+            asyncio.get_running_loop().call_soon(self._server_again)
+            self._pace_reading()
+
+    def _server_again(self) -> None:
+        self._server_gave_way = False
+        if not self._client.is_closing():
+            self._deliver(Span(self._client))
+            self._pace_reading()
+
+    def close(self) -> None:
+        """The session has ended: nothing of what has come and was not passed on is kept."""
+        self._from_client.clear()
+        self._from_server.clear()

@@ -8,27 +8,29 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 
 from proxy.accepting import Acceptor
-from proxy.admission import Admission, Admitted, Open
+from proxy.admission import Admission
+from proxy.admitted import Admitted, Open
 from proxy.calls.filter import may_name_ours
 from proxy.cancel import CancelKeys, Elsewhere, nowhere
 from proxy.config import LimitSettings, LogSettings, ServerSettings
 from proxy.connection_log import ConnectionLog
 from proxy.door import Door
 from proxy.idle import IdleClients
+from proxy.intercepting import Interceptor
 from proxy.limits import Doorkeeper, Guest, Occupancy
-from proxy.listening import addresses, bound_sockets, socket_path
+from proxy.listening import addresses, bound_sockets, remove_unix_socket
 from proxy.login.credential import Credential
 from proxy.login.modes import Method
 from proxy.login.parties import Parties
-from proxy.session import Interceptor, Session
+from proxy.session import Session
 from proxy.tls.offer import Offer, refusal
 from proxy.upstream import Target
 
@@ -36,6 +38,9 @@ log = structlog.get_logger()
 
 # Clients get this long to take what is written already, once the proxy stops.
 CLOSING_SECONDS = 2.0
+# And this long to log in, where they had connected when it stopped listening: it would wait for them else.
+LATE_SECONDS = 3.0
+CROWD = "more than twice limits.max_clients"
 
 
 class ForSessions(NamedTuple):
@@ -66,13 +71,11 @@ class Server:
         self.cancel_keys = CancelKeys(for_sessions.target, elsewhere)
         self.counted: Callable[[], None] = lambda: None
         """Called when the number of connections has changed."""
-        self._connections: set[Open] = set()
+        self._connections: dict[int, Open] = {}
         self._numbers = itertools.count(1)
         self._acceptor: Acceptor | None = None
         self._port = for_sessions.settings.listen_port
-        self._arriving: set[asyncio.Task[None]] = set()
         self._stopping = False
-        self._bound = False  # else the unix socket is another's
         self._empty = asyncio.Event()
         self._empty.set()
         self._idle.watch()
@@ -82,6 +85,8 @@ class Server:
 
     def configure(self, for_sessions: ForSessions) -> None:
         """Have the sessions that begin from now on go by something else; the listeners stay where they are."""
+        if for_sessions.target is not self.target:
+            self.target.close()
         self._for_sessions = for_sessions
         self.cancel_keys.target = for_sessions.target
         self._occupancy.settings = for_sessions.limits
@@ -107,11 +112,6 @@ class Server:
     def offer(self) -> Offer:
         """The TLS that a client is offered."""
         return self._for_sessions.offer
-
-    @property
-    def startup_timeout(self) -> float:
-        """Seconds that a client has until it is logged in."""
-        return self._settings.startup_timeout
 
     def concerns(self, data: bytes) -> bool:
         """Whether a statement in `data` may be ours."""
@@ -139,13 +139,14 @@ class Server:
 
     def add(self, connection: Open) -> None:
         """A connection is there."""
-        self._connections.add(connection)
+        self._connections[connection.number] = connection
         self._empty.clear()
         self.counted()
 
     def remove(self, connection: Open) -> None:
         """A connection has ended."""
-        self._connections.discard(connection)
+        if self._connections.get(connection.number) is connection:  # else another serves it already
+            del self._connections[connection.number]
         if not self._connections:
             self._empty.set()
         self.counted()
@@ -163,16 +164,25 @@ class Server:
         ConfigError, with nothing listening, if an address cannot be had.
         """
         sockets = passed or bound_sockets(self._settings)
-        self._bound = not passed
         self._port = next((sock.getsockname()[1] for sock in sockets if sock.family != socket.AF_UNIX), self._port)
         self._acceptor = Acceptor(sockets, lambda client: self.serve(next(self._numbers), client))
         log.info("listening", addresses=addresses(sockets), target=self.target.address)
 
     def stop_listening(self) -> None:
-        """Let nobody else in; the open sessions go on.  May be called more than once."""
+        """Let nobody else in; the open sessions go on.  May be called more than once.
+
+        Who has connected already has LATE_SECONDS to be told of it.
+        """
+        if not self._stopping:
+            asyncio.get_running_loop().call_later(LATE_SECONDS, self._shut_the_doors)
         self._stopping = True
         if self._acceptor:
             self._acceptor.close()
+
+    def _shut_the_doors(self) -> None:
+        for connection in list(self._connections.values()):
+            if not isinstance(connection, Session):
+                connection.shut_down()
 
     async def empty(self) -> None:
         """Returns when no connection is open."""
@@ -183,18 +193,16 @@ class Server:
         """Stop listening and close every session.  Returns when they are closed, or after CLOSING_SECONDS."""
         self.stop_listening()
         self._idle.stop()
-        for arriving in self._arriving:
-            arriving.cancel()
-        for connection in list(self._connections):
+        for connection in list(self._connections.values()):
             connection.shut_down()
+        self.target.close()
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSING_SECONDS):
                 await self.empty()
-        if self._bound and (path := socket_path(self._settings)):
-            path.unlink(missing_ok=True)
+        remove_unix_socket(self._settings)
 
     def _sessions(self) -> Iterator[Session]:
-        return (each for each in self._connections if isinstance(each, Session))
+        return (each for each in self._connections.values() if isinstance(each, Session))
 
     @property
     def _settings(self) -> ServerSettings:
@@ -209,22 +217,38 @@ class Server:
 
     def serve(self, number: int, client: socket.socket) -> None:
         """Serve a client that was accepted, whose connection has this number in logs.  The socket must not block."""
-        if len(self._connections) >= 2 * self._for_sessions.limits.max_clients:
-            # Most of them have not even said who they are, which costs little, but not nothing.
-            log.warning("connection dropped", connection=number, reason="more than twice limits.max_clients are there")
-            client.close()
-        elif self.offer.context is None or client.family == socket.AF_UNIX:
-            self._enter(number, client, False)
+        if self.connections >= 2 * self._for_sessions.limits.max_clients:
+            # Most of them have not even said who they are, which costs little, but not nothing.  The one that has not
+            # logged in for longest goes: who only waits keeps nobody out.
+            last = next(each for each in self._connections.values() if not isinstance(each, Session))
+            log.warning("connection dropped", connection=last.number, reason=f"{CROWD} are there")
+            last.shut_down(f"{CROWD} were there")
+        deadline = asyncio.get_running_loop().time() + self._settings.startup_timeout
+        enter = partial(self._enter, number, deadline)
+        if self.offer.context is None or client.family == socket.AF_UNIX:
+            enter(client, False)
         else:
-            self.add(Door(client, self.startup_timeout, partial(self._enter, number), self.remove))
+            self.add(Door(number, client, deadline, enter, self.remove))
 
-    def _enter(self, number: int, client: socket.socket, by_tls: bool) -> None:
-        arriving = asyncio.get_running_loop().create_task(self._arrive(number, client, by_tls))
-        self._arriving.add(arriving)
-        arriving.add_done_callback(self._arriving.discard)
+    def _enter(self, number: int, deadline: float, client: socket.socket, by_tls: bool) -> None:
+        self.add(_Arriving(number, self._arrive(number, deadline, client, by_tls), self.remove))
 
-    async def _arrive(self, number: int, client: socket.socket, by_tls: bool) -> None:
+    async def _arrive(self, number: int, deadline: float, client: socket.socket, by_tls: bool) -> None:
         try:
-            await self.offer.accept(client, lambda: Admission(number, self), tls=by_tls)
-        except OSError as error:
+            async with asyncio.timeout_at(deadline):
+                await self.offer.accept(client, lambda: Admission(number, self, deadline), tls=by_tls)
+        except OSError as error:  # a time-out is one
             log.info("connection refused", connection=number, reason=refusal(error))
+
+
+class _Arriving:
+    """A client whose connection is being taken over, which takes a TLS handshake where it begins with that."""
+
+    def __init__(self, number: int, work: Coroutine[Any, Any, None], over: Callable[[_Arriving], None]) -> None:
+        self.number = number
+        self._task = asyncio.get_running_loop().create_task(work, name=f"arriving {number}")
+        self._task.add_done_callback(lambda _: over(self))
+
+    def shut_down(self, why: str = "") -> None:
+        """Close the connection."""
+        self._task.cancel()

@@ -1,7 +1,7 @@
 """The session of a client that has been let in: its life, the work that answers statements of ours, and its replies.
 
 The relay moves the messages; a statement that may be ours is handed to `interception`, which drives the server through
-`ask` and `tell` while the client's further messages wait.  How the session came about is `admission.py`'s business.
+`ask` and `tell` while the client's further messages wait.  How the session came about is `startup.py`'s business.
 """
 
 from __future__ import annotations
@@ -14,56 +14,21 @@ from typing import Any, Protocol
 import structlog
 
 from clone_engine.records.errors import PgError
-from proxy.admission import MOST_SETTINGS, Admitted, Open
+from proxy import farewells
+from proxy.admitted import Admitted, Open
 from proxy.cancel import CancelKeys
+from proxy.intercepting import Interceptor
 from proxy.relay import NOTICE, Relay
+from proxy.target_says import note
 from proxy.transports import ClientSide, ServerSide
 from proxy.wire import messages
 from proxy.wire.exchange import IDLE, KEPT_ROWS, PLAIN, Entry, Exchange
 from proxy.wire.frames import HEADER
+from proxy.wire.messages import ProtocolError
 
+LEFT = "the client has left"
 # Types of the server's messages that mean something here.
 ROW, COMPLETE, ERROR, READY = b"DCEZ"
-
-
-class Interceptor(Protocol):
-    """What a session asks of whoever answers statements of ours."""
-
-    def takes(self, kind: int, frame: bytes) -> Callable[[], Coroutine[Any, Any, None] | None] | None:
-        """The work that a whole client message needs, or None if it is to be forwarded as it came.
-
-        It is called when everything before the message has been sent.  Where it gives a coroutine, the client's next
-        messages wait until that is done.
-        """
-
-    @property
-    def wants_all(self) -> bool:
-        """Whether messages other than Query and Parse have to be shown to `takes` as well."""
-
-    def passes(self, data: bytes) -> bool:
-        """Whether `takes` would give None for all messages in `data`.  It may say no too often."""
-
-    def heard(self, message: bytes) -> bool:
-        """Take the body of a NoticeResponse if it is not for the client."""
-
-    def statement_ended(self) -> None:
-        """The server has finished a statement in which something was heard."""
-
-    def close(self) -> None:
-        """The session has ended; may be said more than once."""
-
-    @property
-    def performing(self) -> bool:
-        """Whether the session waits for work that is neither the client's nor the server's."""
-
-    def cancel(self) -> bool:
-        """Stop that work, whose statement then fails as a cancelled one; False if there is none."""
-
-    def reply(self, entry: Entry, kind: int, message: bytes) -> bytes | None:
-        """A server's message to `entry` as the client is to see it; None for the message itself."""
-
-    def error(self, message: bytes) -> bytes | None:
-        """The ErrorResponse to a message that was forwarded as it came, as `reply` gives others."""
 
 
 class Host(Protocol):
@@ -178,49 +143,27 @@ class Session:
 
     def server_lost(self) -> None:
         """The connection to the server has ended."""
-        self._say_farewell(
-            PgError(
-                "08006",
-                "pgclone: the connection to the target server was lost",
-                detail="A clone that the statement was waiting for is cancelled.",
-                hint="Reconnect, and look at pgclone_jobs_view.",
-            )
-        )
-        self.close("the server has closed it")
+        self._say_farewell(farewells.SERVER_LOST)
+        # Which the server may know sooner than we see the end of the client's connection.
+        self.close(LEFT if self._relay.terminated else "the server has closed it")
 
-    def shut_down(self) -> None:
-        """Close, because the proxy stops."""
-        self._say_farewell(
-            PgError(
-                "57P01",
-                "terminating connection due to administrator command",
-                detail="The proxy is shutting down, which interrupts its jobs.",
-                hint="Reconnect when it is back; pgclone_jobs_view has the job, and pgclone_resume goes on with it.",
-            )
-        )
-        self.close("the proxy shuts down")
+    def shut_down(self, why: str = "the proxy shuts down") -> None:
+        """Close, because the proxy stops; the client is told as by a server that is shut down."""
+        if self.between_messages and not self._farewell:
+            self.tell(messages.encode_error(farewells.SHUTTING_DOWN, "utf-8", "FATAL"))
+        self.close(why)
 
     def idle_for(self, now: float) -> float:
         """For how many seconds, as far as earlier calls could see, the client has sent nothing and waited for nothing,
         outside a transaction."""
         relay, exchange = self._relay, self._relay.exchange
-        if relay.stirred or self._task or exchange.owed or exchange.status != IDLE:
+        if relay.stirred or self._task or exchange.owed or exchange.status != IDLE or not relay.between_messages:
             relay.stirred, self._idle_since = False, now
         return now - self._idle_since
 
     def end_idle(self) -> None:
         """Close, because the client has been idle for too long."""
-        self.tell(
-            messages.encode_error(
-                PgError(
-                    "57P05",
-                    "terminating connection due to idle-session timeout",
-                    detail="It is the proxy's limits.client_idle_timeout.",
-                ),
-                "utf-8",
-                "FATAL",
-            )
-        )
+        self.tell(messages.encode_error(farewells.IDLE, "utf-8", "FATAL"))
         self.close("it was idle for limits.client_idle_timeout")
 
     def _say_farewell(self, reason: PgError) -> None:
@@ -235,7 +178,7 @@ class Session:
         """Stop the work of ours that the session waits for; False if it waits for none."""
         return self._interceptor is not None and self._interceptor.cancel()
 
-    def close(self, why: str = "the client has left") -> None:
+    def close(self, why: str = LEFT) -> None:
         """Close both connections; what is written already is still delivered.  May be called any number of times."""
         self._log.ended(why)
         self._farewell = True
@@ -244,6 +187,7 @@ class Session:
         for transport in (self._client, self._server):
             if not transport.is_closing():
                 transport.close()
+        self._relay.close()
         if self._interceptor:
             self._interceptor.close()
         self._host.cancel_keys.remove(self._key, self.cancel)
@@ -260,6 +204,12 @@ class Session:
             await work
         except asyncio.CancelledError:
             raise
+        except ProtocolError as error:
+            self.log.warning("the target server does not keep to the protocol", reason=str(error))
+            self._task = None
+            self.tell(messages.encode_error(farewells.not_understood(error), "utf-8", "FATAL"))
+            self.close("the target server does not keep to the protocol")
+            return
         except Exception:
             # The edge of a session: a defect of ours ends this connection and no other.
             self.log.exception("session failed")
@@ -299,9 +249,9 @@ class Session:
         """A NoticeResponse or ParameterStatus as the client is to see it; None for the message itself."""
         if kind == NOTICE:
             return self._notice(message)
-        name, value = messages.decode_parameter_status(message[HEADER:])
-        if name in self.parameters or len(self.parameters) < MOST_SETTINGS:
-            self.parameters = {**self.parameters, name: value}
+        reported = dict(self.parameters)
+        note(reported, message[HEADER:])
+        self.parameters = reported
         return None
 
     def _notice(self, message: bytes) -> bytes | None:

@@ -66,12 +66,17 @@ class ServerSide(asyncio.Protocol):
 
 
 def prepared(made: asyncio.BaseTransport) -> asyncio.Transport:
-    """A transport as it was made, with limits for what it buffers and keep-alives."""
+    """A transport as it was made, with limits for what it buffers."""
     transport = cast(asyncio.Transport, made)  # uvloop's is not a subclass
     transport.set_write_buffer_limits(high=WRITE_BUFFER)
+    return transport
+
+
+def kept_alive(transport: asyncio.Transport) -> asyncio.Transport:
+    """The transport of a client, with keep-alives, as PostgreSQL has them: a peer that vanished without a word is found
+    out in the end."""
     sock = transport.get_extra_info("socket")
     if sock is not None and sock.family != socket.AF_UNIX:
-        # As PostgreSQL does: a peer that vanished without a word is found out in the end.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     return transport
 
@@ -90,11 +95,13 @@ class Outbox:
         self._gathered.append(data)
 
     def flush(self) -> None:
-        """Write what was gathered."""
+        """Write what was gathered; nothing happens if the transport is closed, where uvloop's would raise."""
         gathered = self._gathered
         if not gathered:
             return
         self._gathered = []
+        if self._transport.is_closing():
+            return
         self._transport.write(gathered[0] if len(gathered) == 1 else b"".join(gathered))
 
 

@@ -9,7 +9,7 @@ import hmac
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -32,15 +32,18 @@ from proxy.config import ConfigError, JobSettings, Settings
 from proxy.interception.interceptor import SqlInterceptor
 from proxy.interception.mailbox import Mailboxes
 from proxy.limits import Doorkeeper
+from proxy.listening import listeners
+from proxy.login.auth_file import AuthFile, AuthFiles, check_auth_file
 from proxy.login.modes import Method, login_method
+from proxy.own_addresses import Listeners
 from proxy.processes.supervisor import Supervisor
 from proxy.reload import Configuration
 from proxy.server import ForSessions, Server
 from proxy.session import Session
-from proxy.sources.access import SourceAccess
+from proxy.sources.access import Rules, SourceAccess
 from proxy.sources.named import NamedSource
 from proxy.sources.patterns import parse_pattern
-from proxy.sources.policy import Listeners, Policy
+from proxy.sources.policy import Policy
 from proxy.tls.offer import Offer, make_offer
 from proxy.upstream import Target, parse_target
 from proxy.upstream.own import refuse_itself
@@ -50,14 +53,15 @@ def make_target(settings: Settings) -> Target:
     """Where clients are led to.  ConfigError if the setting cannot be used."""
     if not settings.server.target:
         raise ConfigError("no target server: set server.target in the configuration file, or DATABASE_URL")
-    target = parse_target(settings.server.target, settings.server.connect_timeout, settings.jobs.passfile)
-    refuse_itself(target, settings.server)
-    return target
+    server = settings.server
+    return parse_target(server.target, server.connect_timeout, settings.jobs.passfile, ahead=server.connect_ahead)
 
 
-def make_login(settings: Settings) -> Method:
-    """How clients get in.  ConfigError if the settings do not go together, or the auth file cannot be used."""
-    return login_method(settings.auth, make_target(settings).conninfo.parameters, _salts(settings.jobs))
+def make_login(settings: Settings, read: Callable[[Path], AuthFile] = check_auth_file) -> Method:
+    """How clients get in, by the auth file that `read` gives; without it, nobody does by that.
+
+    ConfigError if the settings do not go together, or the auth file cannot be used."""
+    return login_method(settings.auth, make_target(settings).conninfo.parameters, read)
 
 
 def _salts(jobs: JobSettings) -> bytes:
@@ -86,8 +90,16 @@ def _make_salts(settings: Settings) -> None:
             raise ConfigError(str(error)) from None
 
 
-MAKERS = (make_target, make_tls, make_login)
-"""What a configuration that can be used lets be made, with ConfigError if not, and without a trace."""
+def makers(ours: Listeners | None = None) -> Sequence[Callable[[Settings], object]]:
+    """What a configuration that can be used lets be made, with ConfigError if not, and without a trace.
+
+    `ours` is where clients connect, if that is not for the settings to say.
+    """
+
+    def not_itself(settings: Settings) -> None:
+        refuse_itself(make_target(settings), ours or listeners(settings.server))
+
+    return (make_target, not_itself, make_tls, make_login)
 
 
 def make_manager(configuration: Configuration) -> Manager:
@@ -107,14 +119,21 @@ def _manager_settings(jobs: JobSettings) -> ManagerSettings:
     return ManagerSettings(limits, jobs.default_parallel, jobs.retry_for, retention=retention)
 
 
-def make_front(configuration: Configuration, manager: Manager) -> Server | Supervisor:
-    """What serves clients, whose statements read and change the jobs of `manager`: this process, or several."""
+def make_front(configuration: Configuration, manager: Manager, ours: Listeners) -> Server | Supervisor:
+    """What serves clients, whose statements read and change the jobs of `manager`: this process, or several.
+
+    `ours` is where they connect, which no target may be, now or after a reload.
+    """
+
+    def rules() -> Rules:
+        return make_rules(configuration.settings, ours)
 
     def actions_of(settings: Settings) -> Handlers:
         _make_salts(settings)
         target = make_target(settings)
+        refuse_itself(target, ours)
         credentials = Credentials(target, settings.jobs.passfile, settings.auth.mode)
-        return Handlers(manager, credentials, make_sources(settings, target, credentials))
+        return Handlers(manager, credentials, SourceAccess(target.conninfo, rules, credentials.rights))
 
     make_tls(configuration.settings, make=True)  # here, not in several processes at once
     if configuration.settings.server.processes > 1:
@@ -132,6 +151,7 @@ def make_server(
     """What serves clients in one process: their statements read `records`; what these call is performed by the actions
     of the settings that counted when the session began; `elsewhere` has the sessions of other processes."""
     snapshots = Snapshots(records, version("pgclone-proxy"))
+    auth_files = AuthFiles(lambda: _salts(configuration.settings.jobs))
 
     def roles() -> Roles:
         return make_roles(configuration.settings.jobs)
@@ -144,7 +164,7 @@ def make_server(
         def intercept(session: Session) -> SqlInterceptor:
             return SqlInterceptor(session, snapshots, actions, roles, mailboxes)
 
-        offer, login = make_tls(settings, make=True), make_login(settings)
+        offer, login = make_tls(settings, make=True), make_login(settings, auth_files.read)
         return ForSessions(settings.server, settings.limits, settings.log, target, offer, login, intercept)
 
     server = Server(for_sessions(configuration.settings), elsewhere, doorkeeper)
@@ -152,27 +172,20 @@ def make_server(
     return server
 
 
-def make_sources(settings: Settings, target: Target, credentials: Credentials) -> SourceAccess:
-    """The configuration's rules for sources."""
-    given, server = settings.sources, settings.server
+def make_rules(settings: Settings, ours: Listeners) -> Rules:
+    """The configuration's rules for sources; `ours` is where the proxy listens."""
+    given = settings.sources
     policy = Policy(
         given.inline,
         tuple(map(parse_pattern, given.allow)),
         tuple(map(parse_pattern, given.deny)),
-        Listeners(server.listen_port, server.unix_socket_dir),
+        ours,
     )
     named = {
         name: NamedSource(source.conninfo, source.password, source.password_file, frozenset(source.roles))
         for name, source in settings.source.items()
     }
-    return SourceAccess(
-        target.conninfo,
-        policy,
-        named,
-        credentials.rights,
-        require_password=given.require_password,
-        admins=frozenset(settings.jobs.admin_roles),
-    )
+    return Rules(policy, named, given.require_password, frozenset(settings.jobs.admin_roles))
 
 
 def make_roles(jobs: JobSettings) -> Roles:

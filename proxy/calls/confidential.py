@@ -19,16 +19,22 @@ CONSTANT = "pgclone_proxy_constant_"
 
 
 def constant(node: Any) -> Any | None:
-    """The A_Const of a string that is all of an expression, perhaps with a cast; else None."""
-    inner = node.arg if isinstance(node, ast.TypeCast) else node
+    """The A_Const of a string that is all of an expression, perhaps with casts and collations; else None."""
+    inner = _bare(node)
     is_string = isinstance(inner, ast.A_Const) and not inner.isnull and isinstance(inner.val, ast.String)
     return inner if is_string else None
 
 
 def parameter(node: Any) -> int:
-    """The number of the parameter that is all of an expression, perhaps with a cast; else 0."""
-    inner = node.arg if isinstance(node, ast.TypeCast) else node
+    """The number of the parameter that is all of an expression, perhaps with casts and collations; else 0."""
+    inner = _bare(node)
     return int(inner.number or 0) if isinstance(inner, ast.ParamRef) else 0
+
+
+def _bare(node: Any) -> Any:
+    while isinstance(node, ast.TypeCast | ast.CollateClause):
+        node = node.arg
+    return node
 
 
 def revealed(call: Call, secrets: Mapping[str, str]) -> Call:

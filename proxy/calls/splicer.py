@@ -113,15 +113,15 @@ class Splicer:
         if number := confidential.parameter(value):
             self.secret_parameters.append(number)
         node = confidential.constant(value)
-        # Nothing but one literal and perhaps a cast behind it: other spellings are more than their first token.
-        if node is None or self.tokens.name(first) != "SCONST":
+        literals = self.tokens.strings(first, last)
+        if node is None or len(literals) != 1:  # a type may have some in brackets
             return
-        if first == last or self.tokens.name(first + 1) == "TYPECAST":
-            secret = node.val.sval
-            known = {each: stand_in for stand_in, each in self.secrets.items()}
-            stand_in = known.get(secret, f"{confidential.CONSTANT}{len(known) + 1}")
-            self.secrets[stand_in] = secret
-            self.replace(first, first, f"'{stand_in}'", self.tokens.start(first))
+        secret, at = node.val.sval, literals[0]
+        known = {each: stand_in for stand_in, each in self.secrets.items()}
+        stand_in = known.get(secret, f"{confidential.CONSTANT}{len(known) + 1}")
+        self.secrets[stand_in] = secret
+        # To its end: U&'…' may have a UESCAPE '…' behind it.
+        self.replace(at, self.tokens.identifier_end(at), f"'{stand_in}'", self.tokens.start(at))
 
     def _between(self, bound: Bound, texts: tuple[str, ...], anchor: int) -> None:
         """Put `texts` in the place of what stands between the arguments: commas, names with arrows, dropped ones."""

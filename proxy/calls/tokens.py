@@ -13,6 +13,7 @@ from pglast.parser import Token
 
 COMMENTS = frozenset({"SQL_COMMENT", "C_COMMENT"})
 OPEN, CLOSE, COMMA, DOT, SEMICOLON, STAR = ("ASCII_40", "ASCII_41", "ASCII_44", "ASCII_46", "ASCII_59", "ASCII_42")
+STRINGS = frozenset({"SCONST", "USCONST"})
 PAIRS = {CLOSE: OPEN, "ASCII_93": "ASCII_91", "END_P": "CASE"}
 OPENING = frozenset(PAIRS.values())
 CLOSING = frozenset(PAIRS)
@@ -89,6 +90,11 @@ class Tokens:
     def identifier_end(self, index: int) -> int:
         """The last token of the identifier at `index`: U&"…" may have a UESCAPE '…' after it."""
         return index + 2 if self.name(index + 1) == "UESCAPE" else index
+
+    def strings(self, first: int, last: int) -> list[int]:
+        """The tokens first … last that are string literals, without what they have behind UESCAPE."""
+        names = range(first, last + 1)
+        return [i for i in names if self.name(i) in STRINGS and self.name(i - 1) != "UESCAPE"]
 
     def name_end(self, index: int) -> int:
         """The last token of the name at `index`, whatever schemas stand before it."""

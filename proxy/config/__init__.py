@@ -1,7 +1,7 @@
 """The settings: a TOML file and environment variables as frozen records.
 
-`settings` has the records, `load` reads them, `checks` says which values cannot be used, `reloading` from when new ones
-count.
+`settings` has the records, `load` reads them, `checks` says which values cannot be used, `files` where files are and
+whether they are private, `reloading` from when new values count.
 """
 
 from proxy.config.load import load, read

@@ -5,12 +5,11 @@ A check is a function from the settings to lines for the person who wrote them; 
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
-from pathlib import Path
 
-from proxy.config.settings import Settings
+from proxy.config.files import check_private, file_at
+from proxy.config.settings import ConfigError, Settings
 from proxy.sources.named import NamedSource
 from proxy.sources.patterns import parse_pattern
 
@@ -69,20 +68,15 @@ def _ranges(settings: Settings) -> Iterator[str]:
 def _passfile(settings: Settings) -> Iterator[str]:
     """libpq would pass over a file that it cannot use, and jobs would lack their passwords without a word."""
     if settings.jobs.passfile:
-        yield from private_file("jobs.passfile", settings.jobs.passfile)
+        yield from _private("jobs.passfile", settings.jobs.passfile)
 
 
-def private_file(setting: str, name: str) -> Iterator[str]:
+def _private(setting: str, name: str) -> Iterator[str]:
     """What is wrong with a file that holds secrets."""
-    path = Path(name).expanduser()
     try:
-        with path.open("rb"):
-            mode = path.stat().st_mode
-    except OSError as error:
-        yield f"configuration: cannot read {setting} {path}: {error.strerror}"
-        return
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        yield f"configuration: others can read {setting} {path}: make it private with chmod 600"
+        check_private(setting, file_at(setting, name))
+    except ConfigError as problem:
+        yield str(problem)
 
 
 def _patterns(settings: Settings) -> Iterator[str]:
@@ -99,7 +93,7 @@ def _named_sources(settings: Settings) -> Iterator[str]:
         named = NamedSource(source.conninfo, source.password, source.password_file)
         yield from (f"configuration: source.{name}: {problem}" for problem in named.problems())
         if source.password_file and not source.password:
-            yield from private_file(f"source.{name}.password_file", source.password_file)
+            yield from _private(f"source.{name}.password_file", source.password_file)
 
 
 CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (_ranges, _passfile, _patterns, _named_sources)

@@ -46,10 +46,20 @@ def read(path: Path | None, environment: Mapping[str, str]) -> tuple[Settings, l
     """
     raw = _parsed(path) if path else {}
     problems = _apply_environment(raw, environment)
-    if not raw.get("server", {}).get("target") and environment.get("DATABASE_URL"):
-        raw.setdefault("server", {})["target"] = environment["DATABASE_URL"]
+    server = _table(raw, ("server",))
+    if server is not None and not server.get("target") and environment.get("DATABASE_URL"):
+        server["target"] = environment["DATABASE_URL"]
+    if _has_nul(raw):
+        raise ConfigError("configuration: a value has a NUL character, which nothing can use")
     settings, wrong = _converted(raw)
     return settings, [*problems, *wrong, *problems_of(settings)]
+
+
+def _has_nul(raw: object) -> bool:
+    """Strings end there for the system and for libpq, and what follows would be passed over without a word."""
+    if isinstance(raw, dict):
+        return any(map(_has_nul, raw.values()))
+    return any(map(_has_nul, raw)) if isinstance(raw, list) else isinstance(raw, str) and "\0" in raw
 
 
 def _parsed(path: Path) -> dict[str, Any]:
@@ -57,6 +67,8 @@ def _parsed(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read configuration file {path}: {error.strerror}") from None
+    except RecursionError:
+        raise ConfigError(f"configuration file {path} is not valid TOML: it is nested too deeply") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"configuration file {path} is not valid TOML: {error}") from None
 
@@ -77,11 +89,21 @@ def _apply_environment(raw: dict[str, Any], environment: Mapping[str, str]) -> l
             continue
         section, key, default = names[name]
         is_list = isinstance(default, tuple)
-        table = raw
-        for part in section:
-            table = table.setdefault(part, {})
+        table = _table(raw, section)
+        if table is None:
+            continue  # which is said of the file
         table[key] = [v.strip() for v in value.split(",") if v.strip()] if is_list else value
     return problems
+
+
+def _table(raw: dict[str, Any], section: Iterable[str]) -> dict[str, Any] | None:
+    """The table of a section, made if there is none; None if the file has something else there."""
+    table = raw
+    for part in section:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            return None
+    return table
 
 
 def _sections(raw: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], type[Any]]]:

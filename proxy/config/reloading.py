@@ -21,6 +21,7 @@ COUNTS_FROM: Mapping[str, From] = {
     "server.processes": "restart",
     "server.target": "reload",
     "server.connect_timeout": "reload",
+    "server.connect_ahead": "reload",
     "server.startup_timeout": "reload",
     "server.shutdown_timeout": "reload",
     "tls.mode": "reload",

@@ -27,9 +27,13 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unix_socket_dir: str = "/tmp"
     target: str = ""
     connect_timeout: float = 10.0
+    connect_ahead: bool = True
     startup_timeout: float = 60.0
     shutdown_timeout: float = 5.0
     processes: int = 1
+
+    def __repr__(self) -> str:
+        return f"<ServerSettings of {self.listen_host}:{self.listen_port}>"  # the target may have a password
 
 
 class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -136,6 +136,12 @@ class Context:
     def _learn(self, roles: tuple[str, ...], row: Sequence[str | None]) -> None:
         self.caller = self._roles().with_rights(self.caller, rights(roles, row[0] if row else None))
 
+    async def drained(self) -> None:
+        """Wait until the server owes nothing; within a pipeline it has to be told to flush what it has."""
+        if self.session.exchange.owed:
+            self.session.ask(messages.flush(), None)
+            await self.session.settled()
+
     def columns(self, entry: Entry) -> list[str | None]:
         """The columns of the first row of a hidden entry, as text; [] if it has none."""
         row = messages.decode_row(entry.rows[0]) if entry.rows else []
@@ -143,7 +149,7 @@ class Context:
 
     def deallocations(self, sql: bytes) -> list[str | None]:
         """The prepared statements that the SQL gives back, as `rewrite.deallocations`, if any is of ours."""
-        lower = sql.lower() if self.prepared else b""
+        lower = sql.lower() if self.prepared.may_be_executed else b""
         concerned = b"deallocate" in lower or b"discard" in lower
         return deallocations(decode(sql, self.codec).text) if concerned else []
 
@@ -176,6 +182,8 @@ class Context:
         # A failed transaction cannot be asked, and the statement fails there anyway.
         answered = bool(columns) and not self.session.exchange.failed
         row = await commands.command(f"SELECT {', '.join(columns)}") if answered else []
+        if answered and len(row) != len(columns):
+            raise messages.ProtocolError("a query has other columns than it asks for")
         self._learn(roles, row[len(ordered) :])
         if not answered:
             return elsewhere, frozenset()

@@ -37,6 +37,8 @@ INTEGER_OIDS = frozenset({0, 20, 21, 23})
 """Of parameters that hold a job's number: undeclared, which the server makes an integer, int8, int2, int4."""
 # The count in Parse and Bind has 16 bits (chapter 54.7), so a statement may leave no room for a hidden parameter.
 MOST_PARAMETERS = 65535
+NAMING = frozenset(b"PBDEC")
+"""Messages with names of statements and portals."""
 
 ACTIVE_TRANSACTION = b"25001"
 NO_PARAMETERS = Bind(b"", b"", (), (), b"\0\0")
@@ -89,20 +91,32 @@ class ExtendedQueries:
     @property
     def active(self) -> bool:
         """Whether any message may be about something of ours."""
-        return bool(self._prepared or self._portals or self.promoted)
+        return bool(self._prepared or self._portals or self.promoted) or self._session.exchange.naming
 
     def work(self, kind: int, frame: bytes) -> Work | None:
         """What a whole message needs; None if it is to be forwarded as it came."""
         handler = self._on.get(kind)
+        if handler is None:
+            return None
+        if kind in NAMING and self._session.exchange.naming_ended:
+            return partial(self._when_known, kind, frame)
         try:
-            return handler(frame) if handler else None
+            return handler(frame)
         except ProtocolError:
             return None  # the server's to complain about
+
+    async def _when_known(self, kind: int, frame: bytes) -> None:
+        await self._context.drained()
+        work = self.work(kind, frame)
+        if work is None:
+            self._ask(frame, PLAIN[kind])
+        elif (waiting := work()) is not None:
+            await waiting
 
     # --- messages -----------------------------------------------------------------------------------------
 
     def _on_parse(self, frame: bytes) -> Work | None:
-        may_be_ours = may_name_ours(frame, prepared=bool(self._prepared))
+        may_be_ours = may_name_ours(frame, prepared=self._prepared.may_be_executed)
         if not may_be_ours and not self._prepared:
             return None
         parse = messages.decode_parse(frame[HEADER:])
@@ -208,7 +222,7 @@ class ExtendedQueries:
 
     async def _plan(self, parse: Parse, sql: str) -> list[Rewritten] | None:
         """The rewritten statements; [] to forward the message; None if it has been answered."""
-        await self._drained()
+        await self._context.drained()
         if self._context.unheard:
             return []
         voids = frozenset(number for number, oid in enumerate(parse.types, 1) if oid == VOID_OID)
@@ -230,7 +244,7 @@ class ExtendedQueries:
 
     async def _bind_asking(self, portal: Portal) -> None:
         """Bind, once the server has said whose jobs the caller may see by now."""
-        await self._drained()
+        await self._context.drained()
         try:
             if not (self._context.unheard or self._session.exchange.failed):
                 await self._ask_rights()
@@ -251,13 +265,14 @@ class ExtendedQueries:
         results = UNANSWERED if ours.rewritten.kind == "action" else None
         data = self._context.data([ours.rewritten], results)
         undo = self._portals.put(bind.portal, portal)
-        if ours.number:
+        if ours.number and len(bind.parameters) < MOST_PARAMETERS:
             entry = _entry("B", ours)
             entry.undo = undo
             self._ask(_filled(bind, ours, data).encode(), entry)
         else:
             rendered = ours.rewritten.render(self._context.literal(data))
-            portal.ours = replace(ours, rendered=rendered)
+            types = ours.types[: ours.number - 1] if ours.number else ours.types
+            portal.ours = replace(ours, rendered=rendered, types=types, number=0)
             self._bind_anew(portal, undo)
 
     def _bind_anew(self, portal: Portal, undo: Undo) -> None:
@@ -274,7 +289,7 @@ class ExtendedQueries:
     # --- Execute of an action -----------------------------------------------------------------------------
 
     async def _execute(self, portal: Portal, execute: Execute, frame: bytes) -> None:
-        await self._drained()
+        await self._context.drained()
         if self._context.unheard or self._session.exchange.failed:
             # The server ignores it, or complains about the failed transaction.
             self._ask(frame, PLAIN[ord("E")])
@@ -340,7 +355,7 @@ class ExtendedQueries:
 
     async def finish(self, frame: bytes) -> None:
         """End the hidden block as the Sync in `frame` would have ended the implicit transaction."""
-        await self._drained()
+        await self._context.drained()
         exchange = self._session.exchange
         if exchange.copying_in:
             self._ask(frame, Entry(ord("S")))
@@ -374,7 +389,7 @@ class ExtendedQueries:
 
     async def ended(self) -> bool:
         """End the hidden block for a Query that follows without Sync; whether the Query is still to be answered."""
-        await self._drained()
+        await self._context.drained()
         exchange = self._session.exchange
         if self._context.unheard:
             return True  # the server does not heed the Query either
@@ -413,16 +428,10 @@ class ExtendedQueries:
         for message, entry in asked:
             entry.hidden = True
             self._ask(message, entry)
-        await self._drained()
+        await self._context.drained()
         for _, entry in asked:
             if entry.error is not None:
                 raise ServerError(entry)
-
-    async def _drained(self) -> None:
-        """Wait until the server owes nothing; within a pipeline it has to be told to flush what it has."""
-        if self._session.exchange.owed:
-            self._session.ask(messages.flush(), None)
-            await self._session.settled()
 
     def _reject(self, statement: bytes, refusal: PgError) -> None:
         # The server fails the transaction and skips to the next Sync, as it would have for an error of its own.

@@ -58,7 +58,7 @@ class SqlInterceptor:
 
     def passes(self, data: bytes) -> bool:
         """Whether `takes` would give None for all messages in `data`.  It may say no too often."""
-        return not self._extended.active and not may_name_ours(data, prepared=False)
+        return not self._extended.active and not may_name_ours(data, prepared=self._context.prepared.may_be_executed)
 
     @property
     def performing(self) -> bool:
@@ -74,7 +74,7 @@ class SqlInterceptor:
         if kind != ord("Q"):
             return self._extended.work(kind, frame)
         sql = frame[HEADER:-1]
-        may_be_ours = may_name_ours(frame, prepared=bool(self._context.prepared))
+        may_be_ours = may_name_ours(frame, prepared=self._context.prepared.may_be_executed)
         if self._extended.promoted or (may_be_ours and not self._context.plainly_not_ours(sql)):
             return partial(self._query, frame)
         given_back = self._context.deallocations(sql)

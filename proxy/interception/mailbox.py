@@ -14,14 +14,14 @@ from contextlib import suppress
 from importlib.resources import files
 
 import psycopg
-from psycopg import AsyncConnection, AsyncCursor, AsyncRawCursor, pq
+from psycopg import AsyncConnection, AsyncCursor, AsyncRawCursor
 from psycopg.sql import SQL, Composed, Literal
 
 from clone_engine.jobs.manager import Caller
 from clone_engine.records.errors import PgError
 from clone_engine.records.request import Conninfo
-from clone_engine.servers.connect import parameters
-from clone_engine.servers.server_error import from_login, from_psycopg
+from clone_engine.servers.connect import closed_on_error, open_async
+from clone_engine.servers.server_error import from_psycopg
 
 IDLE_SECONDS = 60.0
 """Opening takes some ten milliseconds, and an open connection is one that others cannot have."""
@@ -177,15 +177,8 @@ async def _open(conninfo: Conninfo, kept: list[int]) -> AsyncConnection:
     """A connection on which replies can be written.  What earlier ones of the role have left behind is gone, except for
     the numbers in `kept`: those of them that are there, and are replies, are this one's now."""
     named = Conninfo(conninfo.parameters | {"application_name": "pgclone-proxy: replies to stubs"})
-    try:
-        connection = await AsyncConnection.connect(
-            **parameters(named, 0, pq.version()),  # type: ignore[arg-type]  # values are libpq keywords only
-            autocommit=True,
-            prepare_threshold=None,
-        )
-    except psycopg.Error as error:
-        raise from_login(error, named, "target") from None
-    try:
+    connection = await open_async(named, "target", 0)
+    async with closed_on_error(connection):
         await connection.execute((files(__package__) / "settings.sql").read_bytes())
         await AsyncRawCursor(connection).execute((files(__package__) / "sweep.sql").read_bytes(), (kept,))
         # One is not there if its connection was lost before it could be put.
@@ -193,16 +186,11 @@ async def _open(conninfo: Conninfo, kept: list[int]) -> AsyncConnection:
         for (number,) in await lying.fetchall():
             await connection.execute(OWN.format(Literal(number), Literal(f"{OWNED}{connection.info.backend_pid}")))
         cursor = await connection.execute("SHOW lo_compat_privileges")
-        row = await cursor.fetchone()
-    except psycopg.Error as error:
-        await connection.close()
-        raise from_psycopg(error) from None
-    if row == ("on",):
-        await connection.close()
-        raise PgError(
-            "0A000",
-            "pgclone: calls on the server cannot be answered while lo_compat_privileges is on",
-            detail="Other roles could read the replies.",
-            hint="Set lo_compat_privileges to off, or name the function in the statement that the client sends.",
-        )
+        if await cursor.fetchone() == ("on",):
+            raise PgError(
+                "0A000",
+                "pgclone: calls on the server cannot be answered while lo_compat_privileges is on",
+                detail="Other roles could read the replies.",
+                hint="Set lo_compat_privileges to off, or name the function in the statement that the client sends.",
+            )
     return connection

@@ -58,6 +58,14 @@ class Ours:
 class PreparedStatements(Named[str, Ours]):
     """The prepared statements of ours; the unnamed one has an empty name."""
 
+    by_sql = False
+    """Whether a PREPARE of ours was ever sent: the server may not yet have said that what it names is there."""
+
+    @property
+    def may_be_executed(self) -> bool:
+        """Whether EXECUTE may name anything of ours."""
+        return self.by_sql or bool(self)
+
     def executable(self) -> Mapping[str, Rewritten]:
         """What EXECUTE can name, each with the number of arguments that the client knows of."""
         return {
@@ -83,6 +91,7 @@ class PreparedStatements(Named[str, Ours]):
     ) -> Callable[[bytes], None]:
         """What notes, tag by tag as the server does it, that these are prepared and deallocated, each in order."""
         made, given_back = deque(prepares), deque(deallocates)
+        self.by_sql = self.by_sql or bool(made)
 
         def on_tag(tag: bytes) -> None:
             if tag.startswith(b"PREPARE\0") and made:

@@ -68,7 +68,7 @@ class SimpleQueries:
     async def query(self, frame: bytes) -> None:
         """Answer a Query message that has passed the byte filter."""
         text = decode(frame[HEADER:-1], self._context.codec)
-        await self._session.settled()
+        await self._context.drained()
         if self._context.unheard or not await self._context.names_ours(text.text):
             self._forward_plain(frame)
             return

@@ -11,12 +11,12 @@ from __future__ import annotations
 import re
 import secrets
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from proxy.config import ConfigError
-from proxy.config.checks import private_file
+from proxy.config.files import check_private, file_at
 from proxy.login.credential import Password
 from proxy.login.scram import ITERATIONS, KEY_BYTES, Verifier, derive, mac, parse_verifier, verifier_of
 
@@ -42,13 +42,16 @@ class AuthFile:
     not show which roles there are.  So do those with a password.
     """
 
-    def __init__(self, given: Mapping[str, str], secret: bytes) -> None:
+    def __init__(self, given: Mapping[str, str], secret: bytes, before: AuthFile | None = None) -> None:
+        """`before` is what it said before; what its passwords have come to is not worked out again."""
         self._secret = secret
+        self._entries: dict[str, Entry]
+        known = before._entries if before else {}
         verifiers = {role: parse_verifier(text) for role, text in given.items()}
         counts = Counter(verifier.iterations for verifier in verifiers.values() if verifier)
         self._iterations = counts.most_common(1)[0][0] if counts else ITERATIONS
         self._entries = {
-            role: Entry(verifier) if verifier else self._with_password(role, given[role])
+            role: Entry(verifier) if verifier else self._with_password(role, given[role], known.get(role))
             for role, verifier in verifiers.items()
         }
 
@@ -62,22 +65,43 @@ class AuthFile:
         nobody = Verifier(self._iterations, self._salt(role), secrets.token_bytes(KEY_BYTES), b"")
         return Entry(nobody, known=False)
 
-    def _with_password(self, role: str, text: str) -> Entry:
-        password = Password(text.encode("utf-8", "surrogateescape"))
+    def _with_password(self, role: str, text: str, before: Entry | None) -> Entry:
+        password, salt = Password(text.encode("utf-8", "surrogateescape")), self._salt(role)
+        if before and (before.password, before.verifier[:2]) == (password, (self._iterations, salt)):
+            return before
         # Now and not when the role logs in: the time that it takes would show that the role exists.
-        verifier = verifier_of(derive(password.value, self._salt(role), self._iterations))
-        return Entry(verifier, password)
+        return Entry(verifier_of(derive(password.value, salt, self._iterations)), password)
 
     def _salt(self, role: str) -> bytes:
         return mac(self._secret, role.encode("utf-8", "surrogateescape"))[:SALT_BYTES]
 
 
-def read_auth_file(path: Path, secret: bytes) -> AuthFile:
-    """The file at `path`.  ConfigError if it cannot be read or used, or others can read it."""
-    if problems := list(private_file("auth.file", str(path))):
-        raise ConfigError(*problems)
-    text = path.expanduser().read_bytes().decode("utf-8", "surrogateescape")
-    return AuthFile(parse(text, str(path)), secret)
+class AuthFiles:
+    """Reads the auth file, time and again.  `secret` gives what AuthFile has as that."""
+
+    def __init__(self, secret: Callable[[], bytes]) -> None:
+        self._secret = secret
+        self._last: AuthFile | None = None
+
+    def read(self, path: Path) -> AuthFile:
+        """The file at `path`.  ConfigError if it cannot be read or used, or others can read it.
+
+        Each password that is new takes a millisecond or more.
+        """
+        self._last = AuthFile(_given(path), self._secret(), self._last)
+        return self._last
+
+
+def check_auth_file(path: Path) -> AuthFile:
+    """As `AuthFiles.read`, but nothing is worked out, and what comes back lets nobody in."""
+    _given(path)
+    return AuthFile({}, b"")
+
+
+def _given(path: Path) -> dict[str, str]:
+    file = file_at("auth.file", str(path))
+    check_private("auth.file", file)
+    return parse(file.read_bytes().decode("utf-8", "surrogateescape"), str(path))
 
 
 def parse(text: str, name: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ class Password(NamedTuple):
         return "<Password>"
 
     def parameters(self) -> dict[str, str]:
-        """libpq's keywords for it.  None for what is not UTF-8: conninfos are."""
+        """libpq's keywords for it.  None of them for what is not UTF-8: conninfos are."""
         try:
             return {"password": self.value.decode()}
         except UnicodeDecodeError:

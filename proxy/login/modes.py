@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from proxy.config import AuthSettings, ConfigError
-from proxy.login.auth_file import read_auth_file
+from proxy.login.auth_file import AuthFile, check_auth_file
 from proxy.login.credential import Credential
 from proxy.login.parties import Parties
 from proxy.login.password import password
@@ -16,12 +16,15 @@ from proxy.login.requirements import requirements
 from proxy.login.terminate import terminate
 
 Method = Callable[[Parties], Awaitable[Credential | None]]
-"""Lets client and server authenticate.  It returns once AuthenticationOk has gone to the client, with what the proxy
-has learnt of the client's credential; PgError refuses the client, ConnectionLostError means that a side has left."""
+"""Connects to the server and lets client and server authenticate.  It returns once AuthenticationOk has gone to the
+client, with what the proxy has learnt of the client's credential; PgError refuses the client, ConnectionLostError means
+that a side has left."""
 
 
-def login_method(settings: AuthSettings, target: Mapping[str, str], secret: bytes) -> Method:
-    """The method for these settings and a target's conninfo; `secret` is `AuthFile`'s.
+def login_method(
+    settings: AuthSettings, target: Mapping[str, str], read: Callable[[Path], AuthFile] = check_auth_file
+) -> Method:
+    """The method for these settings and a target's conninfo; `read` gives the auth file.
 
     ConfigError if they do not go together, or the auth file cannot be used.
     """
@@ -39,4 +42,4 @@ def login_method(settings: AuthSettings, target: Mapping[str, str], secret: byte
         raise ConfigError(
             'configuration: auth.mode = "terminate" needs auth.file, with the roles\' verifiers or passwords'
         )
-    return partial(terminate, file=read_auth_file(Path(settings.file), secret), requirements=required)
+    return partial(terminate, file=read(Path(settings.file)), requirements=required)

@@ -21,6 +21,7 @@ async def password(parties: Parties, requirements: Requirements) -> Credential |
     PgError 28000 if the client's way to the proxy is none for a password, or the server asks for what cannot be
     answered with one; ConnectionLostError if a side leaves.
     """
+    await parties.connect()
     request = await parties.server_request()
     requirements.check(request.code)
     given: Credential | None = None

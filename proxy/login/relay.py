@@ -32,6 +32,7 @@ async def relay(parties: Parties, requirements: Requirements) -> None:
 
     ConnectionLostError if a side leaves; PgError 28000 for a login that is bound to our certificate, and so would fail.
     """
+    await parties.connect()
     request = await parties.server_request()
     requirements.check(request.code)
     while True:

@@ -17,11 +17,13 @@ async def terminate(parties: Parties, file: AuthFile, requirements: Requirements
 
     PgError if the client fails the check, or there is nothing to log in with; ConnectionLostError if a side leaves.
     """
+    entry = file.entry(parties.principal.role)
+    keys = await check(parties, entry)
+    # Not before: a server that asks for nothing would open a session as anybody, and tell who there is.
+    await parties.connect()
     request = await parties.server_request()
     requirements.check(request.code)
     check_answerable(request)
-    entry = file.entry(parties.principal.role)
-    keys = await check(parties, entry)
     credential = entry.password or keys
     await answer(parties, request, credential, requirements)
     parties.to_client(Request(OK).encode())

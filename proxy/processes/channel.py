@@ -27,6 +27,9 @@ class Asked(msgspec.Struct, frozen=True):
     function: str
     arguments: dict[str, Any]
 
+    def __repr__(self) -> str:
+        return f"<Asked {self.function}>"  # arguments may have a password
+
     @classmethod
     def of(cls, call: Call) -> Asked:
         return cls(call.signature.name, call.arguments)

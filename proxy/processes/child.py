@@ -30,6 +30,8 @@ class Child:
 
     def __init__(self, place: int, process: Process, link: Link[FromServing], handing: socket.socket) -> None:
         self.place = place
+        self.responds = True
+        """Whether it does anything; `pulse` knows."""
         self._process = process
         self._link = link
         self._handing = handing

@@ -7,27 +7,28 @@ another connection, sees it done.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import structlog
 
 from clone_engine.records.errors import PgError
-from proxy.calls.handlers import Actions, Value
+from proxy.calls.handlers import Value
 from proxy.calls.narration import Remark
 from proxy.processes.channel import Foresee, Perform, Refused, Returned, Stop, Stopped, Told, ToServing
+from proxy.processes.editions import Editions
 
 log = structlog.get_logger()
 
 
 class Desk:
-    """Performs them by `actions`, which are those of each edition of the settings; `settled` returns when all processes
-    know all changes until then."""
+    """Performs them by the actions of the edition of the settings that they are asked for under; `settled` returns when
+    all processes know all changes until then."""
 
     def __init__(
-        self, actions: Sequence[Actions], send: Callable[[ToServing], None], settled: Callable[[], Awaitable[None]]
+        self, editions: Editions, send: Callable[[ToServing], None], settled: Callable[[], Awaitable[None]]
     ) -> None:
-        self._actions = actions
+        self._editions = editions
         self._send = send
         self._settled = settled
         self._works: dict[int, asyncio.Task[Value]] = {}
@@ -40,7 +41,7 @@ class Desk:
         """Do what is asked; the answers are sent by and by."""
         match message:
             case Foresee(edition, caller, calls):
-                self._actions[edition].foresee(caller, [asked.call for asked in calls])
+                self._editions[edition].foresee(caller, [asked.call for asked in calls])
             case Perform():
                 self._begin(message)
             case Stop(number):
@@ -54,7 +55,7 @@ class Desk:
 
     def _begin(self, message: Perform) -> None:
         loop, number = asyncio.get_running_loop(), message.number
-        actions = self._actions[message.edition]
+        actions = self._editions[message.edition]
         work = actions.perform(message.caller, message.asked.call, partial(self._tell, number))
         self._works[number] = loop.create_task(work, name=f"action {number}")
         answering = loop.create_task(self._answer(number, self._works[number]))

@@ -46,6 +46,8 @@ class Intake:
                 number, clients, _, _ = socket.recv_fds(self._handed, NUMBER_BYTES, 1)
             except BlockingIOError:
                 return
+            except OSError:
+                number = b""  # as if the other side had closed
             if not number:
                 self.close()
                 return

@@ -24,7 +24,7 @@ from proxy.accepting import Acceptor
 from proxy.calls.handlers import Actions
 from proxy.config import ConfigError, ServerSettings, Settings
 from proxy.limits import Guest, Occupancy
-from proxy.listening import addresses, bound_sockets, socket_path
+from proxy.listening import addresses, bound_sockets, remove_unix_socket
 from proxy.processes.channel import (
     Begin,
     Cancel,
@@ -43,6 +43,8 @@ from proxy.processes.channel import (
 from proxy.processes.child import Child
 from proxy.processes.company import Company
 from proxy.processes.desk import Desk
+from proxy.processes.editions import Editions
+from proxy.processes.pulse import watch
 from proxy.reload import Configuration
 
 log = structlog.get_logger()
@@ -65,8 +67,8 @@ class Supervisor:
         environment: Mapping[str, str],
     ) -> None:
         self._configuration = configuration
-        self._editions = [actions_of(configuration.settings)]
-        """What performs the actions of sessions that began under the first settings, the second, …"""
+        self._editions = Editions()
+        self._edition = self._editions.add(configuration.settings, actions_of(configuration.settings))
         self._environment = environment
         self._company = Company(manager)
         configuration.follow(
@@ -82,7 +84,6 @@ class Supervisor:
         self._cancels: set[asyncio.Task[None]] = set()
         self._numbers = itertools.count(1)
         self._counted, self._over = asyncio.Event(), asyncio.Event()
-        self._bound = False  # else the unix socket is another's
 
     def __repr__(self) -> str:
         return f"<Supervisor of {self._company!r}, {len(self._serving)} take connections>"
@@ -95,7 +96,6 @@ class Supervisor:
         ConfigError if they cannot run, or an address cannot be had.
         """
         sockets = passed or bound_sockets(self._settings)
-        self._bound = not passed
         loop = asyncio.get_running_loop()
         begun = {place: loop.create_future() for place in range(1, self._settings.processes + 1)}
         self._keepers = [loop.create_task(self._keep(place, each)) for place, each in begun.items()]
@@ -138,19 +138,14 @@ class Supervisor:
                 child.kill()
             if left:
                 await asyncio.wait(left)
-        if self._bound and (path := socket_path(self._settings)):
-            path.unlink(missing_ok=True)
+        remove_unix_socket(self._settings)
 
     def _configure(self, settings: Settings, actions: Actions) -> None:
         """Have all processes, those that are started later too, go by other settings."""
-        self._editions.append(actions)
+        self._edition = self._editions.add(settings, actions)
         self._occupancy.settings = settings.limits
         for child in self._company:
             child.send(Configure(_without_sources(settings), self._edition))
-
-    @property
-    def _edition(self) -> int:
-        return len(self._editions) - 1
 
     @property
     def _settings(self) -> ServerSettings:
@@ -182,7 +177,9 @@ class Supervisor:
             return error.strerror or str(error)
         desk = Desk(self._editions, child.send, self._company.settled)
         child.send(Begin(place, _without_sources(self._configuration.settings), self._edition))
-        self._company.join(child).add_done_callback(partial(self._in_step, child, begun))
+        in_step = self._company.join(child)
+        in_step.add_done_callback(partial(self._in_step, child, begun))
+        pulse = asyncio.get_running_loop().create_task(watch(child, in_step))
         if self._over.is_set():
             child.send(End())
         try:
@@ -191,6 +188,7 @@ class Supervisor:
         except Exception:  # the edge of a process: what it says wrong ends it, and the others go on
             log.exception("serving process failed", process=place)
             child.kill()
+        pulse.cancel()
         self._serving.pop(place, None)
         self._company.leave(child)
         for number in self._inside.pop(place, set()):
@@ -247,10 +245,10 @@ class Supervisor:
     # --- connections --------------------------------------------------------------------------------------
 
     def _hand_over(self, client: socket.socket) -> None:
-        """Have the process serve a client that has fewest of them."""
+        """Have the process serve a client that has fewest of them, of those that respond."""
         number = next(self._numbers)
         with client:
-            by_load = sorted(self._serving.values(), key=lambda child: child.connections)
+            by_load = sorted(self._serving.values(), key=lambda child: (not child.responds, child.connections))
             if not any(child.hand_over(client, number) for child in by_load):
                 log.error("connection dropped, no serving process takes it", connection=number)
 

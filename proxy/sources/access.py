@@ -8,7 +8,7 @@ therefore must know a password that the server asks for.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import msgspec
 
@@ -17,10 +17,13 @@ from clone_engine.jobs.manager import Caller
 from clone_engine.records.errors import PgError
 from clone_engine.records.request import SECRET_KEYWORDS, Conninfo
 from proxy.calls.membership import Rights
+from proxy.resolver import Resolver
 from proxy.sources.named import NamedSource
 from proxy.sources.pinning import hosts_of, pinned
 from proxy.sources.policy import Policy
 
+LOOKUPS = 16
+"""That are done at once for sources."""
 WHERE = ("host", "hostaddr", "port")
 NOT_LENT = frozenset({"dbname", *SECRET_KEYWORDS} - {"password"})
 """Of the login to the target: pg_dump is given a password, and no other secret."""
@@ -29,31 +32,31 @@ AskRights = Callable[[Conninfo, tuple[str, ...]], Awaitable[Rights]]
 """What of some roles' rights somebody has who can log in to the target so."""
 
 
-class SourceAccess:
-    """The rules of one proxy.
+class Rules(NamedTuple):
+    """What the configuration says of sources."""
 
-    `target` is where the target server is · `admins` are roles that need give no password · `rights` asks the target.
+    policy: Policy
+    named: Mapping[str, NamedSource]
+    require_password: bool
+    admins: frozenset[str]
+    """Roles that need give no password."""
+
+
+class SourceAccess:
+    """What sessions may clone from.
+
+    `target` is where the target server is · `rules` gives those that count now · `rights` asks the target.
     """
 
-    def __init__(
-        self,
-        target: Conninfo,
-        policy: Policy,
-        named: Mapping[str, NamedSource],
-        rights: AskRights,
-        *,
-        require_password: bool,
-        admins: frozenset[str],
-    ) -> None:
+    def __init__(self, target: Conninfo, rules: Callable[[], Rules], rights: AskRights) -> None:
         self._target = target
-        self._policy = policy
-        self._named = named
+        self._rules = rules
         self._rights = rights
-        self._require_password = require_password
-        self._admins = admins
+        # Not the one of the target: whatever names callers think of, others can still connect.
+        self._resolver = Resolver(LOOKUPS)
 
     def __repr__(self) -> str:
-        return f"<SourceAccess of {self._target}, {len(self._named)} named sources>"
+        return f"<SourceAccess of {self._target}, {len(self._rules().named)} named sources>"
 
     async def reached(self, caller: Caller, source: Conninfo, login: Conninfo) -> Conninfo:
         """How to connect to `source`, which is what a call names; `login` is the caller's own to the target.
@@ -69,7 +72,7 @@ class SourceAccess:
             source = await self._elsewhere(source)
         elif source.parameters["user"] == caller.role:
             return _as_the_session(source, login)
-        if self._require_password and not await self._is_trusted(caller, login):
+        if self._rules().require_password and not await self._is_trusted(caller, login):
             return _demanding_password(source)
         return source
 
@@ -78,7 +81,7 @@ class SourceAccess:
         return set(hosts_of(source)) <= {*hosts_of(own), *hosts_of(self._target)}
 
     async def _elsewhere(self, source: Conninfo) -> Conninfo:
-        if self._policy.inline == "none":
+        if self._rules().policy.inline == "none":
             raise PgError(
                 "42501",
                 "pgclone: connections to sources that are not named in the proxy's configuration are not allowed",
@@ -86,17 +89,18 @@ class SourceAccess:
                 hint="Give the name of a source, as 'prod' or 'source=prod dbname=shop'; whoever runs the proxy knows "
                 "the names.  Without a host the source is the target server itself.",
             )
-        return await pinned(source, self._policy.check)
+        return await pinned(source, self._rules().policy.check, self._resolver.addresses)
 
     async def _is_trusted(self, caller: Caller, login: Conninfo) -> bool:
         """Whether the caller is an administrator of the proxy or a superuser of the target, as for dblink."""
-        if caller.admin or caller.role in self._admins:
+        admins = self._rules().admins
+        if caller.admin or caller.role in admins:
             return True
-        rights = await self._rights(login, tuple(sorted(self._admins)))
+        rights = await self._rights(login, tuple(sorted(admins)))
         return rights.superuser or bool(rights.roles)
 
     async def _by_name(self, caller: Caller, name: str, source: Conninfo, login: Conninfo) -> Conninfo:
-        named = self._named.get(name)
+        named = self._rules().named.get(name)
         if named is None or not await self._may_use(caller, named, login):
             _refuse(name, caller.role)
         added = {keyword: value for keyword, value in source.parameters.items() if keyword != SOURCE}
@@ -115,7 +119,9 @@ def _place(conninfo: Conninfo) -> dict[str, str]:
 
 def _as_the_session(source: Conninfo, login: Conninfo) -> Conninfo:
     """Another database of the target server as the same role: nothing that a session of the caller could not read."""
-    given = {keyword: value for keyword, value in login.parameters.items() if keyword not in NOT_LENT}
+    # Where it is, the source says: the login may be to another of the target's servers.
+    kept_back = NOT_LENT.union(WHERE)
+    given = {keyword: value for keyword, value in login.parameters.items() if keyword not in kept_back}
     return source.with_parameters(given | source.parameters)
 
 

@@ -6,6 +6,7 @@ Pure.  What a list of them means is `policy.py`'s.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import PurePosixPath
@@ -55,7 +56,7 @@ class Pattern(NamedTuple):
             return bool(self.directory) and _is_below(place.host, self.directory)
         if self.network is not None:
             return place.address in self.network
-        return bool(self.name) and fnmatchcase(place.host.lower().rstrip("."), self.name)
+        return bool(self.name) and fnmatchcase(_looked_up(place.host), self.name)
 
 
 def parse_pattern(text: str) -> Pattern:
@@ -77,6 +78,13 @@ def parse_pattern(text: str) -> Pattern:
     if not NAME.fullmatch(where):
         raise ValueError(f"{text!r}: {FORMS}, each with :port if only that is meant")
     return Pattern(name=where, port=port)
+
+
+def _looked_up(host: str) -> str:
+    """A host's name as the resolver is asked for it: other letters and dots may stand for those of ASCII."""
+    with suppress(UnicodeError):  # which no resolver finds
+        host = host.encode("idna").decode("ascii")
+    return host.lower().rstrip(".")
 
 
 def _is_below(directory: str, above: str) -> bool:

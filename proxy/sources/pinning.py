@@ -7,13 +7,13 @@ checked, and goes into the conninfo beside the name, which certificates are stil
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Final, NamedTuple
 
 from clone_engine.records.errors import PgError
 from clone_engine.records.request import Conninfo
+from proxy.resolver import LookUp
 from proxy.sources.patterns import Address, Place
 
 LOOK_UP_SECONDS: Final = 10.0
@@ -34,15 +34,16 @@ class Host(NamedTuple):
         return not self.address and self.name.startswith(("/", "@"))
 
 
-async def pinned(conninfo: Conninfo, check: Check, seconds: float = LOOK_UP_SECONDS) -> Conninfo:
-    """The same conninfo with the addresses of all its hosts, each of which `check` has let pass.
+async def pinned(conninfo: Conninfo, check: Check, look_up: LookUp, seconds: float = LOOK_UP_SECONDS) -> Conninfo:
+    """The same conninfo with the addresses of all its hosts, as `look_up` gives them, each of which `check` has let
+    pass.
 
     PgError as `check` raises it; 08001 if a name has no address or is not found in time; 22023 if hosts, addresses and
     ports do not go together.
     """
     try:
         async with asyncio.timeout(seconds):
-            found = [place for host in hosts_of(conninfo) for place in await _places(host, check)]
+            found = [place for host in hosts_of(conninfo) for place in await _places(host, check, look_up)]
     except TimeoutError:
         raise PgError(
             "08001",
@@ -57,7 +58,7 @@ async def pinned(conninfo: Conninfo, check: Check, seconds: float = LOOK_UP_SECO
     return conninfo.with_parameters({keyword: ",".join(values) for keyword, values in lists.items() if any(values)})
 
 
-async def _places(host: Host, check: Check) -> list[Host]:
+async def _places(host: Host, check: Check, look_up: LookUp) -> list[Host]:
     """The host with each of its addresses."""
     port = int(host.port)
     if host.is_socket:
@@ -66,24 +67,19 @@ async def _places(host: Host, check: Check) -> list[Host]:
     if host.address:
         check(Place(host.name, _address(host.address), port))
         return [host]
-    addresses = await _look_up(host.name, port)
+    try:
+        # Whatever spelling of an address or name the system understands, since libpq would ask it too.
+        addresses = await look_up(host.name, port)
+    except OSError as error:
+        reason = error.strerror or "it is no name of a host"
+        raise PgError(
+            "08001",
+            f'pgclone: the source\'s host "{host.name}" could not be translated to an address: {reason}',
+            hint="Check the name; the proxy's machine must be able to find it.",
+        ) from None
     for address in addresses:
         check(Place(host.name, ip_address(address), port, looked_up=True))
     return [host._replace(address=address) for address in addresses]
-
-
-async def _look_up(name: str, port: int) -> list[str]:
-    """Whatever spelling of an address or name the system understands, since libpq would ask it too."""
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else "") or "it is no name of a host"
-        raise PgError(
-            "08001",
-            f'pgclone: the source\'s host "{name}" could not be translated to an address: {reason}',
-            hint="Check the name; the proxy's machine must be able to find it.",
-        ) from None
-    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
 
 
 def _address(text: str) -> Address:

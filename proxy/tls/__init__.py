@@ -1,4 +1,6 @@
-"""TLS: certificates and what is made of them.
+"""TLS towards clients: what they are offered, and certificates.
 
-binding   what a certificate is bound to in SCRAM-SHA-256-PLUS
+offer         no TLS, TLS if they ask for it, or nothing else
+self_signed   the certificate that the proxy makes for itself
+binding       what a certificate is bound to in SCRAM-SHA-256-PLUS
 """

@@ -9,7 +9,6 @@ import asyncio
 import os
 import socket
 import ssl
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -17,17 +16,15 @@ from typing import NamedTuple
 import structlog
 
 from proxy.config import ConfigError, TlsSettings
+from proxy.config.files import check_private, file_at
 from proxy.tls import self_signed
 from proxy.tls.binding import certificate_hash
+from proxy.tls.terms import ALPN, VERSIONS
 
 log = structlog.get_logger()
 
-ALPN = "postgresql"
-"""The protocol's name in TLS (chapter 54.2.9); clients that begin with TLS at once have to ask for it."""
-
 SHUTDOWN_SECONDS = 2.0
 """That a client has to say that it has heard the end; the connection is closed then in any case."""
-VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
 VERIFYING = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "require": ssl.CERT_REQUIRED}
 
 
@@ -72,7 +69,7 @@ class Offer(NamedTuple):
     async def accept(self, client: socket.socket, serve: Callable[[], asyncio.Protocol], *, tls: bool) -> None:
         """Have a client served by what `serve` gives, where `tls` says so after its handshake.
 
-        OSError, with the socket closed, if the client has left or the handshake fails.
+        OSError, and the socket is closed whatever is raised, if the client has left or the handshake fails.
         """
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
@@ -82,7 +79,7 @@ class Offer(NamedTuple):
                 ssl_handshake_timeout=self.handshake_timeout if tls else None,
                 ssl_shutdown_timeout=SHUTDOWN_SECONDS if tls else None,
             )
-        except OSError:
+        except BaseException:
             client.close()
             raise
 
@@ -142,7 +139,7 @@ def make_offer(settings: TlsSettings, own: Path, listen_host: str, *, make: bool
 
 def _files(settings: TlsSettings, own: Path) -> tuple[Path, Path]:
     if settings.cert_file:
-        return Path(settings.cert_file).expanduser(), Path(settings.key_file).expanduser()
+        return file_at("tls.cert_file", settings.cert_file), file_at("tls.key_file", settings.key_file)
     return own.with_name(f"{own.name}.crt"), own.with_name(f"{own.name}.key")
 
 
@@ -156,7 +153,7 @@ def _context(settings: TlsSettings) -> OwnContext:
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     context.num_tickets = 0
     if settings.client_ca_file:
-        _load_authorities(context, Path(settings.client_ca_file).expanduser())
+        _load_authorities(context, file_at("tls.client_ca_file", settings.client_ca_file))
     context.verify_mode = VERIFYING[settings.client_cert]
     return context
 
@@ -169,17 +166,10 @@ def _show(context: OwnContext, certificate: Path, key: Path) -> None:
 
 
 def _check_key(key: Path) -> None:
-    """The rule that PostgreSQL has for its own: private to the account, or root's and readable by a group."""
-    try:
-        with key.open("rb"):
-            status = key.stat()
-    except OSError as error:
-        raise ConfigError(f"configuration: cannot read tls.key_file {key}: {error.strerror}") from None
+    """The rule that PostgreSQL has for its own."""
+    status = check_private("tls.key_file", key, of_root=True)
     if status.st_uid not in (0, os.geteuid()):
         raise ConfigError(f"configuration: tls.key_file {key} is another account's: it must be the proxy's or root's")
-    allowed = stat.S_IRUSR | stat.S_IWUSR | (stat.S_IRGRP if status.st_uid == 0 else 0)
-    if stat.S_IMODE(status.st_mode) & ~(allowed | stat.S_IXUSR):
-        raise ConfigError(f"configuration: others can read tls.key_file {key}: make it private with chmod 600")
 
 
 def _load(context: OwnContext, certificate: Path, key: Path) -> None:

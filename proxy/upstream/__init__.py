@@ -4,6 +4,7 @@ target      which server, in which order; what is tried next where one fails; th
 conninfo    reads the setting; what cannot be done is refused there
 places      the hosts that a conninfo lists
 opening     one connection to one address: socket, TLS, the answer to the StartupMessage
+ahead       connections that are opened before a client asks
 tls         whether and how a connection is encrypted, and what the server must prove
 states      which server is a primary, which a standby (target_session_attrs)
 own         whether a target would be the proxy itself

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -16,6 +15,7 @@ from clone_engine.asking.conninfo import splits_a_password
 from clone_engine.records.request import Conninfo
 from clone_engine.servers.connect import NO_FILE
 from proxy.config import ConfigError
+from proxy.config.files import file_at
 from proxy.upstream.opening import SOCKET_OPTIONS, Opener, socket_options
 from proxy.upstream.places import Place, listed, places
 from proxy.upstream.states import WANTED, States
@@ -40,9 +40,10 @@ BALANCE = ("disable", "random")
 NOT_FROM_HOME = {"sslrootcert": NO_FILE, "sslcrl": NO_FILE}
 
 
-def parse_target(text: str, timeout: float, passfile: str = "") -> Target:
+def parse_target(text: str, timeout: float, passfile: str = "", *, ahead: bool = True) -> Target:
     """The target that a conninfo or URL names.  `timeout` holds unless it has a connect_timeout of its own; `passfile`
-    may have the password of its user.  ConfigError for what cannot be read, or cannot be done."""
+    may have the password of its user; `ahead` is server.connect_ahead.  ConfigError for what cannot be read, or
+    cannot be done."""
     given = _parse(text)
     _check(given)
     tls = read_tls(given)
@@ -62,6 +63,7 @@ def parse_target(text: str, timeout: float, passfile: str = "") -> Target:
         wanted=WANTED[attrs],
         states=states,
         balance=balance == "random",
+        ahead=ahead,
     )
 
 
@@ -107,5 +109,5 @@ def _login(conninfo: Conninfo, attrs: str, passfile: str) -> Conninfo:
             f"configuration: server.target: target_session_attrs={attrs} needs a user, as whom the proxy can ask each "
             "server what it is, and its password here or in jobs.passfile"
         )
-    found = {"passfile": str(Path(passfile).expanduser())} if passfile else {}
+    found = {"passfile": str(file_at("jobs.passfile", passfile))} if passfile else {}
     return Conninfo(found | conninfo.parameters)

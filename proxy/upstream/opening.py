@@ -11,17 +11,22 @@ import ssl
 from collections.abc import Awaitable, Mapping
 from typing import NamedTuple, cast
 
-from proxy.inbox import ConnectionLostError, Inbox
+from proxy.inbox import ConnectionLostError, Inbox, LengthError
+from proxy.tls.terms import ALPN
 from proxy.transports import set_reading
 from proxy.upstream.places import Route
-from proxy.upstream.tls import ALPN, Tls
+from proxy.upstream.tls import Tls
 from proxy.wire.frames import HEADER
 from proxy.wire.messages import decode_fields
 from proxy.wire.startup import SSL_REQUEST
 
 ERROR = ord("E")
 LONGEST_ANSWER = 1 << 20
+LONGEST_OLD_ERROR = 30_000
+"""As libpq takes it."""
 CANNOT_CONNECT_NOW = "57P03"
+LEAVING_SECONDS = 2.0
+"""That a server has to say that it has heard the end of TLS."""
 ASK_FOR_TLS = (8).to_bytes(4, "big") + SSL_REQUEST.to_bytes(4, "big")
 
 SOCKET_OPTIONS: tuple[tuple[str, int, str], ...] = (
@@ -47,13 +52,14 @@ class EncryptionError(Exception):
 
 
 class RefusedError(Exception):
-    """The server's answer to the StartupMessage is an ErrorResponse."""
+    """The server's answer to the StartupMessage is an error."""
 
-    def __init__(self, message: bytes, encrypted: bool) -> None:
-        fields = decode_fields(message[HEADER:])
+    def __init__(self, message: bytes, encrypted: bool, text: bytes | None = None) -> None:
+        """`text` is given for one in the style of protocol 2: its text ends with the message."""
+        fields = decode_fields(message[HEADER:]) if text is None else {"M": text}
         super().__init__(fields.get("M", b"").decode("utf-8", "replace"))
         self.message = message
-        """The ErrorResponse, as it came."""
+        """As it came."""
         self.for_now = fields.get("C", b"").decode("ascii", "replace") == CANNOT_CONNECT_NOW
         """Whether the server is starting up or shutting down, or is a standby that takes no connections yet."""
         self.encrypted = encrypted
@@ -88,6 +94,11 @@ class Opened(asyncio.Protocol):
         if self.inbox.transport:
             self.inbox.transport.abort()
 
+    def leave(self) -> None:
+        """Close it in the way that the server takes for an ordinary one: what it has sent is read first."""
+        self.transport.close()
+        asyncio.get_running_loop().call_later(LEAVING_SECONDS, self.transport.abort)
+
     def hand_over(self, protocol: asyncio.Protocol) -> None:
         """From here on `protocol` serves the connection, beginning with what has arrived already."""
         self.transport.set_protocol(protocol)
@@ -115,12 +126,20 @@ class Opener(NamedTuple):
         try:
             await _connect(route, opened)
             encrypted = route.encrypted and await self._encrypt(opened, route.place.host)
-            if packet:
-                await _begin(opened, packet, encrypted)
         except BaseException:
             opened.abort()
             raise
-        return opened, route._replace(encrypted=encrypted)
+        found = route._replace(encrypted=encrypted)
+        return await self.begin(opened, found, packet) if packet else (opened, found)
+
+    async def begin(self, opened: Opened, route: Route, packet: bytes) -> tuple[Opened, Route]:
+        """As `open`, on a connection that was opened without a packet before, and the route that came with it."""
+        try:
+            await _begin(opened, packet, route.encrypted)
+        except BaseException:
+            opened.abort()
+            raise
+        return opened, route
 
     async def _encrypt(self, opened: Opened, host: str) -> bool:
         """Begin TLS; False if the server has none and need not have it."""
@@ -185,15 +204,29 @@ async def _connect(route: Route, opened: Opened) -> None:
 async def _begin(opened: Opened, packet: bytes, encrypted: bool) -> None:
     """Send the StartupMessage.  RefusedError if the server's first answer is an error; else it is left to be read."""
     opened.transport.write(packet)
-    first = await _unless_lost(opened.inbox.message(LONGEST_ANSWER))
+    try:
+        first = await _unless_lost(opened.inbox.message(LONGEST_ANSWER))
+    except LengthError:
+        raise await _old_error(opened, encrypted) from None
     if first[0] == ERROR:
         raise RefusedError(first, encrypted)
     rest = opened.inbox.rest()
     opened.inbox.feed(first + rest)
 
 
+async def _old_error(opened: Opened, encrypted: bool) -> Exception:
+    """The error that is no message: the letter and a text.  So servers answer to versions before 3.0, and where they
+    can start no process for a client."""
+    said = await opened.inbox.to_the_end(LONGEST_OLD_ERROR)
+    if said[:1] != bytes([ERROR]):
+        return UnreachableError("the server does not speak PostgreSQL's protocol")
+    return RefusedError(said, encrypted, said[1:].rstrip(b"\n\0"))
+
+
 async def _unless_lost(reading: Awaitable[bytes]) -> bytes:
     try:
         return await reading
+    except LengthError:
+        raise
     except ConnectionLostError:
         raise LostError("the server closed the connection unexpectedly") from None

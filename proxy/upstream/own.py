@@ -1,48 +1,36 @@
 """Whether a target would be the proxy itself: each session would then open another one, without end.
 
-Only what can be seen is: addresses of this host that the proxy listens on.  A way round through another host is not.
+Only what can be seen is: where the proxy listens.  A way round through another host is not.
 """
 
 from __future__ import annotations
 
 import socket
 from contextlib import suppress
-from pathlib import Path
+from os.path import realpath
 
-from proxy.config import ConfigError, ServerSettings
-from proxy.own_addresses import is_own
+from proxy.config import ConfigError
+from proxy.own_addresses import Listeners
 from proxy.upstream.places import Place
 from proxy.upstream.target import Target
 
-WILDCARDS = frozenset(("", "*", "0.0.0.0", "::"))
 
-
-def refuse_itself(target: Target, settings: ServerSettings) -> None:
+def refuse_itself(target: Target, ours: Listeners) -> None:
     """ConfigError if a host of the target is where the proxy listens.  Names that cannot be resolved pass."""
     for place in target.places:
-        if _by_socket(place, settings) if place.socket_path else _by_tcp(place, settings):
+        if _leads_to(ours, place):
             raise ConfigError(
                 f"configuration: server.target names the proxy itself, at {place}: name the server "
-                "behind it, or change server.listen_port"
+                "behind it, or have the proxy listen elsewhere"
             )
 
 
-def _by_socket(place: Place, settings: ServerSettings) -> bool:
-    directory = settings.unix_socket_dir
-    return bool(directory) and place.port == settings.listen_port and _same(directory, place.host)
-
-
-def _same(one: str, other: str) -> bool:
-    return Path(one).resolve() == Path(other).resolve()
-
-
-def _by_tcp(place: Place, settings: ServerSettings) -> bool:
-    if place.port != settings.listen_port:
+def _leads_to(ours: Listeners, place: Place) -> bool:
+    if path := place.socket_path:
+        return ours.answer_at(path) or ours.answer_at(realpath(path))
+    if place.port not in ours.ports:  # looking up a name may take long
         return False
-    targets = _addresses(place.hostaddr or place.host)
-    if settings.listen_host in WILDCARDS:
-        return any(map(is_own, targets))
-    return bool(targets & _addresses(settings.listen_host))
+    return any(ours.answer(address, place.port) for address in _addresses(place.hostaddr or place.host))
 
 
 def _addresses(name: str) -> frozenset[str]:

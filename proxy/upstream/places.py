@@ -7,17 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import socket
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from proxy.config import ConfigError
+from proxy.resolver import LookUp, Resolver
 
 SOCKET_DIRECTORIES = ("/var/run/postgresql", "/tmp")
 """Where servers have their sockets: Debian's and PostgreSQL's own default."""
 
 ANYWHERE_HERE = (*SOCKET_DIRECTORIES, "localhost")
 """What an empty host stands for."""
+
+
+REMEMBERED_SECONDS = 1.0
+"""An answer of the resolver counts for that long."""
+
+AT_ONCE = 4
+"""Lookups: there are few names."""
 
 
 class Place(NamedTuple):
@@ -78,18 +85,43 @@ def listed(places: tuple[Place, ...]) -> dict[str, str]:
     return {key: value for key, value in joined.items() if value.strip(",")}
 
 
-async def addresses(place: Place) -> list[str]:
-    """The addresses of a place, in the resolver's order; the path of a unix socket.  OSError if its name has none."""
-    if place.socket_path:
-        return [place.socket_path]
-    name = place.hostaddr or place.host
-    if is_address(name):
-        return [name]
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(name, place.port, type=socket.SOCK_STREAM)
-    except UnicodeError:  # labels that are empty or too long, before any resolver is asked
-        raise OSError(f"{name} cannot be the name of a host") from None
-    return list(dict.fromkeys(str(sockaddr[0]) for _, _, _, _, sockaddr in found))
+class Names:
+    """Looks up the names of places, each once at a time whoever asks: the system does few lookups at once, and none of
+    them ends because nobody waits for it any more."""
+
+    def __init__(self, look_up: LookUp | None = None, remembered: float = REMEMBERED_SECONDS) -> None:
+        self._look_up = look_up or Resolver(AT_ONCE).addresses
+        self._remembered = remembered
+        self._asked: dict[tuple[str, int], tuple[float, asyncio.Task[list[str] | OSError]]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Names, {len(self._asked)} looked up>"
+
+    async def addresses(self, place: Place) -> list[str]:
+        """The addresses of a place, in the resolver's order; the path of a unix socket.
+
+        OSError if its name has none.
+        """
+        if place.socket_path:
+            return [place.socket_path]
+        name = place.hostaddr or place.host
+        if is_address(name):
+            return [name]
+        now, key = asyncio.get_running_loop().time(), (name, place.port)
+        until, asking = self._asked.get(key, (now, None))
+        if asking is None or (asking.done() and until <= now):
+            asking = asyncio.create_task(self._ask(*key))
+            self._asked[key] = now + self._remembered, asking
+        answer = await asyncio.shield(asking)  # others may wait for it as well
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    async def _ask(self, name: str, port: int) -> list[str] | OSError:
+        try:
+            return await self._look_up(name, port)
+        except OSError as error:
+            return error
 
 
 def is_address(name: str) -> bool:

@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeVar, cast
 
 from clone_engine.records.errors import PgError
 from clone_engine.records.request import Conninfo
+from proxy.upstream.ahead import MOST, Ahead
 from proxy.upstream.opening import (
     EncryptionError,
     LostError,
@@ -24,7 +25,7 @@ from proxy.upstream.opening import (
     RefusedError,
     UnreachableError,
 )
-from proxy.upstream.places import Place, Route, addresses
+from proxy.upstream.places import Names, Place, Route
 from proxy.upstream.states import State, States, Wanted
 
 HOT_STANDBY = "in_hot_standby"
@@ -41,7 +42,8 @@ class Connected(NamedTuple):
 
 
 class Target:
-    """The servers of server.target.  Holds no connection: another one can take its place at any time."""
+    """The servers of server.target.  Holds no connection that serves anybody: another one can take its place at any
+    time."""
 
     def __init__(
         self,
@@ -53,6 +55,7 @@ class Target:
         wanted: tuple[Wanted | None, ...] = (None,),
         states: States | None = None,
         balance: bool = False,
+        ahead: bool = True,
     ) -> None:
         self.places = places
         self.conninfo = conninfo
@@ -60,6 +63,8 @@ class Target:
         self.timeout = timeout
         """Seconds that connecting to one address may take."""
         self._opener = opener
+        self._ahead = Ahead(opener, MOST if ahead else 0)
+        self._names = Names()
         self._wanted = wanted
         self._states = states
         self._balance = balance
@@ -108,6 +113,10 @@ class Target:
             if once.transport:
                 once.transport.abort()
 
+    def close(self) -> None:
+        """Close what was opened for clients that have not come.  Connections that serve somebody go on."""
+        self._ahead.close()
+
     def check(self, route: Route, reported: Mapping[str, str]) -> None:
         """PgError 57P03 if the server there, by what it `reported` to a session, is a standby and must not be, or must
         be and is not: it has become another since it was asked.  Then it is asked again for the next client."""
@@ -137,7 +146,7 @@ class Target:
         """A connection to one host; None, with its failures noted, if the next host is to be tried."""
         try:
             async with asyncio.timeout(self.timeout):
-                found = await addresses(place)
+                found = await self._names.addresses(place)
         except OSError as error:  # a timeout is one
             failures[str(place)] = UnreachableError(error.strerror or str(error) or "its name was not resolved in time")
             return None
@@ -167,13 +176,13 @@ class Target:
         *ways, last = (False,) if route.place.socket_path else self._opener.tls.ways
         for encrypted in ways:
             try:
-                return await self._opener.open(route._replace(encrypted=encrypted), packet)
+                return await self._ahead.open(route._replace(encrypted=encrypted), packet)
             except (EncryptionError, LostError):
                 continue
             except RefusedError as error:
                 if error.for_now or error.encrypted != encrypted:
                     raise
-        return await self._opener.open(route._replace(encrypted=last), packet)
+        return await self._ahead.open(route._replace(encrypted=last), packet)
 
     async def _check_state(self, route: Route, wanted: Wanted) -> None:
         assert self._states is not None

@@ -7,14 +7,13 @@ Nothing is taken from the home directory, where libpq would look: a service shou
 from __future__ import annotations
 
 import ssl
-import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 from proxy.config import ConfigError
-
-ALPN: Final = "postgresql"
+from proxy.config.files import check_private
+from proxy.tls.terms import ALPN, VERSIONS
 
 WAYS: Mapping[str, tuple[bool, ...]] = {
     "disable": (False,),
@@ -25,13 +24,6 @@ WAYS: Mapping[str, tuple[bool, ...]] = {
     "verify-full": (True,),
 }
 """By sslmode: encrypted or not, in the order in which they are tried."""
-
-VERSIONS: Mapping[str, ssl.TLSVersion] = {
-    "TLSv1": ssl.TLSVersion.TLSv1,
-    "TLSv1.1": ssl.TLSVersion.TLSv1_1,
-    "TLSv1.2": ssl.TLSVersion.TLSv1_2,
-    "TLSv1.3": ssl.TLSVersion.TLSv1_3,
-}
 
 FILES: Mapping[str, str] = {
     "sslrootcert": "file",
@@ -132,7 +124,7 @@ def _load_own(context: ssl.SSLContext, given: Mapping[str, str]) -> None:
         _refuse("sslcert and sslkey go together")
     if not cert or given.get("sslcertmode") == "disable":
         return
-    _check_private(Path(key))
+    check_private("server.target: sslkey", Path(key), of_root=True)  # as libpq, which would not use it either for a job
     # A function, because without a password OpenSSL would ask at the terminal.
     password = given.get("sslpassword", "")
     reason = "cannot be used: it is no private key (PEM) of the certificate in sslcert, or sslpassword does not open it"
@@ -154,14 +146,6 @@ def _check_readable(keyword: str, kind: str, path: Path) -> None:
             path.open("rb").close()
     except OSError as error:
         _refuse(f"cannot read {keyword} {path}: {error.strerror}")
-
-
-def _check_private(key: Path) -> None:
-    """As libpq, which would not use it either for a job."""
-    status = key.stat()
-    others = stat.S_IRWXO | (stat.S_IWGRP | stat.S_IXGRP if status.st_uid == 0 else stat.S_IRWXG)
-    if status.st_mode & others:
-        _refuse(f"others can read sslkey {key}: make it private with chmod 600")
 
 
 def _words(error: OSError) -> str:

@@ -33,9 +33,11 @@ class Request(NamedTuple):
 
 
 def decode_request(whole: bytes) -> Request:
-    """The Request in a whole Authentication message."""
+    """The Request in a whole Authentication message.  ProtocolError if there is none."""
     body = whole[HEADER:]
-    return Request(_u32.unpack_from(body)[0], body[4:]) if len(body) >= 4 else Request(-1)
+    if len(body) < 4:
+        raise ProtocolError("an Authentication message says nothing")
+    return Request(_u32.unpack_from(body)[0], body[4:])
 
 
 def encode_mechanisms(mechanisms: tuple[bytes, ...]) -> bytes:

@@ -40,8 +40,15 @@ COMPLETES: dict[int, bytes] = {
 }
 # CopyDone and CopyFail get no reply of their own; their entries mark where the client left COPY mode.
 COPY_ENDS = frozenset(b"cf")
+TERMINATE = ord("X")
+# The client's that mean more than one entry more.
+NOT_PLAIN = COPY_ENDS | {TERMINATE}
 EXTENDED = frozenset(b"PBCDE")
+# Behind them nothing is skipped because of an error before.
+ENDS = frozenset(b"QSF")
 KEPT_ROWS = 1
+# An empty deque takes 600 bytes, of which thousands of idle sessions need not have two.
+NOTHING: deque[tuple[Entry, int]] = deque()
 
 
 @dataclass(slots=True, eq=False)
@@ -79,6 +86,11 @@ class Entry:
     warned: bool = False
     """The server has sent a notice while this hidden entry was in front."""
 
+    @property
+    def names(self) -> bool:
+        """Whether it changes what a name stands for, if the server does what its message says."""
+        return self.undo is not None or self.on_tag is not None
+
 
 PLAIN: dict[int, Entry] = {kind: Entry(kind) for kind in (*COMPLETES, *COPY_ENDS)}
 """Entries for messages that are forwarded and whose replies need no look: shared, since they keep nothing."""
@@ -94,7 +106,7 @@ class Exchange:
     COPY data.
     """
 
-    __slots__ = ("begun", "block", "copying_in", "failed", "owed", "skipping", "status")
+    __slots__ = ("_ends", "_naming", "begun", "block", "copying_in", "failed", "owed", "skipping", "status")
 
     def __init__(self) -> None:
         self.owed: deque[Entry] = deque()
@@ -104,6 +116,10 @@ class Exchange:
         self.begun = False
         self.skipping = False
         self.copying_in = False
+        # The entries owed that name something, in order, each with the number of ends that were sent before it: kept,
+        # since a pipeline may be long and this is asked for each of its messages.
+        self._naming: deque[tuple[Entry, int]] = NOTHING
+        self._ends = 0
 
     def __repr__(self) -> str:
         return f"<Exchange {chr(self.status)} {len(self.owed)} owed{' skipping' if self.skipping else ''}>"
@@ -112,6 +128,16 @@ class Exchange:
     def front(self) -> Entry | None:
         """The entry to which the server's next reply belongs."""
         return self.owed[0] if self.owed else None
+
+    @property
+    def naming(self) -> bool:
+        """Whether what some name stands for hangs on replies that are to come."""
+        return bool(self._naming)
+
+    @property
+    def naming_ended(self) -> bool:
+        """As `naming`, for what is sent next too: it is not skipped if the server refuses to change the name."""
+        return bool(self._naming) and self._naming[0][1] < self._ends
 
     def sent(self, entry: Entry) -> None:
         """Note that the message of `entry` goes to the server."""
@@ -130,6 +156,12 @@ class Exchange:
         if kind in COPY_ENDS and not self.owed:
             return  # the server has given the COPY up meanwhile, and ignores it
         self.owed.append(entry)
+        if entry.names:
+            if not self._naming:
+                self._naming = deque()
+            self._naming.append((entry, self._ends))
+        if kind in ENDS:
+            self._ends += 1
 
     def sent_plain(self, data: bytes) -> bool:
         """As `sent`, for bytes that are whole messages with PLAIN entries, in a fraction of the time.
@@ -142,7 +174,7 @@ class Exchange:
         position, size = 0, len(data)
         while size - position >= HEADER:
             kind, length = head_at(data, position)
-            if length < 4 or kind in COPY_ENDS:
+            if length < 4 or kind in NOT_PLAIN:
                 return False
             entry = PLAIN.get(kind)
             if entry is not None:
@@ -205,13 +237,13 @@ class Exchange:
             return None
         entry = owed[0]
         if kind == READY:
-            owed.popleft()
+            self._gone(owed.popleft())
         elif kind == ERROR:
             self._failed(entry)
         elif kind == COPY_IN:
             self._copy_in(entry)
         elif entry.kind in EXTENDED and kind in COMPLETES[entry.kind]:
-            owed.popleft()
+            self._gone(owed.popleft())
         while owed and owed[0].kind in COPY_ENDS:
             owed.popleft()
         return entry
@@ -236,9 +268,14 @@ class Exchange:
         owed = self.owed
         skipped = list(takewhile(lambda each: each.kind != SYNC, owed))
         for _ in skipped:
-            owed.popleft()
+            self._gone(owed.popleft())
         self.skipping = not owed
         _undo(skipped)
+
+    def _gone(self, entry: Entry) -> None:
+        """It is owed no more, and was the first that was."""
+        if self._naming and self._naming[0][0] is entry:
+            self._naming.popleft()
 
     def _copy_in(self, entry: Entry) -> None:
         """COPY-in has begun: what was sent behind `entry` up to CopyDone or CopyFail is ignored by the server."""
@@ -246,7 +283,9 @@ class Exchange:
         self.owed.clear()
         self.owed.append(entry)
         ends = next((i for i, e in enumerate(behind) if e.kind in COPY_ENDS), None)
-        _undo(behind[:ends])
+        ignored = behind[:ends]
+        self._naming = deque(each for each in self._naming if each[0] not in ignored)
+        _undo(ignored)
         if ends is None:
             self.copying_in = True
         else:

@@ -96,6 +96,12 @@ class FrameReader:
             self.data = data
             self._position = 0
 
+    def clear(self) -> None:
+        """Forget all that was fed."""
+        self.data = b""
+        self._held.clear()
+        self._position = self._missing = self._need = self._held_size = 0
+
     def _join(self) -> None:
         self.data = b"".join((self.data[self._position :], *self._held))
         self._held.clear()

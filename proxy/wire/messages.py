@@ -187,16 +187,20 @@ def decode_target(body: bytes) -> tuple[bytes, bytes]:
 
 
 def drop_last_parameter(body: bytes) -> bytes:
-    """The ParameterDescription whose body is given, as a whole message without its last parameter."""
-    (count,) = _u16.unpack_from(body, 0)
+    """The ParameterDescription whose body is given, as a whole message without its last parameter.  ProtocolError if
+    it has none."""
+    count = int.from_bytes(body[:2], "big")
+    if count == 0:
+        raise ProtocolError("a ParameterDescription has no parameters")
     return message(b"t", _u16.pack(count - 1) + body[2:-4])
 
 
 def decode_row(body: bytes) -> list[bytes | None]:
-    """The columns of a DataRow."""
-    (count,) = _u16.unpack_from(body, 0)
+    """The columns of a DataRow.  ProtocolError if they are not all there."""
     at, columns = 2, []
-    for _ in range(count):
+    for _ in range(int.from_bytes(body[:2], "big")):
+        if len(body) < at + 4:
+            raise ProtocolError("a DataRow has fewer columns than it says")
         (size,) = _i32.unpack_from(body, at)
         at += 4
         columns.append(None if size < 0 else body[at : at + size])
@@ -212,13 +216,16 @@ def decode_parameter_status(body: bytes) -> tuple[str, str]:
 
 
 def decode_fields(body: bytes) -> dict[str, bytes]:
-    """The fields of an ErrorResponse or NoticeResponse by their one-letter names (chapter 54.8)."""
+    """The fields of an ErrorResponse or NoticeResponse by their one-letter names (chapter 54.8), up to one that has no
+    end."""
     fields: dict[str, bytes] = {}
     at = 0
     while at < len(body) and body[at]:
-        value, following = _string(body, at + 1)
-        fields[chr(body[at])] = value
-        at = following
+        end = body.find(b"\0", at + 1)
+        if end < 0:
+            break
+        fields[chr(body[at])] = body[at + 1 : end]
+        at = end + 1
     return fields
 
 

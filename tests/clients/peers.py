@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
-import psycopg
 from psycopg.conninfo import make_conninfo
 
 from proxy.embedded import SUPERUSER, Server
@@ -21,7 +20,6 @@ from tests.clients.programs import TARGET
 from tests.harness.corpus.oracle import COUNT_ANEW, definitions
 from tests.harness.corpus.recorder import Recorder, recording_proxy
 from tests.harness.servers import Database, fresh_database
-from tests.harness.waiting import wait_until
 
 T = TypeVar("T")
 
@@ -78,10 +76,3 @@ def peers_on(server: Server) -> Iterator[Peers]:
 def _count_anew(direct: Database, recorder: Recorder) -> None:
     direct.execute(COUNT_ANEW)
     recorder.calls.clear()
-
-
-def until_sleeping(place: Place, pid: int) -> None:
-    """Waits until that server process is in pg_sleep."""
-    look = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"
-    with psycopg.connect(place.conninfo(), autocommit=True) as watcher:
-        wait_until(lambda: watcher.execute(look, (pid,)).fetchone(), what="pg_sleep")

@@ -14,7 +14,7 @@ import pytest
 from psycopg.rows import class_row, dict_row, namedtuple_row
 
 from proxy.calls.signatures import VIEW_COLUMNS
-from tests.clients.peers import Peers, Place, until_sleeping
+from tests.clients.peers import Peers, Place
 from tests.clients.with_psycopg import (
     BY_JOB,
     COPIED,
@@ -29,6 +29,7 @@ from tests.clients.with_psycopg import (
     told,
     value,
 )
+from tests.harness.waiting import wait_until_asleep
 
 
 @pytest.mark.parametrize("binary", [False, True], ids=["text", "binary"])
@@ -225,7 +226,7 @@ def test_a_cancelled_read(peers: Peers) -> None:
     async def cancelled(place: Place) -> list[Any]:
         async with await psycopg.AsyncConnection.connect(place.conninfo(), autocommit=True) as connection:
             asked = asyncio.create_task(connection.execute("SELECT count(*), pg_sleep(60) FROM pgclone_jobs_view"))
-            await asyncio.to_thread(until_sleeping, place, connection.info.backend_pid)
+            await asyncio.to_thread(wait_until_asleep, place.conninfo(), connection.info.backend_pid)
             await connection.cancel_safe()
             with pytest.raises(psycopg.errors.QueryCanceled):
                 await asked

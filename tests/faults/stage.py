@@ -13,6 +13,7 @@ from typing import NamedTuple
 from proxy.embedded import SUPERUSER
 from proxy.launch import ProxyProcess
 from tests.faults.arithmetic import assert_exactly
+from tests.harness.processes import children, job_processes
 from tests.harness.proxies import connect
 from tests.harness.servers import Database
 from tests.harness.waiting import wait_until
@@ -55,9 +56,9 @@ class Stage:
         self.target = target
         self.proxy = proxy
 
-    def clone(self, schema: str = "shop", rows: int = IN_PARTS) -> int:
-        """Make the schema and start its clone with two copiers; the job's number."""
-        self.source.execute(SCHEMA.format(schema, GATE_ROW, rows))
+    def clone(self, schema: str = "shop", rows: int = IN_PARTS, more: str = "") -> int:
+        """Make the schema, and `more`, and start its clone with two copiers; the job's number."""
+        self.source.execute(SCHEMA.format(schema, GATE_ROW, rows) + more)
         return self._call(
             "SELECT pgclone_schema_async(%s, %s, true, '{\"parallel\": 2}')", self.source.conninfo(), schema
         )
@@ -100,7 +101,7 @@ class Stage:
 
     def job_process(self) -> int:
         """The process id of the one job that runs."""
-        (pid,) = children(self.proxy.pid)
+        (pid,) = job_processes(self.proxy.pid)
         return pid
 
     def copier_at_gate(self) -> int:
@@ -121,12 +122,6 @@ class Stage:
         """The transactions that brought the rows: the same later means that nothing was copied again."""
         query = "SELECT DISTINCT xmin::text FROM {}.{}"
         return {xid for table in ("small", "big") for (xid,) in self.target.rows(query.format(schema, table))}
-
-
-def children(pid: int) -> list[int]:
-    """Process ids of all children of a process, of all its threads."""
-    files = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for file in files for child in file.read_text().split()]
 
 
 def _has_port(pid: int, port: int) -> bool:

@@ -6,8 +6,12 @@ import os
 import resource
 import signal
 
-from tests.faults.stage import JOBS, WHOLE, Stage, children
+from tests.faults.stage import JOBS, WHOLE, Stage
+from tests.harness.processes import children
 from tests.harness.waiting import wait_until
+
+MUCH = 2 << 20
+"""Bytes for which a process must ask the system."""
 
 
 def kill(what: str, pid: int, how: signal.Signals = signal.SIGKILL) -> None:
@@ -102,7 +106,8 @@ def test_a_job_that_was_stopped_and_wakes_up_when_another_goes_on_commits_nothin
 
 
 def test_a_copier_without_memory_fails_the_job_which_is_resumed(stage: Stage) -> None:
-    job_id = stage.clone()
+    """It still needs some: the statement for an index that has a condition of many megabytes."""
+    job_id = stage.clone(more=f"CREATE INDEX ON shop.big (id) WHERE filling <> '{'x' * MUCH}'")
     stage.until_at_gates()
     for copier in children(stage.job_process()):
         print(f"  no more memory for copier {copier}")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.stage import Stage, children
+from tests.faults.stage import Stage
+from tests.harness.processes import children, job_processes
 from tests.harness.proxies import connect
 from tests.harness.waiting import wait_until
 
@@ -38,7 +39,7 @@ LIMITS = {"proxy": 150 * MEGABYTE, "job process": 300 * MEGABYTE, "copier": 300 
 
 def processes(stage: Stage) -> dict[int, str]:
     """The proxy's process ids and those of its job, with what they are."""
-    jobs = children(stage.proxy.pid)
+    jobs = job_processes(stage.proxy.pid)
     copiers = [copier for job in jobs for copier in children(job)]
     return {stage.proxy.pid: "proxy", **dict.fromkeys(jobs, "job process"), **dict.fromkeys(copiers, "copier")}
 

@@ -14,18 +14,8 @@ from proxy.embedded import Server
 from tests.harness.island import Island, island_with, islands_possible
 from tests.harness.servers import Database
 from tests.harness.waiting import wait_until
-from tests.integration.job_runs import (
-    CONTENTS,
-    SHOP,
-    TARGET_TABLES,
-    Clone,
-    JobRun,
-    as_conninfo,
-    cloning,
-    copy,
-    plan,
-    run,
-)
+from tests.integration.job_runs import Clone, JobRun, as_conninfo, cloning
+from tests.integration.shop import CONTENTS, DEFINITIONS, SHOP, copy, plan
 
 pytestmark = pytest.mark.skipif(not islands_possible(), reason="no network can be made here (needs Linux, root and ip)")
 
@@ -76,7 +66,7 @@ def assert_same(clone: Clone) -> None:
     clone.assert_gone()
 
 
-STEPS = plan(run("definitions", *TARGET_TABLES), *(copy(table) for table in TABLES))
+STEPS = plan(DEFINITIONS, *(copy(table) for table in TABLES))
 
 
 def waits(job: JobRun) -> bool:

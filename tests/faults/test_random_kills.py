@@ -13,7 +13,8 @@ from contextlib import suppress
 import pytest
 
 from proxy.embedded import Server
-from tests.faults.stage import IN_PARTS, JOBS, WHOLE, Stage, children
+from tests.faults.stage import IN_PARTS, JOBS, WHOLE, Stage
+from tests.harness.processes import children, job_processes
 from tests.harness.proxies import Proxies
 from tests.harness.servers import Database, Servers, fresh_database
 from tests.harness.waiting import wait_until
@@ -31,12 +32,12 @@ def stage(proxies: Proxies, servers: Servers, source_database: Database) -> Iter
 
 
 def kill_a_copier(stage: Stage, chance: random.Random) -> None:
-    copiers = [copier for job in children(stage.proxy.pid) for copier in children(job)]
+    copiers = [copier for job in job_processes(stage.proxy.pid) for copier in children(job)]
     _kill(copiers, chance)
 
 
 def kill_a_job_process(stage: Stage, chance: random.Random) -> None:
-    _kill(children(stage.proxy.pid), chance)
+    _kill(job_processes(stage.proxy.pid), chance)
 
 
 def kill_the_proxy(stage: Stage, _: random.Random) -> None:

@@ -12,7 +12,7 @@ import psycopg
 
 from proxy.launch import LOCAL_SOURCES, ProxyProcess, Sections
 
-__all__ = ["Proxies", "ProxyProcess", "connect", "running_proxies"]
+__all__ = ["Proxies", "ProxyProcess", "connect", "open_files", "running_proxies"]
 
 # Without TLS, as the servers that they are compared with.
 DEFAULTS: Sections = {"log": {"level": "debug"}, "tls": {"mode": "disable"}, **LOCAL_SOURCES}
@@ -54,3 +54,8 @@ def running_proxies(directory: Path) -> Iterator[Proxies]:
 def connect(proxy: ProxyProcess, dbname: str = "postgres", **more: Any) -> psycopg.Connection[tuple[Any, ...]]:
     """A new autocommit connection through `proxy`."""
     return psycopg.connect(proxy.conninfo(dbname, **more), autocommit=True)
+
+
+def open_files(proxy: ProxyProcess) -> int:
+    """How many files, sockets among them, its first process has open."""
+    return len(list(Path(f"/proc/{proxy.pid}/fd").iterdir()))

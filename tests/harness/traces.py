@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from proxy.launch import ProxyProcess
+from tests.harness.processes import children
 
 
 def of_store(proxy: ProxyProcess) -> bytes:
@@ -16,5 +17,4 @@ def of_store(proxy: ProxyProcess) -> bytes:
 def of_processes(pid: int, *, and_itself: bool = True) -> bytes:
     """Argument lists and environments of all that a process has started, and of the process (on Linux)."""
     said = b"".join(Path(f"/proc/{pid}/{file}").read_bytes() for file in ("cmdline", "environ") if and_itself)
-    children = [c for path in Path(f"/proc/{pid}/task").glob("*/children") for c in path.read_text().split()]
-    return said + b"".join(of_processes(int(child)) for child in children)
+    return said + b"".join(map(of_processes, children(pid)))

@@ -9,6 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+import psycopg
+
 T = TypeVar("T")
 PAUSE = 0.02
 
@@ -31,6 +33,13 @@ async def wait_until_async(
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
         await asyncio.sleep(PAUSE)
     return value
+
+
+def wait_until_asleep(conninfo: str, pid: int) -> None:
+    """Until that server process is in pg_sleep."""
+    asleep = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"
+    with psycopg.connect(conninfo, autocommit=True) as watcher:
+        wait_until(lambda: watcher.execute(asleep, (pid,)).fetchone(), 20, "pg_sleep")
 
 
 @contextmanager

@@ -53,6 +53,18 @@ def startup(user: str, database: str, *, protocol: tuple[int, int] = (3, 0), **m
     return pack("!I", len(body) + 4) + body
 
 
+def cancel_request(key: bytes) -> bytes:
+    """A CancelRequest with what a BackendKeyData held."""
+    return pack("!II", 8 + len(key), 80877102) + key
+
+
+def cancel(port: int, key: bytes) -> None:
+    """Send a CancelRequest, and return when it has been seen to; nothing is ever answered."""
+    with socket.create_connection(("127.0.0.1", port), SECONDS) as raw:
+        raw.sendall(cancel_request(key))
+        assert raw.recv(1) == b""
+
+
 class Client:
     """One connection; `greeting` holds the server's messages up to its first ReadyForQuery."""
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.harness.listener import Listener
+
 CHUNK = 65_536
 OPEN = {"01", "02"}
 """ESTABLISHED and SYN_SENT, as the system numbers them."""
@@ -44,34 +46,17 @@ def connections_to(port: int) -> int:
     return sum(line[2] == f"0100007F:{port:04X}" and line[3] in OPEN for line in lines)
 
 
-class Relay:
+class Relay(Listener):
     """Forwards connections to `port` until a client says `word`; from then on all of them, new ones too, are silent."""
 
     def __init__(self, port: int, word: bytes) -> None:
+        super().__init__()
         self.silent = threading.Event()
         self._to = port
         self._word = word
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listening.getsockname()[1]
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
 
-    def close(self) -> None:
-        """Take no more connections, and wait until those that there are have been closed by either side."""
-        self._listening.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join()
-        self._listening.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listening.accept()
-                self._threads.append(threading.Thread(target=self._forward, args=(client,)))
-                self._threads[-1].start()
-
-    def _forward(self, client: socket.socket) -> None:
-        with client, socket.create_connection(("127.0.0.1", self._to)) as server, suppress(OSError):
+    def serve(self, client: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", self._to)) as server:
             others = {client: server, server: client}
             while True:
                 for one in select.select([client, server], [], [])[0]:
@@ -81,13 +66,3 @@ class Relay:
                         self.silent.set()
                     if not self.silent.is_set():
                         others[one].sendall(data)
-
-
-@contextmanager
-def relay(port: int, word: bytes) -> Iterator[Relay]:
-    """A relay to a port of this host."""
-    running = Relay(port, word)
-    try:
-        yield running
-    finally:
-        running.close()

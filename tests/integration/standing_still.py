@@ -61,7 +61,7 @@ class Phase(NamedTuple):
 
 PHASES: dict[str, Phase] = {
     "pg_dump": Phase("source", hold="LOCK TABLE s.b"),
-    "planning": Phase(hold="LOCK TABLE pg_catalog.pg_ts_config"),
+    "planning": Phase(hold="LOCK TABLE pg_catalog.pg_inherits"),  # new backends may have to read others, but not this
     "journal": Phase(target=DDL.format("CREATE SCHEMA .?pgclone_job")),
     "definitions": Phase(hold="CREATE SCHEMA s"),
     "COPY, the source sends nothing": Phase(

@@ -69,6 +69,22 @@ MESSAGES: dict[str, list[bytes]] = {
     "a Bind with too many formats": [PREPARED, message(b"B", b"\0s\0\0\5\0\0\0\0\0\0\0\0\0\0\0\0\0\0") + SYNC],
     "a Bind with a format that is none": [PREPARED, message(b"B", b"\0s\0\0\1\0\7\0\0\0\0") + SYNC],
     "a Bind with too many values": [PREPARED, bind("", "s", b"1", b"2") + SYNC],
+    "a Bind with as many values as there can be": [PREPARED, bind("", "s", *[b"1"] * 65_535) + SYNC],
+    "a Bind of a statement with parameters, with as many values as there can be": [
+        parse("SELECT OURS IS NULL, $1::text, $2::text", "s") + SYNC,
+        bind("", "s", *[b"1"] * 65_535) + SYNC,
+    ],
+    "a Bind with more formats than columns": [PREPARED, message(b"B", b"\0s\0\0\0\0\0\0\3\0\0\0\1\0\0") + SYNC],
+    "a Bind with formats of results that are none": [PREPARED, message(b"B", b"\0s\0\0\0\0\0\0\1\0\7") + SYNC],
+    "rows in portions": [
+        parse("SELECT OURS IS NULL FROM generate_series(1, 5)", "r")
+        + bind("p", "r")
+        + execute("p", 2)
+        + execute("p", 2)
+        + execute("p", 2)
+        + execute("p", 2)
+        + SYNC
+    ],
     "a Bind of another name": [PREPARED, bind("", "t") + SYNC],
     "a Describe of nothing": [PREPARED, message(b"D") + SYNC],
     "a Describe of another kind": [PREPARED, message(b"D", b"Xs\0") + SYNC],
@@ -80,6 +96,7 @@ MESSAGES: dict[str, list[bytes]] = {
     "an Execute twice": [PREPARED, bind("", "s") + execute() + execute() + SYNC],
     "a portal that is there": [PREPARED, bind("p", "s") + bind("p", "s") + SYNC],
     "a Sync with a body": [step("SELECT OURS") + message(b"S", b"x"), SYNC],
+    "a Query in the middle of a pipeline": [parse("SELECT 1") + query("SELECT OURS"), query("SELECT OURS")],
     "COPY data out of place": [message(b"d", b"x") + message(b"c") + query("SELECT OURS")],
     "a message that is none": [PREPARED + message(b"y", b"OURS")],
 }

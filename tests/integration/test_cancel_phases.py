@@ -22,7 +22,7 @@ from tests.harness.compare import assert_same_schema
 from tests.harness.proxies import connect
 from tests.harness.servers import Database
 from tests.harness.waiting import wait_until
-from tests.integration.silence import black_hole, connections_to, mute_server, relay
+from tests.integration.silence import Relay, black_hole, connections_to, mute_server
 from tests.integration.standing_still import PHASES, SOURCE, Phase, Place, held, wait_until_held
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -168,7 +168,7 @@ def test_cancel_while_the_source_does_not_answer(
 @pytest.mark.parametrize("word", ["pg_export_snapshot", "pg_dump", "TO STDOUT"])
 def test_cancel_when_the_source_has_fallen_silent(session: Connection, place: Place, word: str) -> None:
     place.source.execute(SOURCE)
-    with relay(int(conninfo_to_dict(place.source.conninfo())["port"] or 0), word.encode()) as between:
+    with Relay(int(conninfo_to_dict(place.source.conninfo())["port"] or 0), word.encode()) as between:
         job = begin(session, "schema_async(%s, 's', true, '{\"parallel\": 1}')", through(place, between.port))
         assert between.silent.wait(20)
         cancel(session, job, f"silent at {word}")

@@ -18,7 +18,8 @@ from clone_engine.running.resume import resumption
 from clone_engine.servers.connect import connect_async
 from clone_engine.servers.journal import Entry, enter
 from tests.harness.servers import Database
-from tests.integration.job_runs import as_conninfo, run
+from tests.integration.job_runs import as_conninfo
+from tests.integration.shop import run
 
 STEPS = run("swap", "ALTER TABLE t"), run("index", "CREATE INDEX i", after=("swap",))
 PLAN = Plan(steps=STEPS, tables=(), on_failure=(Statement("SELECT 1", "schema x"),), swap="swap")

@@ -14,10 +14,13 @@ from proxy.embedded import Server, free_port
 from proxy.launch import ProxyProcess
 from tests.harness.commands import run
 from tests.harness.proxies import Proxies
+from tests.harness.servers import Servers
 
 BAD = {
     "unknown key": ('[server]\nlisten_prt = 1\n', "listen_prt"),
     "unknown section": ("[sever]\n", "sever"),
+    "no section": ("jobs = 3\n", "[jobs] is a section"),
+    "sections of one name": ("[[tls]]\n", "[tls] is a section"),
     "wrong type": ('[server]\nlisten_port = "many"\n', "server.listen_port"),
     "out of range": ("[jobs]\ndefault_parallel = 0\n", "jobs.default_parallel"),
     "not TOML": ("[server\n", "not valid TOML"),
@@ -61,8 +64,28 @@ BAD = {
     "a password file that others can read": (
         '[source.prod]\nconninfo = "host=h"\npassword_file = "c.toml"\n', "chmod 600"
     ),
+    "files of nobody's": ('[tls]\ncert_file = "~no/c"\nkey_file = "~no/k"\n', "tls.cert_file ~no/c"),
+    "an authority of nobody's": (
+        '[tls]\nclient_cert = "optional"\nclient_ca_file = "~no/c"\n', "tls.client_ca_file ~no/c"
+    ),
+    "a password file of nobody's": ('[source.prod]\nconninfo = "host=h"\npassword_file = "~no/p"\n', "~no/p"),
+    "a passfile of nobody's": (
+        '[server]\ntarget = "host=h user=u target_session_attrs=standby"\n[jobs]\npassfile = "~no/p"\n',
+        "jobs.passfile ~no/p",
+    ),
     "its own socket": ('[server]\ntarget = "host=/tmp port=6432"\n', "the proxy itself, at /tmp/.s.PGSQL.6432"),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["server = 3", "[[server]]", "log = 3", "[source]\nprod = 3"])
+def test_what_is_no_section_cannot_be_set_from_the_environment_either(short_tmp: Path, text: str) -> None:
+    (short_tmp / "c.toml").write_text(text)
+    given = {"SERVER_TARGET": "host=h", "LOG_LEVEL": "info", "SOURCE_PROD_PASSWORD": "p"}
+    done = run(
+        "check-config", "-c", "c.toml", directory=short_tmp, **{f"PGCLONE_PROXY_{name}": given[name] for name in given}
+    )
+    assert done.returncode == 2
+    assert "section" in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -160,6 +183,29 @@ def test_a_socket_left_by_a_killed_proxy_is_taken_over(proxies: Proxies, server:
     proxy.start()
     assert proxy.stop() == 0
     assert not list(proxy.directory.glob(".s.PGSQL.*"))
+
+
+def test_a_server_leaves_the_socket_of_a_proxy_alone_and_a_proxy_that_of_a_server(
+    short_tmp: Path, servers: Servers, server: Server
+) -> None:
+    """A server that started removed the proxy's and bound its own."""
+    place = servers.directory / "taken"
+    place.mkdir()
+    sections = {"server": {"listen_host": "127.0.0.2", "unix_socket_dir": str(place)}}
+    with ProxyProcess(place, server.conninfo(), sections) as running:
+        other = Server(servers.usual, place, port=running.port)
+        with pytest.raises(PgError) as refused:
+            other.start()
+        assert f'"{place}/.s.PGSQL.{running.port}.lock"' in refused.value.detail
+        psycopg.connect(running.conninfo(by_socket=True)).close()
+    other.start()
+    try:
+        done = run("serve", "-c", str(running.config_path), directory=short_tmp)
+        assert done.returncode == 2
+        assert f"process {(other.data / 'postmaster.pid').read_text().split()[0]} has it" in done.stderr
+        psycopg.connect(other.conninfo(by_socket=True)).close()
+    finally:
+        other.stop()
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,16 +10,15 @@ import pytest
 from clone_engine.records.channel import Advanced
 from clone_engine.records.phases import CLEANING_UP, PHASES, PLANNING, SNAPSHOT, STARTING
 from proxy.embedded import Server
-from tests.harness.servers import PASSWORD, Database, fresh_database
+from tests.harness.servers import PASSWORD, fresh_database
 from tests.harness.waiting import wait_until
-from tests.integration.job_runs import (
+from tests.integration.job_runs import Clone, as_conninfo, cloning
+from tests.integration.shop import (
     BIG_ROWS,
     CONTENTS,
+    DEFINITIONS,
     SHOP,
     TARGET_TABLES,
-    Clone,
-    as_conninfo,
-    cloning,
     copy,
     plan,
     run,
@@ -29,13 +27,6 @@ from tests.integration.job_runs import (
 )
 
 KEYS = {"definitions", "table shop.customers", "table shop.orders", "table shop.nothing", "pk", "index", "fk"}
-
-
-@pytest.fixture
-def clone(source_database: Database, target_database: Database, tmp_path: Path) -> Iterator[Clone]:
-    source_database.execute(SHOP)
-    with cloning(source_database, target_database, tmp_path) as clone:
-        yield clone
 
 
 def assert_same_contents(clone: Clone) -> None:
@@ -84,7 +75,7 @@ def test_copiers_work_at_once(clone: Clone) -> None:
     tables = [
         copy(f"t{i}", copy_out=slow, copy_in="COPY shop.nothing FROM STDIN", after=("definitions",)) for i in range(4)
     ]
-    job = clone.run(plan(run("definitions", *TARGET_TABLES), *tables), 4)
+    job = clone.run(plan(DEFINITIONS, *tables), 4)
     active = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'COPY%' AND datname = '{}'"
     for database in (clone.source, clone.target):
         wait_until(lambda d=database: d.value(active.format(d.name)) == 4, 20, "4 backends at work")
@@ -93,9 +84,7 @@ def test_copiers_work_at_once(clone: Clone) -> None:
 
 
 def test_idle_copiers_do_not_connect(clone: Clone) -> None:
-    job = clone.run(
-        plan(run("definitions", *TARGET_TABLES), run("late", "SELECT pg_sleep(2)", after=("definitions",))), 8
-    )
+    job = clone.run(plan(DEFINITIONS, run("late", "SELECT pg_sleep(2)", after=("definitions",))), 8)
     asleep = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(2)'"
     wait_until(lambda: clone.target.value(asleep), 20, "the second step")
     assert len([side for side, _ in clone.backends() if side == "target"]) == 2  # a copier's and the job process's
@@ -137,7 +126,7 @@ def test_a_step_inherits_nothing_from_another(clone: Clone) -> None:
 
 
 def test_tolerated_statements_are_reported_and_leave_the_rest(clone: Clone) -> None:
-    step = run("definitions", *TARGET_TABLES)
+    step = DEFINITIONS
     refused = statements("ALTER TABLE shop.orders OWNER TO nobody_at_all", tolerated=True)
     late = statements("COMMENT ON TABLE shop.orders IS 'made'")
     job = clone.run(

@@ -12,9 +12,11 @@ from clone_engine.records.channel import Advanced, Reported
 from clone_engine.records.request import CloneRequest, Options
 from proxy.embedded import Server
 from tests.harness.compare import assert_same_schema
+from tests.harness.processes import descendants
 from tests.harness.servers import PASSWORD, Database, fresh_database
 from tests.harness.waiting import wait_until
-from tests.integration.job_runs import BIG_ROWS, CONTENTS, SHOP, Clone, JobRun, as_conninfo, cloning
+from tests.integration.job_runs import Clone, JobRun, as_conninfo, cloning
+from tests.integration.shop import BIG_ROWS, CONTENTS, SHOP
 
 MORE = """
 CREATE TYPE shop.state AS ENUM ('new', 'paid');
@@ -119,12 +121,13 @@ def test_a_resumed_replace_drops_what_the_killed_job_left(clone: Clone) -> None:
 
 def test_a_replace_that_fails_leaves_the_old_tables(clone: Clone) -> None:
     """Guards against foreign keys that were made only when the old tables were gone."""
-    clone.source.execute("SET session_replication_role = replica; INSERT INTO shop.items (customer) VALUES (-1)")
+    clone.source.execute("ALTER TABLE shop.items ADD above int, ADD FOREIGN KEY (above) REFERENCES shop.items")
+    clone.source.execute("SET session_replication_role = replica; UPDATE shop.items SET above = -1")
     clone.target.execute("CREATE SCHEMA shop; CREATE TABLE shop.nothing AS SELECT 7 AS a")
     job = clone.request(CloneRequest("schema", "shop", options=Options(conflict="replace")))
     ended = job.wait()
     assert (ended.status, ended.sqlstate) == ("failed", "23503")
-    assert "foreign key items_customer_fkey on shop.items: " in ended.error
+    assert "foreign key items_above_fkey on shop.items: " in ended.error
     assert clone.target.rows("SELECT * FROM shop.nothing") == [(7,)]
     assert clone.target.rows("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'pgclone%'") == []
     assert clone.target.rows("SELECT relname FROM pg_class WHERE relnamespace = 'shop'::regnamespace") == [("nothing",)]
@@ -230,8 +233,3 @@ def test_the_password_does_not_leave_the_processes(scram_server: Server, tmp_pat
             blocker.execute("ROLLBACK")
             assert job.wait().error == ""
             assert PASSWORD not in job.errors() + repr(job.said)
-
-
-def descendants(pid: int) -> list[int]:
-    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return children + [pid for child in children for pid in descendants(child)]

@@ -77,6 +77,43 @@ def test_all_rows_arrive_and_both_connections_can_go_on(pair: Pair, way: Way, qu
     assert target.execute(f"SELECT {checksum} FROM public.t".encode()).fetchall() == expected
 
 
+@pytest.mark.parametrize(
+    ("query", "rows"),
+    [
+        ("SELECT 1, 'a' WHERE false", 0),
+        ("SELECT 1, 'all in one read'", 1),
+        ("SELECT i, repeat('x', i % 200) FROM generate_series(1, 100000) i", 100_000),
+        ("SELECT i, repeat(E'd\\nc\\tCOPY Z', 20000) FROM generate_series(1, 50) i", 50),
+        # The bytes of ReadyForQuery, of a row's head and of CopyDone, as numbers.
+        ("SELECT x, 'Z' FROM unnest(ARRAY[1509949440, 1677721600, 1660944384]) x, generate_series(1, 5000)", 15_000),
+        ("SELECT i, repeat('y', 20000000) FROM generate_series(1, 2) i", 2),
+    ],
+    ids=["none", "one", "many", "wide", "looks like frames", "huge"],
+)
+def test_binary_rows_arrive_too(pair: Pair, way: Way, query: str, rows: int) -> None:
+    source, target = pair
+    moved: list[int] = []
+    copied = way(
+        source,
+        target,
+        f"{out(query)} (FORMAT binary)",
+        f"{IN} (FORMAT binary)",
+        lambda rows, _size: moved.append(rows),
+        binary=True,
+    )
+    assert copied.rows == rows <= sum(moved) <= rows + 1  # the end of the data is a frame as well
+    target.execute("COMMIT")
+    checksum = "count(*), sum(hashtext(t::text)::bigint)"
+    expected = source.execute(f"SELECT {checksum} FROM ({query}) t".encode()).fetchall()
+    assert target.execute(f"SELECT {checksum} FROM public.t".encode()).fetchall() == expected
+
+
+def test_a_source_that_fails_in_the_middle_of_binary_rows_is_heard(pair: Pair, way: Way) -> None:
+    query = "SELECT 1 / (900 - i), repeat('x', 1000) FROM generate_series(1, 1000) i"
+    with pytest.raises(PgError, match="division by zero"):
+        way(*pair, f"{out(query)} (FORMAT binary)", f"{IN} (FORMAT binary)", nothing, binary=True)
+
+
 def test_rows_that_come_slowly_are_told_as_they_come(pair: Pair, way: Way) -> None:
     told: list[int] = []
     query = "SELECT i, repeat('x', 1000) FROM generate_series(1, 300) i WHERE pg_sleep(0.001) IS NOT NULL"
@@ -222,7 +259,7 @@ def test_servers_that_disagree_fail_the_copy(pair: Pair) -> None:
         relay(source, target, out("SELECT i, 'x' FROM generate_series(1, 10) i"), IN, nothing)
 
 
-def test_binary_is_refused(pair: Pair) -> None:
+def test_another_format_than_was_asked_for_is_refused(pair: Pair) -> None:
     source, target = pair
     with pytest.raises(PgError) as failure:
         relay_raw.relay(source, target, "COPY (SELECT 1, 'x') TO STDOUT (FORMAT binary)", IN, nothing)

@@ -5,18 +5,16 @@ from __future__ import annotations
 import resource
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
-from struct import pack
+from contextlib import ExitStack, suppress
 
 import psycopg
 import pytest
 
 from proxy.embedded import SUPERUSER, Server
 from proxy.launch import ProxyProcess
-from tests.harness.proxies import Proxies, connect
-from tests.harness.waiting import wait_until
-from tests.harness.wire import Client, parse, query, startup
+from tests.harness.proxies import Proxies, connect, open_files
+from tests.harness.waiting import wait_until, wait_until_asleep
+from tests.harness.wire import Client, cancel, parse, query, startup
 
 SILENT = 1000
 
@@ -33,10 +31,6 @@ def refused(proxy: ProxyProcess, **more: str) -> str:
     with pytest.raises(psycopg.OperationalError) as caught, psycopg.connect(proxy.conninfo(**more)):
         pass
     return str(caught.value)
-
-
-def open_files(proxy: ProxyProcess) -> int:
-    return len(list(Path(f"/proc/{proxy.pid}/fd").iterdir()))
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -97,12 +91,8 @@ def test_where_no_client_is_let_in_cancel_requests_are(server: Server, proxies: 
         refused(proxy)
         key = next(body for kind, body in client.greeting if kind == b"K")
         client.send(query("SELECT pg_sleep(60)"))
-        with psycopg.connect(server.conninfo(), autocommit=True) as admin:
-            asleep = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"
-            wait_until(lambda: admin.execute(asleep, (int.from_bytes(key[:4], "big"),)).fetchone())
-        with socket.create_connection(("127.0.0.1", proxy.port), 20) as canceller:
-            canceller.sendall(pack("!II", 8 + len(key), 80877102) + key)
-            assert canceller.recv(1) == b""
+        wait_until_asleep(server.conninfo(), int.from_bytes(key[:4], "big"))
+        cancel(proxy.port, key)
         assert [body for kind, body in client.until_ready() if kind == b"E" and b"C57014\0" in body]
 
 
@@ -171,3 +161,39 @@ def test_a_client_that_sends_before_it_is_let_in_is_held_back(server: Server, pr
         answers = client.until_ready()
         assert sum(kind == b"1" for kind, _ in answers) == len(statements)
         assert answers[-1] == (b"Z", b"I")
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_who_only_says_that_it_is_a_role_takes_none_of_its_places(
+    server: Server, proxies: Proxies, processes: int
+) -> None:
+    file = proxies.directory / "auth"
+    file.touch(mode=0o600)
+    file.write_text(f'"{SUPERUSER}" "secret"\n')
+    sections = {
+        "limits": {"max_clients_per_user": 1},
+        "auth": {"mode": "terminate", "file": str(file)},
+        "server": {"processes": processes},
+    }
+    proxy = proxies.start(server.conninfo(), sections)
+    with ExitStack() as stack:
+        for _ in range(3):
+            claiming = stack.enter_context(socket.create_connection(("127.0.0.1", proxy.port), 20))
+            claiming.sendall(startup(SUPERUSER, "postgres"))
+            assert claiming.recv(1) == b"R"
+        with connect(proxy, password="secret"):
+            assert "too many connections for role" in refused(proxy, password="secret")
+
+
+@pytest.mark.parametrize("first", [b"", b"\0", b"\x16"], ids=["silent", "a packet", "TLS"])
+def test_no_more_than_twice_as_many_wait_at_the_door(server: Server, proxies: Proxies, first: bytes) -> None:
+    """Whatever they wait for."""
+    proxy = proxies.start(server.conninfo(), {"limits": {"max_clients": 3}, "tls": {"mode": "allow"}})
+    with ExitStack() as stack:
+        for _ in range(30):
+            waiting = stack.enter_context(socket.create_connection(("127.0.0.1", proxy.port), 20))
+            with suppress(ConnectionResetError):
+                waiting.sendall(first)
+        wait_until(lambda: proxy.log().count("more than twice limits.max_clients") >= 24)
+        with connect(proxy), connect(proxy, by_socket=True):
+            pass  # who waits keeps nobody out

@@ -14,7 +14,7 @@ from proxy.launch import ProxyProcess
 from tests.harness.proxies import Proxies, connect
 from tests.harness.servers import Database
 from tests.harness.waiting import wait_until
-from tests.harness.wire import startup
+from tests.harness.wire import Client, message, startup
 
 JSON = {"log": {"level": "info", "format": "json", "connections": True, "disconnections": True}}
 
@@ -42,6 +42,14 @@ def test_a_connection_from_its_login_to_its_end(proxies: Proxies, server: Server
     assert begun["connection"] == ended["connection"]
     assert ended["reason"] == "the client has left"
     assert ended["seconds"] >= 0
+
+
+def test_a_client_that_has_said_so_has_left_even_if_it_waits_for_the_server(proxies: Proxies, server: Server) -> None:
+    proxy = proxies.start(server.conninfo(), JSON)
+    with Client("127.0.0.1", proxy.port, "postgres", "postgres") as client:
+        client.send(message(b"X"))
+        assert client.receive() is None
+        assert one_event(proxy, "connection ended")["reason"] == "the client has left"
 
 
 def test_why_a_connection_ended(proxies: Proxies, server: Server) -> None:

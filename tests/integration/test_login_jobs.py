@@ -12,7 +12,10 @@ from proxy.embedded import Server
 from proxy.launch import ProxyProcess
 from tests.harness.proxies import Proxies, connect
 from tests.harness.servers import Database, Servers, fresh_database
+from tests.harness.traces import of_processes, of_store
+from tests.harness.waiting import wait_until
 from tests.integration.login_roles import PASSWORD, verifier, with_roles
+from tests.integration.test_canaries import READ_BY_PG_DUMP, pg_dump_waits
 from tests.integration.with_stubs import database_with_stubs
 
 SOURCE = "CREATE TABLE public.t (id int PRIMARY KEY); INSERT INTO public.t SELECT generate_series(1, 10)"
@@ -64,10 +67,34 @@ def test_a_job_has_the_session_s_credential(
     assert target.rows("SELECT count(*), min(relowner::regrole::text) FROM public.t, pg_class WHERE relname = 't'") == [
         (10, role)
     ]
-    stored = b"".join(path.read_bytes() for path in proxy.directory.glob("jobs.sqlite*") if path.is_file())
+    stored = of_store(proxy)
     for secret in (CANARY, "scram_client_key"):
         assert secret not in said + proxy.log()
         assert secret.encode() not in stored
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if CASES[case][2] != "lg_trusted"])
+def test_no_trace_of_what_a_job_logs_in_with(
+    proxies: Proxies, logins: Server, target: Database, source_database: Database, case: str
+) -> None:
+    """While it runs, beside what the test above looks at."""
+    proxy = started(proxies, logins, *CASES[case])
+    source_database.execute(SOURCE)
+    before = len(logins.log())  # when the roles were made
+    with connect(proxy, target.name, user=CASES[case][2], password=PASSWORD) as connection:
+        with source_database.connect() as holder:
+            holder.execute(f"BEGIN; LOCK TABLE {READ_BY_PG_DUMP} IN ACCESS EXCLUSIVE MODE".encode())
+            connection.execute("SELECT pgclone_table_async(%s, 'public', 't')", [source_database.conninfo()])
+            wait_until(lambda: pg_dump_waits(source_database), 30, "pg_dump to wait for the lock")
+            processes, stored = of_processes(proxy.pid), of_store(proxy)
+            seen = [database.rows("SELECT * FROM pg_stat_activity") for database in (source_database, target)]
+        ended = "SELECT status FROM pgclone_jobs_view WHERE status = 'completed'"
+        wait_until(lambda: connection.execute(ended).fetchall(), 30, "the job to complete")
+    logged = logins.log()[before:] + source_database.server.log()
+    assert target.name in logged and b"pg_dump" in processes
+    for secret in (CANARY, "scram_client_key"):
+        assert secret.encode() not in processes + stored
+        assert secret not in logged + str(seen)
 
 
 @pytest.mark.parametrize("mode", ["password", "relay", "terminate"])
@@ -109,6 +136,20 @@ def test_keys_are_of_no_use_where_jobs_are_asked_for_a_password(
     finally:
         hba.write_text(before)
         Database(logins, "postgres").execute("SELECT pg_reload_conf()")
+
+
+@pytest.mark.parametrize("case", ["a password, scram", "SCRAM keys"])
+def test_a_login_that_the_target_refuses_is_told_in_its_words(
+    proxies: Proxies, logins: Server, target: Database, source_database: Database, case: str
+) -> None:
+    proxy = started(proxies, logins, *CASES[case])
+    with connect(proxy, target.name, user="lg_scram", password=PASSWORD) as connection:
+        target.execute("ALTER ROLE lg_scram NOLOGIN")
+        try:
+            with pytest.raises(psycopg.errors.InvalidAuthorizationSpecification, match="is not permitted to log in"):
+                connection.execute("SELECT pgclone_table(%s, 'public', 't')", [source_database.conninfo()])
+        finally:
+            target.execute("ALTER ROLE lg_scram LOGIN")
 
 
 def test_calls_from_the_server_are_answered_with_the_newest_session_s_credential(

@@ -228,3 +228,29 @@ def test_who_is_not_in_the_auth_file_has_one_salt_for_ever(server: Server, proxi
     salts.add(salt())
     assert len(salts) == 1
     assert len(salts.pop()) > 10
+
+
+@pytest.mark.parametrize("more", [{"database": "postgres"}, {"database": "nowhere"}], ids=str)
+def test_terminate_opens_no_session_for_who_has_proven_nothing(
+    server: Server, proxies: Proxies, more: dict[str, str]
+) -> None:
+    """Not even at a server that asks for nothing: and so nobody learns which roles and databases there are."""
+    file = proxies.directory / "auth"
+    file.touch(mode=0o600)
+    file.write_text('"postgres" "a password"\n')
+    proxy = proxies.start(server.conninfo(), {"auth": {"mode": "terminate", "file": str(file)}})
+    said = []
+    for role in ("postgres", "nobody_at_all"):
+        with socket.create_connection(("127.0.0.1", proxy.port), 20) as connection:
+            connection.sendall(startup(role, more["database"], application_name="unproven"))
+            offer = connection.recv(100)
+            with psycopg.connect(server.conninfo()) as admin:
+                there = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'unproven'"
+                assert admin.execute(there).fetchone() == (0,)
+            connection.sendall(message(b"p", b"SCRAM-SHA-256\0" + pack("!I", 32) + b"n,,n=,r=abcdefghijklmnopqrstuvwx"))
+            connection.recv(200)
+            proof = b"c=biws,r=x,p=" + b"A" * 43 + b"="
+            connection.sendall(message(b"p", proof))
+            said.append((offer, connection.recv(1000).replace(role.encode(), b"ROLE")))
+    assert said[0] == said[1]
+    assert b"C28P01" in said[0][1] or b"C08P01" in said[0][1]

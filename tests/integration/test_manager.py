@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,7 @@ from clone_engine.jobs.sqlite_store import SqliteStore
 from clone_engine.records.jobs import Job
 from clone_engine.records.request import CloneRequest, Conninfo
 from proxy.embedded import Server
+from tests.harness.processes import FORKER, children, job_processes
 from tests.harness.servers import PASSWORD, Database, fresh_database
 from tests.harness.waiting import wait_until, wait_until_async
 
@@ -159,7 +159,7 @@ async def test_killed_job_process_fails_its_job_and_leaves_nobody_behind(
     manager: Manager, source: Database, target_database: Database
 ) -> None:
     job_id = await start_slow(manager, source, target_database)
-    (pid,) = children_of(os.getpid(), "clone_engine.running.job_process")
+    (pid,) = job_processes(os.getpid())
     os.kill(pid, signal.SIGKILL)
     job = await asyncio.wait_for(manager.wait(job_id), 10)
     assert (job.status, job.sqlstate) == ("failed", "58000")
@@ -174,7 +174,7 @@ async def test_stop_of_the_proxy_ends_its_jobs(tmp_path: Path, source: Database,
     await first.start()
     job_id = await start_slow(first, source, target_database)
     await first.stop()
-    assert children_of(os.getpid(), "clone_engine.running.job_process") == []
+    assert job_processes(os.getpid()) == []
     await until(lambda: not backends(source, target_database), "the servers to be left")
     second = new_manager(tmp_path)
     await second.start()
@@ -203,7 +203,7 @@ async def test_password_of_the_source_is_seen_nowhere(
         outcomes = await manager.outcomes(CALLER, job.job_id)
         await manager.stop()
     seen |= {repr(logs), repr(job), repr(outcomes), repr(manager), all_text(tmp_path)}
-    assert any("pg_dump" in text for text in seen) and any("clone_engine.running.job_process" in text for text in seen)
+    assert any("pg_dump" in text for text in seen) and any(FORKER in text for text in seen)
     assert [text for text in seen if PASSWORD in text] == []
 
 
@@ -212,7 +212,7 @@ async def watch_descendants(seen: set[str]) -> None:
     while True:
         parents = [os.getpid()]
         while parents:
-            parents = [child for pid in parents for child in children_of(pid)]
+            parents = [child for pid in parents for child in children(pid)]
             seen.update(arguments_and_environment(pid) for pid in parents)
         await asyncio.sleep(0.002)
 
@@ -263,21 +263,9 @@ def kill_proxy(directory: Path, source: Database, target: Database) -> None:
     proxy = subprocess.Popen([sys.executable, "-c", PROXY, *arguments], cwd=Path(__file__).parents[2])
     try:
         wait_until(lambda: is_copying(source), 30, "the copy to run on the source")
-        (job_process,) = children_of(proxy.pid, "clone_engine.running.job_process")
+        (job_process,) = job_processes(proxy.pid)
     finally:
         proxy.kill()
         proxy.wait()
     wait_until(lambda: not Path(f"/proc/{job_process}").exists(), 15, "the job process to end")
     wait_until(lambda: not backends(source, target), 15, "the servers to be left")
-
-
-def children_of(pid: int, command: str = "") -> list[int]:
-    """Process ids of the children whose command line holds `command`."""
-    found = []
-    with suppress(OSError):
-        files = [file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/children")]
-        for child in " ".join(files).split():
-            with suppress(OSError):
-                if command in Path(f"/proc/{child}/cmdline").read_text():
-                    found.append(int(child))
-    return found

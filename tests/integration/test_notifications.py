@@ -7,17 +7,20 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from clone_engine.records.errors import PgError
+from clone_engine.servers.notify import notify
 from proxy.embedded import SUPERUSER
 from proxy.launch import ProxyProcess
+from tests.harness.processes import job_processes
 from tests.harness.proxies import Proxies, connect
 from tests.harness.servers import Database
 from tests.harness.waiting import wait_until
+from tests.integration.job_runs import as_conninfo
 
 
 @pytest.fixture
@@ -97,8 +100,8 @@ def test_a_job_that_never_ran_and_one_whose_process_is_killed(
             client.execute("SELECT pgclone_cancel(%s)", (second,))
         assert listener.states(second, "cancelled") == ["pending", "cancelled"]
         assert listener.states(first, "running") == ["pending", "running"]
-        children = Path(f"/proc/{proxy.pid}/task/{proxy.pid}/children").read_text().split()
-        os.kill(int(children[0]), signal.SIGKILL)
+        (job_process,) = wait_until(lambda: job_processes(proxy.pid), 20, "the job's process")
+        os.kill(job_process, signal.SIGKILL)
         assert listener.states(first, "failed") == ["pending", "running", "failed"]
 
 
@@ -112,3 +115,11 @@ def test_nobody_is_told_where_the_configuration_says_so(
         for listener in listeners:
             listener.states(other, "failed")
             assert {one["status"] for one in listener.told} == {"pending", "running", "failed"}
+
+
+async def test_why_the_target_cannot_be_told_is_said_without_secrets(target_database: Database) -> None:
+    login = as_conninfo(target_database).with_parameters({"dbname": "not_there", "password": "canary"})
+    with pytest.raises(PgError, match=r'could not connect to target: .*"not_there" does not exist') as caught:
+        await notify(login, 1, ["{}"])
+    assert caught.value.sqlstate == "3D000"
+    assert "canary" not in str(caught.value)

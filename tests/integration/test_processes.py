@@ -245,6 +245,18 @@ def test_a_process_that_hangs_does_not_hold_up_the_clients_of_the_other(
         assert not any(runs(pid) for pid in serving(two).values())
 
 
+def test_a_process_that_hangs_gets_no_new_clients_until_it_goes_on(two: ProxyProcess) -> None:
+    with one_at_each(two) as (one, _):
+        hung = serving(two)["1"]
+        os.kill(hung, signal.SIGSTOP)
+        wait_until(lambda: "it gets no more clients" in two.log(), 30, "it to be found out")
+        with placed(two) as (place, _), placed(two) as (next_place, _):
+            assert (place, next_place) == ("2", "2")
+            os.kill(hung, signal.SIGCONT)
+            assert one.execute("SELECT 1").fetchone() == (1,)
+            wait_until(lambda: place_of_a_new_one(two) == "1", 30, "it to get clients again")
+
+
 def test_all_end_when_the_first_process_dies_and_jobs_go_on_at_the_next_start(
     two: ProxyProcess, source_database: Database, target_database: Database
 ) -> None:

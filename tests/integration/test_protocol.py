@@ -9,7 +9,6 @@ import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from struct import pack
 
 import psycopg
 import pytest
@@ -19,10 +18,9 @@ from proxy.installations import newest
 from proxy.launch import ProxyProcess, clean_environment
 from tests.harness.proxies import Proxies, connect
 from tests.harness.servers import Database
-from tests.harness.waiting import wait_until
-from tests.harness.wire import Client, query, startup
+from tests.harness.waiting import wait_until, wait_until_asleep
+from tests.harness.wire import Client, cancel, query, startup
 
-CANCEL_REQUEST = 80877102
 LONGEST_STARTUP = 4 + 10_000
 """MAX_STARTUP_PACKET_LENGTH, and the length itself."""
 ROUNDS, AT_ONCE = 60, 4
@@ -88,9 +86,7 @@ def test_keys_of_both_lengths_cancel(server: Server, proxy: ProxyProcess, versio
         key = dict(client.greeting)[b"K"]
         assert len(key) == 4 + size
         client.send(query("SELECT pg_sleep(20)"))
-        pid = int.from_bytes(key[:4], "big")
-        asleep = f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid} AND wait_event = 'PgSleep'"
-        wait_until(lambda: Database(server, "postgres").rows(asleep), what="pg_sleep")
+        wait_until_asleep(server.conninfo(), int.from_bytes(key[:4], "big"))
         cancel(proxy.port, key[:-1] + bytes([key[-1] ^ 1]))  # of another session, as far as anybody can tell
         cancel(proxy.port, key)
         assert b"C57014\0" in dict(client.until_ready())[b"E"]
@@ -102,13 +98,6 @@ def test_a_key_of_a_session_that_has_ended_does_nothing(proxy: ProxyProcess) -> 
     cancel(proxy.port, key)
     with connect(proxy) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
-
-
-def cancel(port: int, key: bytes) -> None:
-    """Send a CancelRequest, and return when it has been seen to; nothing is ever answered."""
-    with socket.create_connection(("127.0.0.1", port), 20) as raw:
-        raw.sendall(pack("!II", 8 + len(key), CANCEL_REQUEST) + key)
-        assert raw.recv(1) == b""
 
 
 def test_a_cancel_never_hits_the_next_statement(proxy: ProxyProcess) -> None:
@@ -161,8 +150,7 @@ def test_unix_sockets_on_both_sides(proxies: Proxies, server: Server) -> None:
 
 
 def _cancel_sleep(server: Server, connection: psycopg.Connection[tuple[object, ...]]) -> None:
-    asleep = f"SELECT 1 FROM pg_stat_activity WHERE pid = {connection.info.backend_pid} AND wait_event = 'PgSleep'"
-    wait_until(lambda: Database(server, "postgres").rows(asleep), what="pg_sleep")
+    wait_until_asleep(server.conninfo(), connection.info.backend_pid)
     connection.cancel_safe()
 
 

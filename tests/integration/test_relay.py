@@ -14,7 +14,7 @@ from proxy.launch import ProxyProcess
 from tests.harness.proxies import Proxies, connect
 from tests.harness.servers import Database, Servers
 from tests.harness.waiting import wait_until
-from tests.harness.wire import Client, message, query, startup
+from tests.harness.wire import Client, cancel, message, query, startup
 
 GIGABYTE = 1 << 30
 MEMORY_LIMIT = 100 << 20
@@ -48,10 +48,7 @@ def test_a_cancel_request_reaches_the_server(proxy: ProxyProcess) -> None:
 
 def test_a_cancel_request_with_a_wrong_key_does_nothing(proxy: ProxyProcess) -> None:
     with connect(proxy) as connection:
-        pid = connection.info.backend_pid
-        with socket.create_connection(("127.0.0.1", proxy.port)) as raw:
-            raw.sendall((16).to_bytes(4, "big") + (80877102).to_bytes(4, "big") + pid.to_bytes(4, "big") + b"nope")
-            assert raw.recv(1) == b""
+        cancel(proxy.port, connection.info.backend_pid.to_bytes(4, "big") + b"nope")
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 

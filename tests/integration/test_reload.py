@@ -163,4 +163,4 @@ def test_only_its_account_can_command_a_proxy_and_the_socket_goes_with_it(proxie
 def test_a_proxy_that_does_not_run_cannot_be_reloaded(short_tmp: Path) -> None:
     done = run("reload", directory=short_tmp, DATABASE_URL="postgresql://127.0.0.1:1/x")
     assert (done.returncode, done.stdout) == (2, "")
-    assert re.fullmatch("pgclone-proxy: no running proxy is reached at pgclone-proxy.sqlite.control: .*\n", done.stderr)
+    assert re.fullmatch("pgclone-proxy: no running proxy is reached at pgclone-proxy.sqlite.control, .*\n", done.stderr)

@@ -20,6 +20,8 @@ CONNINFO = f"host=127.0.0.1 port=1 user=reader password={CANARY}"
 CALLS = {
     "constant": (f"SELECT pgclone_schema_async('{CONNINFO}', 'marker')", ()),
     "constant with a cast": (f"SELECT pgclone.schema_async('{CONNINFO}'::text, 'marker')", ()),
+    "constant of a type": (f"SELECT pgclone_schema_async((varchar '{CONNINFO}')::text COLLATE \"C\", 'marker')", ()),
+    "constant with escapes": (f"SELECT pgclone_schema_async(U&'{CONNINFO}!0020' UESCAPE '!', 'marker')", ()),
     "named": (f"SELECT pgclone_schema_async(schema_name => 'marker', source_conninfo => '{CONNINFO}')", ()),
     "in FROM": (f"SELECT * FROM pgclone_schema_async('{CONNINFO}', 'marker') AS j", ()),
     "parameter": ("SELECT pgclone_schema_async($1, $2)", (CONNINFO, "marker")),

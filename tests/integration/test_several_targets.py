@@ -15,7 +15,7 @@ from tests.harness.commands import run
 from tests.harness.proxies import Proxies, ProxyProcess, connect
 from tests.harness.servers import PASSWORD, Servers
 from tests.harness.standbys import standby_of
-from tests.harness.waiting import under_way, wait_until
+from tests.harness.waiting import under_way, wait_until, wait_until_asleep
 
 WHICH = "SELECT current_setting('port')::int"
 
@@ -127,7 +127,7 @@ def test_random_order_finds_every_server(proxies: Proxies, pair: Pair) -> None:
 def test_jobs_and_cancel_requests_come_to_the_server_of_the_session(proxies: Proxies, pair: Pair) -> None:
     """libpq would try the standby first, as it is the first in the list."""
     proxy = proxies.start(target(pair.standby, pair.primary, more="target_session_attrs=read-write"))
-    with connect(proxy) as connection, connect(proxy) as other:
+    with connect(proxy) as connection:
         connection.execute("CREATE SCHEMA pinned; CREATE TABLE pinned.t AS SELECT 1 AS a")
         connection.execute("CREATE DATABASE pinned")
         with connect(proxy, "pinned") as inside:
@@ -136,8 +136,7 @@ def test_jobs_and_cancel_requests_come_to_the_server_of_the_session(proxies: Pro
             assert inside.execute("SELECT a FROM pinned.t").fetchone() == (1,)
         pid = connection.info.backend_pid
         with under_way(lambda: connection.execute("SELECT pg_sleep(60)")) as sleeping:
-            asleep = "SELECT true FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"
-            wait_until(lambda: other.execute(asleep, [pid]).fetchone(), 20, "it to sleep")
+            wait_until_asleep(proxy.conninfo(), pid)
             connection.cancel_safe()
             assert isinstance(sleeping.exception(), psycopg.errors.QueryCanceled)
 

@@ -15,7 +15,7 @@ from proxy.shutdown import QUIT
 from proxy.wire.startup import SSL_REQUEST
 from tests.harness.proxies import Proxies, connect
 from tests.harness.servers import Database
-from tests.harness.waiting import wait_until
+from tests.harness.waiting import under_way, wait_until
 from tests.harness.wire import startup
 from tests.integration.test_restart import interrupted, jobs
 
@@ -58,6 +58,16 @@ def test_who_has_connected_but_not_logged_in_is_told_that_the_proxy_stops(
         late.sendall(startup("postgres", "postgres"))
         assert b"57P03" in late.recv(4096)
     assert proxy.process and proxy.process.wait(30) == 0
+
+
+@pytest.mark.parametrize("said", [b"", b"\x16", pack("!I", 8)])
+def test_sigterm_does_not_wait_for_who_says_nothing(proxies: Proxies, server: Server, said: bytes) -> None:
+    proxy = proxies.start(server.conninfo(), {"server": {"shutdown_timeout": 3600.0, "startup_timeout": 3600.0}})
+    with socket.create_connection(("127.0.0.1", proxy.port), 30) as silent:
+        silent.sendall(said)
+        connect(proxy).close()  # it has been accepted
+        send(proxy, signal.SIGTERM)
+        assert proxy.process and proxy.process.wait(30) == 0
 
 
 def test_sigterm_waits_for_jobs(
@@ -110,10 +120,22 @@ def test_what_sigterm_waits_for_may_still_be_controlled(
     assert jobs(proxy, target_database) == [(1, "cancelled"), (2, "completed")]
 
 
-def test_sigint_does_not_wait_for_clients(proxies: Proxies, server: Server) -> None:
-    proxy = proxies.start(server.conninfo(), PATIENT)
-    with connect(proxy):
-        assert proxy.stop(signal.SIGINT) == 0
+@pytest.mark.parametrize("processes", [1, 2])
+def test_sigint_does_not_wait_for_clients_and_they_are_told(proxies: Proxies, server: Server, processes: int) -> None:
+    """Whatever each was doing, as by a server that is shut down."""
+    proxy = proxies.start(server.conninfo(), {"server": {"shutdown_timeout": 3600.0, "processes": processes}})
+    with connect(proxy) as idle, connect(proxy) as within, connect(proxy) as busy:
+        within.execute("BEGIN")
+        with under_way(lambda: busy.execute("SELECT pg_sleep(60)")) as sleeping:
+            running = "SELECT query FROM pg_stat_activity WHERE pid = %s"
+            of_busy = (busy.info.backend_pid,)
+            wait_until(lambda: "sleep" in str(idle.execute(running, of_busy).fetchone()), 30, "the statement to run")
+            assert proxy.stop(signal.SIGINT) == 0
+            with pytest.raises(psycopg.errors.AdminShutdown):
+                sleeping.result(30)
+        for connection in (idle, within):
+            with pytest.raises(psycopg.errors.AdminShutdown):
+                connection.execute("SELECT 1")
 
 
 def test_sigquit_ends_it_at_once_and_its_jobs_go_on_at_the_next_start(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -221,3 +222,21 @@ def test_a_resumed_job_is_checked_anew(proxies: Proxies, source: Database, targe
 def states(proxy: ProxyProcess, target: Database) -> list[str]:
     with connect(proxy, target.name, user=USER) as connection:
         return [row[0] for row in connection.execute("SELECT status FROM pgclone_jobs_view ORDER BY job_id")]
+
+
+def test_rules_count_from_a_reload_also_in_a_session_that_has_cloned_before(
+    proxies: Proxies, source: Database, target: Database
+) -> None:
+    proxy = started(proxies, target, {"source.mine": fixed(source) | {"roles": [USER]}})
+    with connect(proxy, target.name, user=USER) as connection:
+        statement = "SELECT pgclone_table('mine', 'public', 't', true, %s)"
+        assert connection.execute(statement, ("before",)).fetchone() == ("OK",)
+        text = proxy.config_path.read_text()
+        proxy.config_path.write_text(text.replace(f'roles = ["{USER}"]', 'roles = ["pg_monitor"]'))
+        assert proxy.config_path.read_text() != text
+        assert proxy.process is not None
+        proxy.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "configuration is reloaded" in proxy.log())
+        with pytest.raises(psycopg.Error) as refused:
+            connection.execute(statement, ("after",))
+        assert refused.value.sqlstate == "42501"

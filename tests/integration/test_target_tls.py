@@ -21,7 +21,7 @@ from tests.harness.commands import run
 from tests.harness.network import Network, network_to
 from tests.harness.proxies import Proxies, connect
 from tests.harness.servers import Servers
-from tests.harness.waiting import under_way, wait_until
+from tests.harness.waiting import under_way, wait_until, wait_until_asleep
 
 HBA = """\
 local all all trust
@@ -94,6 +94,21 @@ def test_a_session_is_encrypted_as_the_target_says(proxies: Proxies, certified: 
         assert connection.execute("SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()").fetchone() == (
             version,
         )
+
+
+def test_connections_that_nobody_takes_leave_no_complaint_in_the_server_s_log(
+    proxies: Proxies, certified: Certified
+) -> None:
+    """Those that are opened ahead, while clients come in quick succession."""
+    proxy = proxies.start(certified.target("sslmode=require"))
+    before = len(certified.server.log())
+    others = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE ssl AND state IS NULL"
+    for _ in range(10):
+        connect(proxy).close()
+    with connect(proxy) as connection:
+        wait_until(lambda: connection.execute(others).fetchone() == (0,), 30, "them to be closed")
+    proxy.stop()
+    assert "could not receive data" not in certified.server.log()[before:]
 
 
 REFUSED = {
@@ -212,11 +227,10 @@ class TestDirect:
 
     def test_so_does_a_cancel_request(self, proxies: Proxies, certified: Certified, front: Network) -> None:
         proxy = proxies.start(self.target(certified, front))
-        with connect(proxy) as connection, connect(proxy) as other:
+        with connect(proxy) as connection:
             pid = connection.info.backend_pid
             with under_way(lambda: connection.execute("SELECT pg_sleep(60)")) as sleeping:
-                asleep = "SELECT true FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"
-                wait_until(lambda: other.execute(asleep, [pid]).fetchone(), 20, "it to sleep")
+                wait_until_asleep(proxy.conninfo(), pid)
                 connection.cancel_safe()
                 assert isinstance(sleeping.exception(), psycopg.errors.QueryCanceled)
 

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from proxy.config import load
+from proxy.embedded import Server
 from proxy.installations import newest
-from proxy.launch import ProxyProcess
+from proxy.wiring import makers
 from tests.docs.repository import ROOT, text
+from tests.harness.proxies import Proxies
 
 SOURCES = ("proxy", "clone_engine", "pyproject.toml", "README.md", "LICENSE")
 
@@ -82,10 +85,32 @@ def test_what_the_image_copies_exists_and_is_let_through() -> None:
     assert all((ROOT / name).exists() for name in names)
 
 
-def test_the_health_check_of_the_image_is_content_with_a_running_proxy_only(proxy: ProxyProcess) -> None:
+def test_the_settings_of_the_containers_can_be_used_and_what_is_to_last_is_in_their_volume() -> None:
+    image = dict(re.findall(r"^    (PGCLONE_PROXY_\w+)=(\S*)", text("Dockerfile"), re.MULTILINE))
+    composed = dict(re.findall(r"^ +(PGCLONE_PROXY_\w+): (.*)$", text("compose.yaml"), re.MULTILINE))
+    settings = load(ROOT / "conf/pgclone-proxy.toml", {**image, **composed}, makers())
+    assert settings.server.target == "host=target port=5432"
+    assert (settings.auth.mode, settings.tls.mode) == ("password", "require")
+    store = Path(settings.jobs.store)
+    # Where nothing else is said, the key and the certificate are beside it.
+    assert (settings.jobs.key_file, settings.tls.cert_file) == ("", "")
+    assert f"\nVOLUME {store.parent}\n" in text("Dockerfile")
+    assert f" jobs:{store.parent}\n" in text("compose.yaml")
+
+
+def test_what_compose_takes_from_the_environment_is_in_its_example() -> None:
+    taken = re.findall(r"^    environment: (\w+)$", text("compose.yaml"), re.MULTILINE)
+    assert taken == re.findall(r"^(\w+)=", text("conf/compose.env.example"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("tls", ["disable", "require"])
+def test_the_health_check_of_the_image_is_content_with_a_running_proxy_only(
+    server: Server, proxies: Proxies, tls: str
+) -> None:
     check = re.search(r"(?s:HEALTHCHECK.*?) CMD ([^\n]+)", text("Dockerfile"))
     assert check is not None
     program = newest().program("pg_isready")
+    proxy = proxies.start(server.conninfo(), {"tls": {"mode": tls}})
     for port, expected in ((proxy.port, 0), (1, 2)):
         words = check[1].replace("--port=6432", f"--port={port}").split()
         assert words[0] == "pg_isready"

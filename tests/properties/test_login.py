@@ -49,10 +49,11 @@ def test_what_a_server_says_in_scram(first: bytes, final: bytes) -> None:
 
 @given(st.binary(max_size=40))
 def test_bodies(body: bytes) -> None:
-    decode_request(b"R" + bytes(4) + body)
     decode_mechanisms(body)
     with suppress(ProtocolError):
         decode_initial(body)
+    with suppress(ProtocolError):
+        decode_request(b"R" + bytes(4) + body)
 
 
 @given(st.binary().filter(lambda name: b"\0" not in name), st.none() | st.binary())

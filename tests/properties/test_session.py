@@ -26,6 +26,7 @@ from tests.harness.wire import message, startup
 LET_IN = message(b"R", b"\0\0\0\0") + message(b"Z", b"I")
 ANSWERS = {b"Q": b"IZ", b"P": b"1", b"B": b"2", b"D": b"n", b"E": b"I", b"C": b"3", b"S": b"Z"}
 """Types of the answers, by the type of the message."""
+FLUSH = message(b"H")
 SECONDS = 10
 
 NEARLY = """
@@ -94,7 +95,7 @@ async def through_a_proxy() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio
             LogSettings(),
             parse_target(target, 10),
             Offer(),
-            login_method(AuthSettings(), {}, b""),
+            login_method(AuthSettings(), {}),
             Recorder(time.time()).intercept,
         )
     )
@@ -158,7 +159,8 @@ def test_what_names_nothing_of_ours_arrives_as_it_was_sent(
 def test_any_bytes_arrive_as_far_as_they_are_whole(data: bytes, splits: list[int]) -> None:
     with capture_logs() as logged:
         arrived = asyncio.run(any_bytes(data, splits))
-    assert data.startswith(arrived)
+    # The proxy may send a Flush of its own where it has to know how a pipeline goes.
+    assert data.replace(FLUSH, b"").startswith(arrived.replace(FLUSH, b""))
     assert not [each for each in logged if each["log_level"] in ("error", "critical")]
 
 

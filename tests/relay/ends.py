@@ -13,6 +13,9 @@ from proxy.transports import ClientSide, ServerSide, prepared
 from proxy.wire.exchange import Entry
 
 SECONDS = 20.0
+IMPLEMENTATIONS = [Relay]
+WHOLE = 1 << 20
+"""A piece, as `Ends.send` has it, that nothing is cut for."""
 
 Work = Callable[[], None]
 
@@ -117,3 +120,13 @@ async def ends(implementation: type[Relay]) -> AsyncIterator[Ends]:
             transport.abort()
         client.close()
         server.close()
+
+
+async def shown(watch: Watching, message: bytes) -> bool:
+    """Whether the watch has seen a message."""
+    return message in watch.shown
+
+
+async def settle(relay: Relay) -> None:
+    """`Relay.settled` as a coroutine."""
+    await relay.settled()

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import NamedTuple
 
 import pytest
 
-from proxy.relay import BACKLOG, LONGEST_STATEMENT, Relay
-from proxy.transports import WRITE_BUFFER
+from proxy.relay import LONGEST_STATEMENT, Relay
 from proxy.wire.exchange import FAILED, IDLE, IN_TRANSACTION, Entry
 from proxy.wire.frames import LARGEST
 from tests.harness.waiting import wait_until_async
 from tests.harness.wire import bind, execute, message, parse, query
-from tests.relay.ends import Watching, ends
+from tests.relay.ends import IMPLEMENTATIONS, WHOLE, ends, settle, shown
 
-IMPLEMENTATIONS = [Relay]
-WHOLE = 1 << 20
 PIECES = [1, 3, 7, WHOLE]
 
 SYNC, FLUSH, COPY_DONE = message(b"S"), message(b"H"), message(b"c")
@@ -164,6 +160,7 @@ async def test_bytes_arrive_as_they_were_sent_and_lead_to_the_state(
         exchange = both.relay.exchange
         found = State(exchange.status, len(exchange.owed), exchange.copying_in, exchange.skipping, exchange.block)
         assert found == state
+        assert both.relay.terminated == ((C, message(b"X")) in said)
         assert both.relay.between_messages
         assert not both.waiting(both.client)
         assert not both.waiting(both.server)
@@ -214,9 +211,10 @@ async def test_what_is_taken_holds_up_what_follows_it(implementation: type[Relay
         relay.ask(hidden, Entry(ord("Q"), hidden=True))
         settled = asyncio.create_task(settle(relay))
         assert await both.receive(both.server, len(hidden)) == hidden
-        await both.send(both.server, ROWS + ready(b"T"), piece)
+        await both.send(both.server, ROWS + NOTIFICATION + ready(b"T"), piece)
         async with asyncio.timeout(20):
             await settled
+        assert await both.receive(both.client, len(NOTIFICATION)) == NOTIFICATION, "of another session, for the client"
         assert relay.exchange.status == IN_TRANSACTION
         relay.tell(NOTICE)
         assert await both.receive(both.client, len(NOTICE)) == NOTICE
@@ -227,14 +225,6 @@ async def test_what_is_taken_holds_up_what_follows_it(implementation: type[Relay
         assert await both.receive(both.client, len(ROWS + ready())) == ROWS + ready()
         assert watch.shown[:2] == [before, ours]
         assert not both.waiting(both.client)
-
-
-async def shown(watch: Watching, message: bytes) -> bool:
-    return message in watch.shown
-
-
-async def settle(relay: Relay) -> None:
-    await relay.settled()
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
@@ -271,52 +261,3 @@ async def test_the_end_of_a_statement_is_told_once_it_was_asked_for(implementati
             await both.send(both.server, ROWS + ready(), WHOLE)
             await both.receive(both.client, len(ROWS + ready()))
             assert both.watch.ends == 1
-
-
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-@pytest.mark.parametrize("who", [C, S])
-async def test_who_does_not_read_stops_the_other(implementation: type[Relay], who: str) -> None:
-    """Memory is bounded, nothing is lost, and it goes on."""
-    bulk = message(b"d", bytes(1 << 16)) * 400
-    async with ends(implementation) as both:
-        near, far = (both.client, both.server) if who == C else (both.server, both.client)
-        if who == C:
-            await both.send(both.client, query("COPY t FROM STDIN"), WHOLE)
-            await both.receive(both.server, 23)
-            await both.send(both.server, COPY_IN, WHOLE)
-            await both.receive(both.client, len(COPY_IN))
-        sent = await send_until_full(near, bulk)
-        assert sent < WRITE_BUFFER + (4 << 20)
-        rest = asyncio.create_task(both.send(near, bulk[sent:], WHOLE))
-        assert await both.receive(far, len(bulk)) == bulk
-        await rest
-
-
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-async def test_what_waits_behind_work_is_bounded(implementation: type[Relay]) -> None:
-    ours, bulk = query("pgclone"), query("x" * 100_000) * 300
-    async with ends(implementation) as both:
-        relay, watch = both.relay, both.watch
-        watch.quick = False
-        watch.taking = lambda kind, taken: relay.hold if taken == ours else None
-        await both.send(both.client, ours, WHOLE)
-        await wait_until_async(lambda: shown(watch, ours))
-        sent = await send_until_full(both.client, bulk)
-        assert sent < BACKLOG + (2 << 20)
-        rest = asyncio.create_task(both.send(both.client, bulk[sent:], WHOLE))
-        relay.release()
-        assert await both.receive(both.server, len(bulk)) == bulk
-        await rest
-
-
-async def send_until_full(end: socket.socket, data: bytes) -> int:
-    """Send until nothing is taken any more although the relay has had many turns; how much was."""
-    sent = turns = 0
-    while turns < 200 and sent < len(data):
-        await asyncio.sleep(0)
-        try:
-            sent += end.send(data[sent : sent + (1 << 18)])
-            turns = 0
-        except BlockingIOError:
-            turns += 1
-    return sent

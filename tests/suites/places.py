@@ -28,6 +28,13 @@ class Outcome(NamedTuple):
     passed: bool
     said: str
     """What must be the same directly and through the proxy."""
+    why: str = ""
+    """For people: why it has not passed."""
+
+    @property
+    def compared(self) -> tuple[bool, str]:
+        """What must be the same."""
+        return self.passed, self.said
 
 
 class NotPossibleError(Exception):
@@ -44,23 +51,28 @@ def run(
     environment: Mapping[str, str] | None = None,
     *,
     as_server: bool = False,
+    seconds: float | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end; `stdout` is all that it says.
+    """Run a program to its end; `stdout` is all that it says.  NotPossibleError if it takes more than `seconds`.
 
     `as_server` runs it as the servers' account, for programs that share files with the server."""
     account = server_account() if as_server else None
-    return subprocess.run(
-        command,
-        cwd=directory,
-        env=clean_environment(environment or {}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-        user=account.uid if account else None,
-        group=account.gid if account else None,
-    )
+    try:
+        return subprocess.run(
+            command,
+            cwd=directory,
+            env=clean_environment(environment or {}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        raise NotPossibleError(f"{Path(command[0]).name} was not done after {seconds:g} s") from None
 
 
 def give_to_server(directory: Path) -> None:

@@ -13,22 +13,24 @@ from tests.suites.sources import postgresql
 
 SEPARATE_LIBRARIES = ("autoinc", "refint")
 """Of contrib, used by the regression tests before version 18."""
+MOST_LINES = 4
+"""Of a difference that is shown."""
 TWICE = {"protocol 3.0": "", "newest protocol": " max_protocol_version=latest"}
 
 
 def regression(place: Place) -> Outcomes:
     """src/test/regress in the order of parallel_schedule; what a test says is the text of its output."""
+    runner = _runner(place, "regress/pg_regress")
     suite = _copied(place, "regress", ("data", "expected", "sql", "parallel_schedule", "resultmap"))
     _build_library(place, suite)
-    return _regress(
-        place, suite, "regress/pg_regress", [f"--dlpath={suite}", "--max-concurrent-tests=20"], "parallel_schedule"
-    )
+    return _regress(place, suite, runner, [f"--dlpath={suite}", "--max-concurrent-tests=20"], "parallel_schedule")
 
 
 def isolation(place: Place) -> Outcomes:
     """src/test/isolation."""
+    runner = _runner(place, "isolation/pg_isolation_regress")
     suite = _copied(place, "isolation", ("expected", "specs", "isolation_schedule"))
-    return _regress(place, suite, "isolation/pg_isolation_regress", [], "isolation_schedule")
+    return _regress(place, suite, runner, [], "isolation_schedule")
 
 
 def libpq_pipeline(place: Place) -> Outcomes:
@@ -55,21 +57,35 @@ def _comparable(trace: str) -> str:
     return "\n".join(sorted(lines, key=lambda line: line[:1]))
 
 
-def _regress(place: Place, suite: Path, program: str, options: list[str], schedule: str) -> Outcomes:
+def _runner(place: Place, program: str) -> Path:
+    """Asked first: without it there is no need to fetch anything."""
+    found = next(place.server.installation.bin_dir.parent.glob(f"lib/**/pgxs/src/test/{program}"), None)
+    if found is None or run([found, "--version"], place.directory).returncode:
+        raise NotPossibleError(f"no {program} that runs is installed for version {place.server.installation.major}")
+    return found
+
+
+def _regress(place: Place, suite: Path, runner: Path, options: list[str], schedule: str) -> Outcomes:
     give_to_server(place.directory)
-    common = [f"--inputdir={suite}", f"--outputdir={suite}", f"--bindir={place.server.installation.bin_dir}"]
+    installed = place.server.installation.bin_dir
+    common = [f"--inputdir={suite}", f"--outputdir={suite}", f"--bindir={installed}"]
     common += ["--host=127.0.0.1", f"--port={place.port}", f"--user={SUPERUSER}", f"--schedule={suite}/{schedule}"]
-    installed = place.server.installation.bin_dir.parent
-    runner = next(installed.glob(f"lib/**/pgxs/src/test/{program}"), None)
-    if runner is None:
-        raise NotPossibleError(f"{program} is not installed for version {place.server.installation.major}")
-    environment = {"PGUSER": SUPERUSER, "LD_LIBRARY_PATH": str(installed / "lib")}
+    environment = {"PGUSER": SUPERUSER, "LD_LIBRARY_PATH": str(installed.parent / "lib")}
     said = run([runner, *common, *options], suite, environment, as_server=True).stdout
-    differing = set(re.findall(r"^diff .*/(\S+)\.out$", _text(suite / "regression.diffs"), re.MULTILINE))
+    why = _differences(_text(suite / "regression.diffs"))
     outputs = sorted((suite / "results").glob("*.out"))
     if not outputs:
-        raise NotPossibleError(f"{program} has run no test: {said.strip().splitlines()[-1:]}")
-    return {path.stem: Outcome(path.stem not in differing, _text(path)) for path in outputs}
+        raise NotPossibleError(f"{runner.name} has run no test: {said.strip().splitlines()[-1:]}")
+    return {path.stem: Outcome(path.stem not in why, _text(path), why.get(path.stem, "")) for path in outputs}
+
+
+def _differences(diffs: str) -> dict[str, str]:
+    """What of each test that has not passed differs from the expected output: how much, and how that begins."""
+    found = {}
+    for named in re.finditer(r"^diff .*/(?P<test>\S+)\.out\n(?P<diff>(?:(?!diff ).*\n)*)", diffs, re.MULTILINE):
+        lines = re.findall(r"^[-+](?![-+]).*", named["diff"], re.MULTILINE)
+        found[named["test"]] = f"{named['test']}: {len(lines)} lines, {' / '.join(lines[:MOST_LINES])}"
+    return found
 
 
 def _copied(place: Place, name: str, parts: tuple[str, ...]) -> Path:

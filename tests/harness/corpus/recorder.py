@@ -99,7 +99,7 @@ def recording_proxy(target: str, now: float) -> Iterator[tuple[int, Recorder]]:
     ports: list[int] = []
 
     async def serve() -> None:
-        settings, login = ServerSettings(listen_port=0, unix_socket_dir=""), login_method(AuthSettings(), {}, b"")
+        settings, login = ServerSettings(listen_port=0, unix_socket_dir=""), login_method(AuthSettings(), {})
         for_sessions = ForSessions(
             settings, LimitSettings(), LogSettings(), parse_target(target, 10), Offer(), login, recorder.intercept
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from proxy.config import ConfigError
-from proxy.login.auth_file import AuthFile, parse, read_auth_file
+from proxy.login.auth_file import AuthFile, AuthFiles, check_auth_file, parse
 from proxy.login.credential import Password
 from proxy.login.scram import derive, verifier_of
 
@@ -41,7 +41,7 @@ def test_a_line_that_cannot_be_used_is_named_and_not_shown(line: str, problem: s
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot read auth\.file"):
-        read_auth_file(tmp_path / "none", b"")
+        check_auth_file(tmp_path / "none")
 
 
 def test_who_is_not_in_the_file_looks_like_who_is() -> None:
@@ -61,3 +61,16 @@ def test_a_password_is_checked_and_kept() -> None:
     assert entry.password == Password(b"pencil")
     assert verifier_of(derive(b"pencil", entry.verifier.salt, entry.verifier.iterations)) == entry.verifier
     assert "pencil" not in f"{file!r} {entry!r} {entry}"
+
+
+def test_what_a_password_has_come_to_is_not_worked_out_again(tmp_path: Path) -> None:
+    """It takes a millisecond or more, which no session should wait for at each reload."""
+    files, path = AuthFiles(lambda: b"secret"), tmp_path / "auth"
+    path.touch(mode=0o600)
+    path.write_text('"alice" "one"\n"bob" "two"\n')
+    first = files.read(path)
+    path.write_text('"alice" "one"\n"bob" "other"\n')
+    second = files.read(path)
+    assert second.entry("alice") is first.entry("alice")
+    assert second.entry("bob").password == Password(b"other")
+    assert second.entry("bob").verifier != first.entry("bob").verifier

@@ -12,11 +12,11 @@ from clone_engine.jobs.manager import Caller
 from clone_engine.records.errors import PgError
 from clone_engine.records.jobs import Job, Progress, Worker
 from clone_engine.records.request import CloneRequest, Conninfo, Options
-from proxy.calls.handlers import Actions, Value
+from proxy.calls.handlers import Value
 from proxy.calls.names import functions
 from proxy.calls.narration import Remark, Tell, nothing
 from proxy.calls.signatures import Call
-from proxy.config import JobSettings, ServerSettings, Settings
+from proxy.config import JobSettings, LimitSettings, ServerSettings, Settings
 from proxy.processes.channel import (
     Asked,
     Begin,
@@ -41,6 +41,7 @@ from proxy.processes.channel import (
     encode,
 )
 from proxy.processes.desk import Desk
+from proxy.processes.editions import Editions
 from proxy.processes.mirror import Mirror
 from proxy.processes.remote import RemoteActions
 
@@ -61,6 +62,8 @@ JOB = Job(
     started_at=1.5,
 )  # fmt: skip
 SETTINGS = Settings(ServerSettings(target="password=secret", processes=3), JobSettings(admin_roles=("dba", "é")))
+
+OTHER = msgspec.structs.replace(SETTINGS, server=ServerSettings(target="port=1"))
 
 TO_SERVING: list[ToServing] = [
     Begin(2, SETTINGS, 0),
@@ -122,6 +125,16 @@ def test_a_mirror_shows_what_it_was_told_last_in_the_order_of_numbers() -> None:
     assert len(set(versions)) == len(versions)
 
 
+def test_a_reload_that_changes_nothing_for_open_sessions_makes_no_edition() -> None:
+    editions = Editions()
+    first, second = Scripted(refuse), Scripted(fail)
+    limits = msgspec.structs.replace(SETTINGS, limits=LimitSettings(5))
+    numbers = [editions.add(settings, first) for settings in (SETTINGS, limits)]
+    assert [*numbers, editions.add(OTHER, second), editions.add(SETTINGS, Scripted(fail))] == [0, 0, 1, 0]
+    assert (editions[0], editions[1]) == (first, second)
+    assert repr(editions) == "<2 Editions>"
+
+
 Script = Callable[[Tell], Awaitable[Value]]
 
 
@@ -144,11 +157,12 @@ class Pair:
 
     def __init__(self, script: Script) -> None:
         self.near = Scripted(script)
-        self.actions: list[Actions] = [self.near]
+        self.editions = Editions()
+        self.editions.add(SETTINGS, self.near)
         self.settled = asyncio.Event()
         self.settled.set()
         self.remote = RemoteActions(lambda message: self._to_desk(encode(message)), 0)
-        self.desk = Desk(self.actions, lambda message: self._back(encode(message)), self._settle)
+        self.desk = Desk(self.editions, lambda message: self._back(encode(message)), self._settle)
 
     async def _settle(self) -> None:
         await self.settled.wait()
@@ -272,6 +286,6 @@ async def test_an_action_is_performed_under_the_settings_of_its_session() -> Non
         return "second"
 
     pair = Pair(first)
-    pair.actions.append(Scripted(second))
+    assert pair.editions.add(OTHER, Scripted(second)) == 1
     assert await pair.remote.under(1).perform(CALLER, CANCEL) == "second"
     assert await pair.remote.perform(CALLER, CANCEL) == "first"

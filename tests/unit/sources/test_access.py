@@ -11,7 +11,7 @@ from clone_engine.jobs.manager import Caller
 from clone_engine.records.errors import PgError
 from clone_engine.records.request import Conninfo
 from proxy.calls.membership import Rights
-from proxy.sources.access import SourceAccess
+from proxy.sources.access import Rules, SourceAccess
 from proxy.sources.named import NamedSource
 from proxy.sources.patterns import parse_pattern
 from proxy.sources.policy import Inline, Policy
@@ -36,14 +36,9 @@ def reached(
         assert login == LOGIN
         return Rights(superuser, frozenset(roles.split()) & frozenset(asked))
 
-    access = SourceAccess(
-        TARGET,
-        Policy(inline, allow=(parse_pattern("127.0.0.2"),)),
-        NAMED,
-        rights,
-        require_password=True,
-        admins=frozenset({"dba"}),
-    )
+    policy = Policy(inline, allow=(parse_pattern("127.0.0.2"),))
+    rules = Rules(policy, NAMED, require_password=True, admins=frozenset({"dba"}))
+    access = SourceAccess(TARGET, lambda: rules, rights)
     return asyncio.run(access.reached(caller, Conninfo(source), LOGIN))
 
 
@@ -97,6 +92,17 @@ def test_without_a_host_it_is_the_server_that_the_session_is_on() -> None:
         )
     assert reached({"user": "alice"}).parameters["host"] == "db"
     assert refusal({**standby, "hostaddr": "127.0.0.1", "user": "alice"}, caller).sqlstate == "42501"
+
+
+def test_one_of_the_target_s_servers_is_the_one_that_is_named() -> None:
+    """Not the one that the session is on, whose address its login has."""
+    on_standby = {"host": "standby", "hostaddr": "10.0.0.2", "port": "5433"}
+    login = LOGIN.with_parameters(on_standby)
+    rules = Rules(Policy("none"), {}, require_password=True, admins=frozenset())
+    access = SourceAccess(TARGET, lambda: rules, None)  # type: ignore[arg-type]
+    named = Conninfo({**OWN, "user": "alice", "dbname": "other"})
+    found = asyncio.run(access.reached(Caller("alice", "app", server=on_standby), named, login))
+    assert {key: found.parameters.get(key) for key in ("host", "hostaddr", "port")} == {**OWN, "hostaddr": None}
 
 
 def test_as_another_role_the_target_server_is_any_source() -> None:
@@ -179,6 +185,6 @@ def test_files_are_the_operator_s_to_name() -> None:
 
 def test_nothing_secret_is_shown() -> None:
     assert "secret" not in repr(NAMED)
-    assert "operator's" not in repr(
-        SourceAccess(TARGET, Policy(), NAMED, None, require_password=True, admins=frozenset())
-    )  # type: ignore[arg-type]
+    rules = Rules(Policy(), NAMED, require_password=True, admins=frozenset())
+    assert "operator's" not in repr(rules)
+    assert "operator's" not in repr(SourceAccess(TARGET, lambda: rules, None))  # type: ignore[arg-type]

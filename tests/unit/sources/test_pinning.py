@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 
 import pytest
 
 from clone_engine.records.errors import PgError
 from clone_engine.records.request import Conninfo
+from proxy.resolver import LookUp, Resolver
 from proxy.sources.patterns import Place
 from proxy.sources.pinning import pinned
 
 
-def pin(seen: list[Place] | None = None, **parameters: str) -> dict[str, str]:
+def pin(seen: list[Place] | None = None, look_up: LookUp | None = None, **parameters: str) -> dict[str, str]:
     check = [].append if seen is None else seen.append
-    return asyncio.run(pinned(Conninfo(parameters), check)).parameters
+    return asyncio.run(pinned(Conninfo(parameters), check, look_up or Resolver(1).addresses)).parameters
 
 
 @pytest.mark.parametrize(
@@ -45,16 +45,12 @@ def test_every_spelling_of_an_address_is_checked_as_what_it_is(spelling: str) ->
     assert [str(place.address) for place in seen] == ["127.0.0.1"]
 
 
-def test_a_name_with_several_addresses_becomes_as_many_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when a name server says so: there is none to be had on this machine that would."""
+def test_a_name_with_several_addresses_becomes_as_many_hosts() -> None:
+    async def look_up(host: str, port: int) -> list[str]:
+        return {"db": ["10.0.0.1", "10.0.0.2"], "other": ["fd00::1"]}[host]
 
-    def answers(host: str, port: int, *_: object, **__: object) -> list[tuple[object, ...]]:
-        found = {"db": ["10.0.0.1", "10.0.0.2", "10.0.0.1"], "other": ["fd00::1"]}[host]
-        return [(socket.AF_UNSPEC, socket.SOCK_STREAM, 0, "", (address, port)) for address in found]
-
-    monkeypatch.setattr(socket, "getaddrinfo", answers)
     seen: list[Place] = []
-    assert pin(seen, host="db,other", port="1,2") == {
+    assert pin(seen, look_up, host="db,other", port="1,2") == {
         "host": "db,db,other",
         "hostaddr": "10.0.0.1,10.0.0.2,fd00::1",
         "port": "1,1,2",
@@ -73,7 +69,7 @@ def test_one_refused_address_refuses_all() -> None:
 
     for hosts in ("127.0.0.1,127.0.0.2", "127.0.0.2,127.0.0.1"):
         with pytest.raises(PgError, match="no"):
-            asyncio.run(pinned(Conninfo({"host": hosts}), check))
+            asyncio.run(pinned(Conninfo({"host": hosts}), check, Resolver(1).addresses))
 
 
 @pytest.mark.parametrize(
@@ -98,12 +94,10 @@ def test_refused(parameters: dict[str, str], sqlstate: str) -> None:
     assert refused.value.hint
 
 
-def test_a_name_server_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def look_up() -> None:
-        loop = asyncio.get_running_loop()
-        monkeypatch.setattr(loop, "getaddrinfo", lambda *_, **__: loop.create_future())
-        await pinned(Conninfo({"host": "db.example"}), [].append, seconds=0.01)
+def test_a_name_server_that_does_not_answer_is_not_waited_for() -> None:
+    async def look_up(host: str, port: int) -> list[str]:
+        return await asyncio.get_running_loop().create_future()
 
     with pytest.raises(PgError) as refused:
-        asyncio.run(look_up())
+        asyncio.run(pinned(Conninfo({"host": "db.example"}), [].append, look_up, seconds=0.01))
     assert refused.value.sqlstate == "08001"

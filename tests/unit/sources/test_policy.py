@@ -7,10 +7,12 @@ from ipaddress import ip_address
 import pytest
 
 from clone_engine.records.errors import PgError
+from proxy.own_addresses import Listeners
 from proxy.sources.patterns import Place, parse_pattern
-from proxy.sources.policy import Inline, Listeners, Policy
+from proxy.sources.policy import Inline, Policy
 
 PORT = 6432
+OURS = Listeners(frozenset({("127.0.0.1", PORT)}), frozenset({f"/run/proxy/.s.PGSQL.{PORT}"}))
 
 
 def looked_up(host: str, address: str, port: int = 5432) -> Place:
@@ -27,7 +29,7 @@ def unix_socket(directory: str, port: int = 5432) -> Place:
 
 def policy(allow: str = "", deny: str = "", inline: Inline = "remote") -> Policy:
     lists = [tuple(map(parse_pattern, text.split())) for text in (allow, deny)]
-    return Policy(inline, *lists, Listeners(PORT, "/run/proxy"))
+    return Policy(inline, *lists, OURS)
 
 
 NEVER_BY_THEMSELVES = {
@@ -53,6 +55,11 @@ NEVER_BY_THEMSELVES = {
     "2002:7f00:1::": "loopback",
     "64:ff9b::7f00:1": "loopback",
     "64:ff9b::a9fe:a9fe": "link-local",
+    "::ffff:0:127.0.0.1": "loopback",
+    "64:ff9b:1::7f00:1": "loopback",
+    "64:ff9b:1:7f00:0:100::": "loopback",
+    "64:ff9b:1:7f:0:1::": "loopback",
+    "64:ff9b:1:0:7f:0:100::": "loopback",
 }
 
 
@@ -63,7 +70,9 @@ def test_what_is_local_to_the_proxy_is_refused(address: str, place: object) -> N
     assert NEVER_BY_THEMSELVES[address] in policy().objection(place(address))
 
 
-@pytest.mark.parametrize("address", ["10.1.2.3", "192.168.1.1", "172.20.0.2", "8.8.8.8", "fd12::1", "2001:db8::1"])
+@pytest.mark.parametrize(
+    "address", ["10.1.2.3", "192.168.1.1", "172.20.0.2", "8.8.8.8", "fd12::1", "2001:db8::1", "64:ff9b:1::808:808"]
+)
 def test_other_machines_are_not(address: str) -> None:
     assert policy().objection(looked_up("db.example", address)) == ""
     assert policy().objection(given(address)) == ""
@@ -131,6 +140,7 @@ def test_a_name_that_was_not_looked_up_allows_nothing() -> None:
         ("10.0.0.0/8", looked_up("db.example", "10.1.2.3")),
         ("db.example", looked_up("db.example", "10.1.2.3")),
         ("db.example", given("10.1.2.3", host="db.example")),
+        ("db.example", looked_up("ｄB。example.", "10.1.2.3")),
         ("10.0.0.0/8", given("::ffff:10.1.2.3")),
         ("10.0.0.0/8", given("64:ff9b::a01:203")),
         ("*:5432", looked_up("db.example", "10.1.2.3")),

@@ -133,3 +133,25 @@ def test_a_hidden_rollback_to_a_savepoint_leaves_the_block_open() -> None:
     exchange.completed(PLAIN[ord("E")], b"BEGIN\0")
     exchange.completed(Entry(ord("E"), hidden=True), b"ROLLBACK\0")
     assert exchange.block
+
+
+def test_names_that_hang_on_replies_to_come() -> None:
+    exchange = Exchange()
+    naming = Entry(ord("P"), undo=lambda: None)
+    exchange.sent(naming)
+    assert (exchange.naming, exchange.naming_ended) == (True, False)
+    exchange.sent(PLAIN[ord("S")])
+    assert exchange.naming_ended
+    exchange.received(ord("1"))
+    assert (exchange.naming, exchange.naming_ended) == (False, False)
+    exchange.received(ord("Z"))
+    for kind in "PS":
+        exchange.sent(Entry(ord(kind), undo=lambda: None) if kind == "P" else PLAIN[ord(kind)])
+    exchange.received(ord("E"))  # which skips it
+    assert not exchange.naming
+    exchange.received(ord("Z"))
+    exchange.sent(Entry(ord("Q"), on_tag=lambda tag: None))
+    assert exchange.naming_ended
+    exchange.received(ord("C"))
+    exchange.received(ord("Z"))
+    assert not exchange.naming

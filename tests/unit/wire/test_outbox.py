@@ -13,6 +13,10 @@ class Written:
 
     def __init__(self) -> None:
         self.writes: list[bytes] = []
+        self.closing = False
+
+    def is_closing(self) -> bool:
+        return self.closing
 
     def write(self, data: bytes) -> None:
         self.writes.append(data)
@@ -33,3 +37,14 @@ def test_one_write_for_all_that_was_gathered() -> None:
     for _ in range(2):
         outbox.flush()
         assert written.writes == [b"abcd-ef"]
+
+
+def test_what_was_gathered_for_a_transport_that_is_closed_is_dropped() -> None:
+    written = Written()
+    outbox = Outbox(cast(asyncio.Transport, written))
+    outbox.write(b"a")
+    written.closing = True
+    outbox.flush()
+    written.closing = False
+    outbox.flush()
+    assert written.writes == []
