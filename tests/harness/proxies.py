@@ -11,6 +11,8 @@ from typing import Any
 import psycopg
 
 from proxy.launch import LOCAL_SOURCES, ProxyProcess, Sections
+from tests.harness.processes import FORKER, children
+from tests.harness.waiting import wait_until
 
 __all__ = ["Proxies", "ProxyProcess", "connect", "open_files", "running_proxies"]
 
@@ -57,5 +59,6 @@ def connect(proxy: ProxyProcess, dbname: str = "postgres", **more: Any) -> psyco
 
 
 def open_files(proxy: ProxyProcess) -> int:
-    """How many files, sockets among them, its first process has open."""
+    """How many files, sockets among them, its first process has open, with those that lead to its forker."""
+    wait_until(lambda: children(proxy.pid, FORKER), what="the forker")
     return len(list(Path(f"/proc/{proxy.pid}/fd").iterdir()))

@@ -93,10 +93,11 @@ def test_a_hundred_jobs_are_cancelled(sessions: list[Connection], place: Place, 
             statements = [f"SELECT pgclone_cancel({job})" for job in range(1, MANY + 1)]
             assert set(all_at_once(sessions, statements)) == {"cancelled"}
         said(f"100 jobs cancelled by {by}", began)
-    # Two had been started, and another may have failed at what they made before the first cancel.
     assert sessions[0].execute(OVER).fetchone() == (True,)
     if by == "one statement":
-        assert sessions[0].execute("SELECT count(start_time) <= 4 FROM pgclone_jobs_view").fetchone() == (True,)
+        # Two ran; any number may have failed before at what these have made.
+        ran = "SELECT count(start_time) <= 2 FROM pgclone_jobs_view WHERE status = 'cancelled'"
+        assert sessions[0].execute(ran).fetchone() == (True,)
     assert place.target.rows(OURS) == []
 
 

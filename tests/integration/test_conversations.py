@@ -255,6 +255,8 @@ def test_a_copy_that_was_parsed_once_shows_the_jobs_of_each_bind(proxy: ProxyPro
         client.until_ready()
         client.send(run)
         assert [kind for kind, _ in client.until_ready()] == [b"2", b"n", b"H", b"d", b"c", b"C", b"Z"]
+    with connect(proxy) as connection:  # other tests count jobs
+        wait_until(lambda: connection.execute(OURS["action"].encode()).fetchone() == (1,), what="the job to end")
 
 
 def test_a_backend_that_ends_in_a_hidden_command_tells_the_client(proxy: ProxyProcess) -> None:
