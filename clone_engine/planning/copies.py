@@ -50,6 +50,8 @@ class Wish(NamedTuple):
     replica: bool = False
     """Whether the table has foreign keys already."""
     format: Format = "text"
+    small: bool = False
+    """Whether it may be copied in one transaction with others."""
 
 
 def copy_steps(table: Table, wish: Wish, after: tuple[str, ...]) -> Iterator[Copy]:
@@ -93,6 +95,7 @@ def copy_steps(table: Table, wish: Wish, after: tuple[str, ...]) -> Iterator[Cop
             replica=wish.replica,
             frozen=frozen,
             binary=as_binary,
+            small=wish.small and one and not frozen,
         )
 
 

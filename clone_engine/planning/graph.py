@@ -46,6 +46,8 @@ from clone_engine.servers.target import Existing, referenced
 LATE = "late definitions"
 OWNERS = "owners and privileges"
 TAIL = "triggers and the rest"
+SMALL = 1024 * 1024
+"""Bytes of a table whose steps are done together with those of others."""
 PER_TRANSACTION = 500
 """Statements of one step.  Each holds some locks to the end of its transaction, and a server that is set up as it comes
 has room for about ten thousand."""
@@ -197,18 +199,18 @@ class Graph:
         built: bool = False,
         weight: int = 0,
         holds: tuple[str, ...] = (),
-        undisturbed: bool = False,
+        small: bool = False,
     ) -> Run:
-        """A step of these items; `undisturbed` by other jobs if it may change what they change too."""
+        """A step of these items."""
         names = self._in.names
-        session, *made = self._statements(items, names.build if built else names.final)
         return Run(
             key=key,
             phase=phase,
             after=tuple(dict.fromkeys(after)),
             weight=weight,
             holds=holds,
-            statements=(session, *(alone(self._in.request.schema_name) if undisturbed else ()), *made),
+            small=small,
+            statements=tuple(self._statements(items, names.build if built else names.final)),
         )
 
     # The steps, in order -------------------------------------------------------------------------------------------
@@ -216,11 +218,13 @@ class Graph:
     def _in_turns(
         self, key: str, phase: str, items: list[Item], after: Iterable[str], *, built: bool = False
     ) -> Iterator[Run]:
-        """Steps of some of these items each, one behind the other; `_last` is the key of the last one."""
+        """Steps of some of these items each, one behind the other, undisturbed by other jobs, which may change what
+        they change too; `_last` is the key of the last one."""
         for number in range(_parts(len(items))):
             some = items[number * PER_TRANSACTION : (number + 1) * PER_TRANSACTION]
-            step = self._run(_part(key, number), phase, some, after, built=built, undisturbed=True)
-            yield step
+            step = self._run(_part(key, number), phase, some, after, built=built)
+            session, *made = step.statements
+            yield msgspec.structs.replace(step, statements=(session, *alone(self._in.request.schema_name), *made))
             after = (step.key,)
 
     def _last(self, key: str, *slots: str) -> str:
@@ -267,6 +271,7 @@ class Graph:
             fresh=table in self._made,
             replica=table in self._early.of,
             format=request.options.format,
+            small=self._small(table) and not where,  # which may take any time
             kept=inputs.kept.get(table, ()),
         )
         yield from copy_steps(facts, wish, (self._defined, *self._early.of.get(table, ())))
@@ -339,6 +344,11 @@ class Graph:
         facts = self._in.source.tables.get(table)
         return facts.bytes if facts else 0
 
+    def _small(self, table: Name) -> bool:
+        """Whether what is done with a table takes a moment, and nobody else knows of the table yet."""
+        facts = self._in.source.tables.get(table)
+        return table in self._made and facts is not None and facts.relkind == "r" and facts.bytes <= SMALL
+
     def _key_steps(self) -> Iterator[Run]:
         for table, items in self._keys.items():
             yield self._run(
@@ -349,6 +359,7 @@ class Graph:
                 built=True,
                 weight=self._weight(table),
                 holds=(str(table),),
+                small=self._small(table),
             )
 
     def _index_steps(self, relations: Iterable[Name], after: str = "") -> Iterator[Run]:
@@ -364,6 +375,7 @@ class Graph:
                     [after] if after else data,
                     built=table in self._made,
                     weight=round(self._weight(table) * build_cost(self._indexes[index][0].ddl)),
+                    small=self._small(table),
                 )
 
     def _made_of(self, table: Name) -> list[str]:
@@ -475,6 +487,7 @@ class Graph:
                 built=True,
                 weight=sum(map(self._weight, ends)),
                 holds=tuple(sorted({str(self._root(end)) for end in ends})),
+                small=all(map(self._small, ends)),
             )
 
     def _early_step(self, key: str, items: list[Item], ends: list[Name]) -> Run:
@@ -486,6 +499,7 @@ class Graph:
             [f"constraints of {parent}"],
             built=True,
             holds=tuple(sorted(map(str, ends))),
+            small=all(map(self._small, ends)),
         )
 
     def _matview_steps(self) -> Iterator[Run]:
@@ -568,6 +582,7 @@ class Graph:
                 after=tuple(self._complete(relation)) if at_once else last,
                 weight=self._weight(relation),
                 holds=(str(relation),),
+                small=self._small(relation),
                 statements=(Statement(f"ANALYZE {name.sql}", f"statistics of {name}", tolerated=True),),
             )
 

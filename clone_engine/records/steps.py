@@ -1,7 +1,8 @@
 """The steps of a clone: what is run on the target, what is copied, and what must be done before what.
 
 Frozen records only; they travel to copiers as JSON lines.  `plan.py` makes them, `foreman.py` hands them out,
-`copier.py` carries them out.  Every step is one transaction on the target: it is done whole or not at all.
+`copier.py` carries them out.  Every step is one transaction on the target, or one with other small ones: it is done
+whole or not at all.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     (bytes touched) start earlier.  Two steps that `holds` the same relation never run at once.
     What an `unlogged` step does is taken away again by a crash of the target, and does no harm if it is done twice.
     `phase` is the job's phase while it runs, in the original's words ('copying data', 'creating indexes', …).
+    A `small` step takes a moment, and may be done in one transaction with others.
     """
 
     key: str
@@ -43,6 +45,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     weight: int = 0
     holds: tuple[str, ...] = ()
     unlogged: bool = False
+    small: bool = False
 
 
 class Run(Step, frozen=True, kw_only=True, tag="run"):

@@ -22,7 +22,9 @@ PULSE: Final = 0.5
 
 
 async def watch(
-    target: Callable[[], psycopg.AsyncConnection], busy: Mapping[Member, AnyStep], told: Callable[[str, float], None]
+    target: Callable[[], psycopg.AsyncConnection],
+    busy: Mapping[Member, tuple[AnyStep, ...]],
+    told: Callable[[str, float], None],
 ) -> None:
     """Return never.  While copiers are `busy` with steps that build indexes, `told` gets a step's key, and which share
     of it is done."""
@@ -41,9 +43,11 @@ async def watch(
             told(step.key, share / _objects(step))
 
 
-def _building(busy: Mapping[Member, AnyStep]) -> Iterator[tuple[int, Run]]:
-    """The target's backends that build indexes, with the step that each is at."""
-    for member, step in busy.items():
+def _building(busy: Mapping[Member, tuple[AnyStep, ...]]) -> Iterator[tuple[int, Run]]:
+    """The target's backends that build indexes, with the step that each is at; those of several take a moment."""
+    for member, (step, *others) in busy.items():
+        if others:
+            continue
         if isinstance(step, Run) and step.phase in {INDEXES, CONSTRAINTS} and "target" in member.backends:
             yield member.backends["target"], step
 

@@ -1,4 +1,5 @@
-"""A copier: a process with one connection to the source and one to the target, which does one step after another.
+"""A copier: a process with one connection to the source and one to the target, which does one step after another, or
+several small ones at once.
 
 It is forked by `crew.py` and told what to do in the records of `copier_channel.py`.  What failed it begins anew, on new
 connections, only if it is told to: whether the target still has what the step builds on is known to the job process.
@@ -11,8 +12,8 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Final
 
@@ -22,12 +23,14 @@ from clone_engine.planning.large_objects import copy_large_objects
 from clone_engine.records.channel import Start
 from clone_engine.records.errors import PgError
 from clone_engine.records.jobs import Outcome
-from clone_engine.records.steps import AnyStep, Copy, Journal, LargeObjects, Plan, Run, Statement, reported_key
+from clone_engine.records.steps import AnyStep, Copy, Journal, LargeObjects, Plan, Run, reported_key
 from clone_engine.running import copier_channel as records
+from clone_engine.running.copy_stream import Copying
+from clone_engine.running.executing import StepError, failing_at, run_statements
 from clone_engine.running.relay import relay
 from clone_engine.servers.connect import BEGIN_COPY, Side, cancel, connect, prepare_session
 from clone_engine.servers.journal import Entry, as_entry, entry, insert
-from clone_engine.servers.server_error import NO_LOCK, from_psycopg, tolerable
+from clone_engine.servers.server_error import NO_LOCK
 
 Planner = Callable[[psycopg.Connection, psycopg.Connection, str, Start, Sequence[str]], Plan]
 """`plan.prepare`: source, target, snapshot, what the job is, keys of what earlier jobs have done."""
@@ -46,15 +49,6 @@ LAST_RESORT: Final = 3
 
 class Stop(BaseException):
     """SIGTERM came.  Not an Exception, so that nothing takes it for a failure of what was going on."""
-
-
-class StepError(Exception):
-    """A step has failed at an object; its transaction is rolled back or can never commit."""
-
-    def __init__(self, error: PgError, object_: str) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.object = object_
 
 
 def serve(channel: socket.socket, start: Start, planner: Planner) -> None:
@@ -127,8 +121,8 @@ class Copier:
                     self._snapshot = snapshot
                 case records.Prepare(done):
                     self._send(records.Prepared(self._prepare(done)))
-                case records.Work(step, journal, refused):
-                    self._send(self._do(step, journal, refused))
+                case records.Work(steps, journal, refused):
+                    self._send(self._do(steps, journal, refused))
         except StepError as failed:
             self.close()
             self._send(records.Failed.of(failed.error, failed.object))
@@ -148,60 +142,70 @@ class Copier:
         self._settled = False
         return plan
 
-    def _do(self, step: AnyStep, journal: Journal, refused: Collection[str]) -> records.Finished:
-        """Do a step in one transaction, and leave its entry in the journal with it.
+    def _do(self, steps: Sequence[AnyStep], journal: Journal, refused: Collection[str]) -> records.Finished:
+        """Do steps in one transaction, and leave their entries in the journal with it.
 
-        It is tried again, a few times, where it failed for what others do at the same time.
+        One that is alone is tried again, a few times, where it failed for what others do at the same time.
         """
         attempt = 1
         while True:
             try:
-                return self._try(step, journal, refused)
+                return self._try(steps, journal, refused)
             except StepError as failed:
-                if attempt >= _attempts(step, failed.error.sqlstate):
+                if len(steps) > 1 or attempt >= _attempts(steps[0], failed.error.sqlstate):
                     raise
-            if not isinstance(step, Run):  # a COPY was left in the middle
+            if not isinstance(steps[0], Run):  # a COPY was left in the middle
                 self.close()
             time.sleep(min(0.1 * 2**attempt, LONGEST_PAUSE))
             attempt += 1
 
-    def _try(self, step: AnyStep, journal: Journal, refused: Collection[str]) -> records.Finished:
+    def _try(self, steps: Sequence[AnyStep], journal: Journal, refused: Collection[str]) -> records.Finished:
         with failing_at(""):
             target = self._connection("target")
             if not self._settled:
                 prepare_session(target, "target")
-        self._settled = isinstance(step, Copy)
-        object_ = "" if isinstance(step, Run) else reported_key(step)
-        if not isinstance(step, Run):
+        first = steps[0]
+        self._settled = isinstance(first, Copy)
+        object_ = "" if isinstance(first, Run) else reported_key(first)
+        if not isinstance(first, Run):
             with failing_at(object_):
                 self._connection("source")
         with failing_at(object_):
-            target.execute(BEGIN_COPY if isinstance(step, Copy) else "BEGIN")
+            target.execute(BEGIN_COPY if isinstance(first, Copy) else "BEGIN")
             try:
-                done = self._done(step, target, refused)
+                done = self._done(steps, target, refused)
             except (PgError, StepError, psycopg.Error):
                 with suppress(psycopg.Error):
                     target.execute("ROLLBACK")
                 raise
-            return self._committed(step, done, journal, target)
+            return self._committed(steps, done, journal, target)
 
-    def _done(self, step: AnyStep, target: psycopg.Connection, refused: Collection[str]) -> records.Finished:
-        """Do a step within the open transaction."""
-        match step:
+    def _done(
+        self, steps: Sequence[AnyStep], target: psycopg.Connection, refused: Collection[str]
+    ) -> tuple[records.Result, ...]:
+        """Do steps of one kind within the open transaction."""
+        match steps[0]:
+            case LargeObjects() as alone:
+                return (self._large_objects(alone, target),)
             case Copy():
-                if step.replica:
-                    target.execute("SET LOCAL session_replication_role = replica")
-                if step.frozen:
-                    target.execute(step.empty.encode())
-                source, meter = self._connection("source"), Meter(self._send)
-                copied = relay(source, target, step.copy_out, step.copy_in, meter, binary=step.binary)
-                return records.Finished(copied.rows, copied.bytes)
-            case LargeObjects():
-                return self._large_objects(step, target)
+                return self._copied([step for step in steps if isinstance(step, Copy)], target)
             case _:
-                return records.Finished(outcomes=tuple(run_statements(target, step, refused)))
+                runs = [step for step in steps if isinstance(step, Run)]
+                return tuple(records.Result(outcomes=each) for each in run_statements(target, runs, refused))
 
-    def _large_objects(self, step: LargeObjects, target: psycopg.Connection) -> records.Finished:
+    def _copied(self, steps: Sequence[Copy], target: psycopg.Connection) -> tuple[records.Result, ...]:
+        first = steps[0]
+        if first.replica:
+            target.execute("SET LOCAL session_replication_role = replica")
+        if first.frozen:
+            target.execute(first.empty.encode())
+        # How far several are is not worth saying: they are small.
+        moved = Meter(self._send) if len(steps) == 1 else _unsaid
+        copies = [Copying(step.copy_out, step.copy_in, step.binary) for step in steps]
+        copied = relay(self._connection("source"), target, copies, moved)
+        return tuple(records.Result(each.rows, each.bytes) for each in copied)
+
+    def _large_objects(self, step: LargeObjects, target: psycopg.Connection) -> records.Result:
         outcomes: list[Outcome] = []
         meter = Meter(self._send)
         moved = 0
@@ -211,26 +215,42 @@ class Copier:
             else:
                 moved += news
                 meter(0, news)
-        return records.Finished(bytes=moved, outcomes=tuple(outcomes))
+        return records.Result(bytes=moved, outcomes=tuple(outcomes))
 
     def _committed(
-        self, step: AnyStep, done: records.Finished, journal: Journal, target: psycopg.Connection
+        self,
+        steps: Sequence[AnyStep],
+        results: tuple[records.Result, ...],
+        journal: Journal,
+        target: psycopg.Connection,
     ) -> records.Finished:
-        """Commit, unless the step turns out to have been done before; what is there then."""
-        before = self._entered(step, done, journal, target)
+        """Commit, unless a step turns out to have been done before; what is there then."""
+        before = self._entered(steps, results, journal, target)
         self._send(records.Committing())
         ending = "ROLLBACK" if before else "COMMIT"
         if target.execute(ending).statusmessage != ending:
             raise PgError("25P02", "pgclone: the target rolled the step back instead of committing it")
-        return records.Finished(before.rows, 0, before.outcomes) if before else done
+        return records.Finished((records.Result(before.rows, 0, before.outcomes),) if before else results)
 
     def _entered(
-        self, step: AnyStep, done: records.Finished, journal: Journal, target: psycopg.Connection
+        self,
+        steps: Sequence[AnyStep],
+        results: Sequence[records.Result],
+        journal: Journal,
+        target: psycopg.Connection,
     ) -> Entry | None:
-        """Make the entry of a step; the one that is there already, left by a copier that was thought to be dead."""
-        if target.execute(insert(journal, step, done.rows, done.outcomes).encode()).rowcount:
+        """Make the entries of steps; that of one alone if it is there already, left by a copier that was thought to be
+        dead."""
+        made = [insert(journal, step, done.rows, done.outcomes) for step, done in zip(steps, results, strict=True)]
+        cursor = target.execute(";\n".join(made).encode())
+        rows = cursor.rowcount
+        while cursor.nextset():
+            rows += cursor.rowcount
+        if rows == len(steps):
             return None
-        row = target.execute(entry(journal, step.key).encode()).fetchone()
+        if len(steps) > 1:
+            raise PgError("55000", "pgclone: a copier that was thought to be dead has done one of the steps")
+        row = target.execute(entry(journal, steps[0].key).encode()).fetchone()
         return as_entry(row[0]) if row else None
 
     def _connection(self, side: Side) -> psycopg.Connection:
@@ -251,58 +271,8 @@ def _attempts(step: AnyStep, sqlstate: str) -> int:
     return 25 if sqlstate == NO_LOCK and isinstance(step, Run) and step.patient else 1
 
 
-@contextmanager
-def failing_at(object_: str) -> Iterator[None]:
-    """What fails within the block fails the step, at this object."""
-    try:
-        yield
-    except PgError as error:
-        raise StepError(error, object_) from None
-    except psycopg.Error as error:
-        raise StepError(from_psycopg(error), object_) from None
-
-
-def run_statements(target: psycopg.Connection, step: Run, refused: Collection[str] = ()) -> Iterator[Outcome]:
-    """Run the statements of a step within the open transaction; what became of each object that they name.
-
-    A tolerated statement does not fail the step.  `refused` are objects that earlier steps could not make; what needs
-    one of them is left out.
-    StepError at the object of the statement that does.
-    """
-    missing = set(refused)
-    for statement in step.statements:
-        lacking = next((need for need in statement.needs if need in missing), "")
-        if lacking:
-            if statement.object:
-                missing.add(statement.object)
-                yield Outcome(statement.object, "skipped", message=f"needs {lacking}, which could not be made")
-            continue
-        with failing_at(statement.object):
-            error = _run(target, statement)
-        if error:
-            missing.add(statement.object)
-            yield Outcome(statement.object, "skipped", error.sqlstate, error.message)
-        elif statement.object:
-            yield Outcome(statement.object, "done")
-
-
-def _run(target: psycopg.Connection, statement: Statement) -> PgError | None:
-    """Run one statement; its error if that does not fail the step, with its effects undone."""
-    if not (statement.tolerated or statement.optional):
-        target.execute(statement.sql.encode())
-        return None
-    target.execute("SAVEPOINT pgclone_statement")
-    try:
-        target.execute(statement.sql.encode())
-    except psycopg.Error as error:
-        refused = from_psycopg(error)
-        tolerated = refused.sqlstate in statement.optional or (statement.tolerated and tolerable(refused.sqlstate))
-        if not tolerated:
-            raise
-        target.execute("ROLLBACK TO SAVEPOINT pgclone_statement")
-        return refused
-    target.execute("RELEASE SAVEPOINT pgclone_statement")
-    return None
+def _unsaid(_rows: int, _size: int) -> None:
+    """For what is done in a moment."""
 
 
 class Meter:

@@ -26,9 +26,10 @@ class Prepare(msgspec.Struct, frozen=True, tag="prepare"):
 
 
 class Work(msgspec.Struct, frozen=True, tag="work"):
-    """Do a step; answered by Moved as often as there is news, Committing, and Finished; or by Failed."""
+    """Do a step, or several small ones of one kind, in one transaction; answered by Moved as often as there is news,
+    Committing, and Finished; or by Failed."""
 
-    step: AnyStep
+    steps: tuple[AnyStep, ...]
     journal: Journal
     """Where its entry goes."""
     refused: tuple[str, ...] = ()
@@ -52,27 +53,33 @@ class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
 
 
 class Moved(msgspec.Struct, frozen=True, tag="moved"):
-    """Rows and bytes of the step under way so far; the rows are an estimate."""
+    """Rows and bytes of the one step under way so far; the rows are an estimate."""
 
     rows: int
     bytes: int
 
 
 class Committing(msgspec.Struct, frozen=True, tag="committing"):
-    """COMMIT comes next.  Before this record the step has surely not been committed."""
+    """COMMIT comes next.  Before this record the steps have surely not been committed."""
 
 
-class Finished(msgspec.Struct, frozen=True, tag="finished"):
-    """The step has been committed."""
+class Result(msgspec.Struct, frozen=True):
+    """What a step has done."""
 
     rows: int = 0
     bytes: int = 0
     outcomes: tuple[Outcome, ...] = ()
 
 
+class Finished(msgspec.Struct, frozen=True, tag="finished"):
+    """The steps have been committed; what each has done."""
+
+    results: tuple[Result, ...]
+
+
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """The step, or the plan, has failed and left nothing, unless COMMIT was on its way.  The copier has closed its
-    connections."""
+    """A step, or the plan, has failed and left nothing, nor have those beside it, unless COMMIT was on its way.  The
+    copier has closed its connections."""
 
     object: str
     sqlstate: str

@@ -83,8 +83,8 @@ def walk_text(data: Buffer, start: int, end: int) -> tuple[int, int]:
     return edge, estimated_rows(data, 0, min(edge, end))
 
 
-def walk_binary(data: Buffer, start: int, end: int) -> tuple[int, int]:
-    """As `end_of_rows`, for rows that may hold anything: each header is looked at, and so the rows are counted."""
+def walk_each(data: Buffer, start: int, end: int) -> tuple[int, int]:
+    """As `walk_text`, for rows that may hold anything: each header is looked at, and so the rows are counted."""
     at, last, count = start, end - HEADER, 0
     while at <= last:
         kind, length = HEAD(data, at)
@@ -108,7 +108,21 @@ class Stream(NamedTuple):
 
 
 TEXT = Stream(b"\0", walk_text, imitable=True)
-BINARY = Stream(b"\1", walk_binary, imitable=False)
+BINARY = Stream(b"\1", walk_each, imitable=False)
+AMONG_OTHERS = {False: Stream(b"\0", walk_each, imitable=False), True: BINARY}
+"""Of each table where several follow each other, by whether it is in binary format: behind the last row of one come
+rows of the next, so that the last of what was received tells nothing."""
+
+
+class Copying(NamedTuple):
+    """One COPY from server to server."""
+
+    out: str
+    """COPY … TO STDOUT, for the source."""
+    into: str
+    """COPY … FROM STDIN, for the target."""
+    binary: bool = False
+    """Whether both are in binary format, and not in text."""
 
 
 def frames(data: Buffer) -> Iterator[tuple[bytes, bytes]]:

@@ -24,7 +24,6 @@ from clone_engine.running.recovery import Recovery
 from clone_engine.running.reporting import Report
 from clone_engine.running.scheduler import Schedule
 from clone_engine.running.workers import Workers
-from clone_engine.servers.journal import Entry
 from clone_engine.servers.server_error import NO_CONNECTIONS, transient
 
 BREATH: Final = 0.5
@@ -43,8 +42,8 @@ class Foreman:
         workers: Workers,
         patience: Patience,
     ) -> None:
-        self.busy: dict[Member, AnyStep] = {}
-        """The copiers that are at a step."""
+        self.busy: dict[Member, tuple[AnyStep, ...]] = {}
+        """The copiers that are at a step, or at several small ones in one transaction."""
         self._crew = crew
         self._connections = connections
         self._journal = journal
@@ -116,17 +115,19 @@ class Foreman:
 
     def _hand_out(self) -> None:
         """Give steps to idle copiers, those first that have their connections."""
-        while self._idle and (step := self._schedule.start()):
+        while self._idle and (steps := self._schedule.start(len(self._idle) + len(self.busy))):
             member = self._idle.pop(0)
-            self.busy[member] = step
-            self._account.begin(step.key)
-            self._workers.begin(self._place(member), step)
+            self.busy[member] = steps
+            for step in steps:
+                self._account.begin(step.key)
+                self._workers.begin(self._place(member), step)
             assert self._journal.journal is not None, "_begin() makes it"
-            self._crew.tell(member, records.Work(step, self._journal.journal, self._refused_for(step)))
+            self._crew.tell(member, records.Work(steps, self._journal.journal, self._refused_for(steps)))
 
-    def _refused_for(self, step: AnyStep) -> tuple[str, ...]:
-        """The objects that the target has refused to make and that the step would need."""
-        needed = {need for statement in step.statements for need in statement.needs} if isinstance(step, Run) else set()
+    def _refused_for(self, steps: Sequence[AnyStep]) -> tuple[str, ...]:
+        """The objects that the target has refused to make and that the steps would need."""
+        runs = (step for step in steps if isinstance(step, Run))
+        needed = {need for step in runs for statement in step.statements for need in statement.needs}
         return tuple(sorted(needed & self._report.refused))
 
     async def _hear(self) -> None:
@@ -138,10 +139,10 @@ class Foreman:
         member, record = event
         match record:
             case records.Moved(rows, size):
-                self._account.move(self.busy[member].key, rows, size)
+                self._account.move(self.busy[member][0].key, rows, size)
                 self._workers.move(self._place(member), rows, size)
             case records.Finished() if member in self._recovery.doubtful and not await self._entered(member):
-                self._try_again(member, taken_back(self.busy[member]))
+                self._try_again(member, taken_back(self.busy[member][0]))
             case records.Finished():
                 self._recovery.doubtful.discard(member)
                 self._finished(member, record)
@@ -153,38 +154,62 @@ class Foreman:
                 await self._died(member)
 
     async def _failed(self, member: Member, record: records.Failed) -> None:
-        """A step has failed.  That counts only if no server was lost: then what it builds on may be lost as well.
+        """Steps have failed.  That counts only if no server was lost, for then what they build on may be lost as well;
+        and not of several, for it is not known whose failure it is.
 
-        It is done again if it was not committed.
+        They are done again, each alone, if they were not committed.
         """
         await self._recovery.steady()
         failure = failure_of(record, self._advice)
-        if member not in self._recovery.doubtful and not transient(record.sqlstate):
+        several = len(self.busy[member]) > 1
+        if member not in self._recovery.doubtful and not transient(record.sqlstate) and not several:
             raise failure
         await self._connections.end_backends([member])
         member.backends.clear()
-        if entry := await self._entered(member):
+        if entries := await self._entered(member):
             self._recovery.doubtful.discard(member)
-            self._finished(member, records.Finished(entry.rows, 0, entry.outcomes))
+            self._finished(member, entries)
+        elif several:
+            self._take_apart(member)
+            self._idle.insert(0, member)
         else:
             self._try_again(member, failure)
 
-    async def _entered(self, member: Member) -> Entry | None:
-        """The journal's entry of the copier's step."""
-        return await self._recovery.entry(self.busy[member].key)
+    async def _entered(self, member: Member) -> records.Finished | None:
+        """What the journal's entries of the copier's steps say, if they are there; they are of one transaction."""
+        found = []
+        for step in self.busy[member]:
+            if (entry := await self._recovery.entry(step.key)) is None:
+                return None
+            found.append(records.Result(entry.rows, 0, entry.outcomes))
+        return records.Finished(tuple(found))
+
+    def _take_back(self, member: Member) -> tuple[AnyStep, ...]:
+        """The steps of a copier that has not done them, and is no longer at them; none of it counts."""
+        steps = self.busy.pop(member)
+        self._recovery.doubtful.discard(member)
+        for step in steps:
+            self._account.put_back(step.key)
+        self._workers.put_back(self._place(member))
+        return steps
+
+    def _take_apart(self, member: Member) -> None:
+        """The copier's steps are done again, each alone."""
+        keys = [step.key for step in self._take_back(member)]
+        self._schedule.apart(keys)
+        for key in keys:
+            self._schedule.put_back(key)
 
     def _try_again(self, member: Member, failure: JobError) -> None:
-        """The copier's step is done again after a pause.  JobError if it was often enough."""
-        step = self.busy.pop(member)
+        """The copier's steps are done again after a pause.  JobError if it was often enough."""
+        steps = self._take_back(member)
         self._idle.insert(0, member)
-        self._recovery.doubtful.discard(member)
-        self._account.put_back(step.key)
-        self._workers.put_back(self._place(member))
-        pause = self._patience.pause(step.key)
-        if pause is None:
-            raise failure
-        self._put_off += 1
-        asyncio.get_running_loop().call_later(pause, self._put_on, step.key)
+        pauses = [self._patience.pause(step.key) for step in steps]
+        for step, pause in zip(steps, pauses, strict=True):
+            if pause is None:
+                raise failure
+            self._put_off += 1
+            asyncio.get_running_loop().call_later(pause, self._put_on, step.key)
 
     def _put_on(self, key: str) -> None:
         self._put_off -= 1
@@ -192,12 +217,13 @@ class Foreman:
         self._crew.wake()
 
     def _finished(self, member: Member, record: records.Finished) -> None:
-        step = self.busy.pop(member)
+        steps = self.busy.pop(member)
         self._idle.insert(0, member)
-        self._schedule.finish(step.key)
-        completes = self._account.finish(step.key, record.rows, record.bytes)
-        self._workers.finish(self._place(member), record.rows, record.bytes)
-        self._report.finished(step, record, completes)
+        for step, result in zip(steps, record.results, strict=True):
+            self._schedule.finish(step.key)
+            completes = self._account.finish(step.key, result.rows, result.bytes)
+            self._report.finished(step, result, completes)
+        self._workers.finish(self._place(member), record.results[-1].rows, record.results[-1].bytes)
 
     def _place(self, member: Member) -> int:
         return self._crew.members.index(member)
@@ -208,10 +234,8 @@ class Foreman:
 
     def _do_without(self, member: Member, record: records.Failed) -> None:
         """A server has no connection for one copier more: the others do its work."""
-        step = self.busy.pop(member)
-        self._account.put_back(step.key)
-        self._workers.put_back(self._place(member))
-        self._schedule.put_back(step.key)
+        for step in self._take_back(member):
+            self._schedule.put_back(step.key)
         self._report_without(record)
 
     def _report_without(self, record: records.Failed) -> None:
@@ -221,23 +245,22 @@ class Foreman:
         self._reduced = True
 
     async def _died(self, member: Member) -> None:
-        """A copier was killed.  Its step is done again, once, if it was not committed and others are left."""
+        """A copier was killed.  Its steps are done again, once, if they were not committed and others are left."""
         if member not in self.busy:
             with suppress(ValueError):  # it was done without already
                 self._idle.remove(member)
             return
         await self._recovery.steady()
         await self._connections.end_backends([member])
-        step, doubtful = self.busy[member], member in self._recovery.doubtful
-        self._recovery.doubtful.discard(member)
-        if (member.committing or doubtful) and (entry := await self._entered(member)):
-            self._finished(member, records.Finished(entry.rows, 0, entry.outcomes))
+        steps, doubtful = self.busy[member], member in self._recovery.doubtful
+        if (member.committing or doubtful) and (entries := await self._entered(member)):
+            self._recovery.doubtful.discard(member)
+            self._finished(member, entries)
             self._idle.remove(member)
             return
-        del self.busy[member]
-        if step.key in self._redone or not (self.busy or self._idle):
-            raise death_of(member, step)
-        self._redone.add(step.key)
-        self._account.put_back(step.key)
-        self._workers.put_back(self._place(member))
-        self._schedule.put_back(step.key)
+        again = next((step for step in steps if step.key in self._redone), None)
+        if again or not (len(self.busy) > 1 or self._idle):
+            del self.busy[member]
+            raise death_of(member, again or steps[0])
+        self._redone.update(step.key for step in steps)
+        self._take_apart(member)

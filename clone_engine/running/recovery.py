@@ -7,13 +7,13 @@ copier was at.  The source's snapshot, once lost, is not replaced: rows of two m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from clone_engine.records.errors import PgError
 from clone_engine.records.jobs import Outcome
-from clone_engine.records.steps import AnyStep, Copy, LargeObjects
+from clone_engine.records.steps import Copy, LargeObjects
 from clone_engine.running.connections import Connections
 from clone_engine.running.crew import Member
 from clone_engine.running.journaling import GONE, JobJournal
@@ -35,7 +35,7 @@ class Recovery:
         report: Report,
         schedule: Schedule,
         account: Account,
-        busy: Mapping[Member, AnyStep],
+        busy: Collection[Member],
         renew: Callable[[], None],
     ) -> None:
         self._connections = connections

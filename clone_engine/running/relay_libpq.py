@@ -7,7 +7,7 @@ the work.  Waiting is psycopg's, which lets signal handlers run.
 from __future__ import annotations
 
 import select
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ import psycopg
 from psycopg import generators, pq
 from psycopg.waiting import Wait
 
-from clone_engine.running.copy_stream import Moved, rows_of_tag
+from clone_engine.running.copy_stream import Copying, Moved, rows_of_tag
 from clone_engine.servers.server_error import from_psycopg
 
 BATCH: Final = 1 << 16
@@ -23,36 +23,45 @@ BATCH: Final = 1 << 16
 
 
 def relay(
-    source: psycopg.Connection,
-    target: psycopg.Connection,
-    copy_out: str,
-    copy_in: str,
-    moved: Moved,
-    *,
-    binary: bool = False,
-) -> tuple[int, int, int]:
-    """Rows that the source says it sent, rows that the target says it stored, their bytes.  See `relay.relay`.
+    source: psycopg.Connection, target: psycopg.Connection, copies: Sequence[Copying], moved: Moved
+) -> list[tuple[int, int, int]]:
+    """Of each: rows that the source says it sent, rows that the target says it stored, their bytes.  See `relay.relay`.
 
+    Both servers get all of the statements at once, so that there is one way to the source and back for all of them.
     Both formats are the same to libpq.
     """
     try:
-        _start(target, copy_in, pq.ExecStatus.COPY_IN)
-        try:
-            _start(source, copy_out, pq.ExecStatus.COPY_OUT)
-            size = _rows(source, target, moved)
-            sent = rows_of_tag(_end(source).command_status or b"")
-        except _TargetError:
-            raise
-        except psycopg.Error as error:
-            with suppress(psycopg.Error):
-                target.wait(generators.copy_end(target.pgconn, b"the source failed: " + str(error).encode()[:1000]))
-            raise
-        result = target.wait(generators.copy_end(target.pgconn, None))
+        _query(source, (each.out for each in copies))
+        _query(target, (each.into for each in copies))
+        done = [_relay(source, target, moved) for _ in copies]
+        for connection in (source, target):
+            _next(connection, None)
+        return done
     except _TargetError as failed:
         raise from_psycopg(failed.error) from None
     except psycopg.Error as error:
         raise from_psycopg(error) from None
-    return sent, rows_of_tag(result.command_status or b""), size
+
+
+def _relay(source: psycopg.Connection, target: psycopg.Connection, moved: Moved) -> tuple[int, int, int]:
+    """Move the rows of one COPY of each query."""
+    _next(target, pq.ExecStatus.COPY_IN)
+    try:
+        _next(source, pq.ExecStatus.COPY_OUT)
+        size = _rows(source, target, moved)
+        sent = _rows_said(_next(source, pq.ExecStatus.COMMAND_OK))
+    except _TargetError:
+        raise
+    except psycopg.Error as error:
+        with suppress(psycopg.Error):
+            target.wait(_ending(target.pgconn, b"the source failed: " + str(error).encode()[:1000]))
+        raise
+    target.wait(_ending(target.pgconn, None))
+    return sent, _rows_said(_next(target, pq.ExecStatus.COMMAND_OK)), size
+
+
+def _rows_said(result: pq.abc.PGresult | None) -> int:
+    return rows_of_tag((result and result.command_status) or b"")
 
 
 class _TargetError(Exception):
@@ -63,19 +72,36 @@ class _TargetError(Exception):
         self.error = error
 
 
-def _start(connection: psycopg.Connection, sql: str, expected: pq.ExecStatus) -> None:
-    connection.pgconn.send_query(sql.encode())
-    result = connection.wait(generators.execute(connection.pgconn))[-1]
-    if result.status != expected:
-        raise psycopg.errors.error_from_result(result)
+def _query(connection: psycopg.Connection, statements: Iterable[str]) -> None:
+    connection.pgconn.send_query(";\n".join(statements).encode())
+    connection.wait(_flushed(connection.pgconn))
 
 
-def _end(source: psycopg.Connection) -> pq.abc.PGresult:
-    """The result behind the last row.  psycopg.Error, the server's, if it is not success."""
-    result: pq.abc.PGresult = source.wait(generators.fetch_many(source.pgconn))[0]
-    if result.status != pq.ExecStatus.COMMAND_OK:
+def _next(connection: psycopg.Connection, expected: int | None) -> pq.abc.PGresult | None:
+    """The server's next result, which must be of this status; None is the end of them.  psycopg.Error, the server's, if
+    it is another."""
+    result: pq.abc.PGresult | None = connection.wait(generators.fetch(connection.pgconn))
+    if result is None and expected is None:
+        return None
+    if result is None or result.status != expected:
+        if result is None or result.status != pq.ExecStatus.FATAL_ERROR:
+            raise psycopg.OperationalError("the server answered to COPY with something else")
         raise psycopg.errors.error_from_result(result)
     return result
+
+
+def _ending(pgconn: pq.abc.PGconn, reason: bytes | None) -> Generator[Wait, Any, None]:
+    """Send CopyDone, or CopyFail with a reason."""
+    while pgconn.put_copy_end(reason) == 0:
+        while not (yield Wait.W):
+            continue
+    yield from _flushed(pgconn)
+
+
+def _flushed(pgconn: pq.abc.PGconn) -> Generator[Wait, Any, None]:
+    while pgconn.flush():
+        while not (yield Wait.W):
+            continue
 
 
 def _rows(source: psycopg.Connection, target: psycopg.Connection, moved: Moved) -> int:

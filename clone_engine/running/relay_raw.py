@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import select
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from struct import pack
 from typing import NoReturn
@@ -19,11 +19,13 @@ import psycopg
 
 from clone_engine.records.errors import PgError
 from clone_engine.running.copy_stream import (
+    AMONG_OTHERS,
     BINARY,
     HEADER,
     LENGTH,
     READY,
     TEXT,
+    Copying,
     Moved,
     Stream,
     fields,
@@ -53,11 +55,10 @@ class Wire:
         self._readable = select.poll()
         self._readable.register(plain, select.POLLIN)
 
-    def query(self, sql: str, answer: bytes) -> bytes:
-        """Send a simple query; the body of the message of type `answer`.  PgError if the server refuses."""
-        text = sql.encode() + b"\0"
+    def query(self, statements: Iterable[str]) -> None:
+        """Send a simple query of these statements.  PgError if the connection is over."""
+        text = ";\n".join(statements).encode() + b"\0"
         self.send(b"Q" + pack("!I", len(text) + 4) + text)
-        return self.expect(answer)
 
     def send(self, data: bytes | memoryview) -> None:
         """Send all of it.  PgError with the server's reason if it has closed the connection."""
@@ -144,33 +145,39 @@ def wire(connection: psycopg.Connection, side: str) -> Iterator[Wire]:
 
 
 def relay(
-    source: psycopg.Connection,
-    target: psycopg.Connection,
-    copy_out: str,
-    copy_in: str,
-    moved: Moved,
-    *,
-    binary: bool = False,
-) -> tuple[int, int, int]:
-    """Rows that the source says it sent, rows that the target says it stored, their bytes.  See `relay.relay`."""
-    stream = BINARY if binary else TEXT
+    source: psycopg.Connection, target: psycopg.Connection, copies: Sequence[Copying], moved: Moved
+) -> list[tuple[int, int, int]]:
+    """Of each: rows that the source says it sent, rows that the target says it stored, their bytes.  See `relay.relay`.
+
+    Both servers get all of the statements at once, so that there is one way to the source and back for all of them.
+    """
+    streams = [(BINARY if copies[0].binary else TEXT)] if len(copies) == 1 else [AMONG_OTHERS[c.binary] for c in copies]
     with wire(source, "source") as out, wire(target, "target") as into:
-        into.query(copy_in, b"G")
+        out.query(each.out for each in copies)
+        into.query(each.into for each in copies)
         try:
-            if out.query(copy_out, b"H")[:1] != stream.code:
-                raise PgError("0A000", "pgclone: the source does not copy in the format that was asked for")
-            size = _rows(out, into, stream, moved)
-            sent = rows_of_tag(out.expect(b"C"))
-            out.expect(b"Z")
+            done = [_relay(out, into, stream, moved) for stream in streams]
         except _TargetError as failed:
             raise failed.error from None
-        except PgError as error:
-            _give_up(into, error)
-            raise
-        into.send(COPY_DONE)
-        stored = rows_of_tag(into.expect(b"C"))
+        out.expect(b"Z")
         into.expect(b"Z")
-        return sent, stored, size - sent * HEADER
+        return done
+
+
+def _relay(out: Wire, into: Wire, stream: Stream, moved: Moved) -> tuple[int, int, int]:
+    """Move the rows of one COPY of each query."""
+    into.expect(b"G")
+    try:
+        if out.expect(b"H")[:1] != stream.code:
+            raise PgError("0A000", "pgclone: the source does not copy in the format that was asked for")
+        size = _rows(out, into, stream, moved)
+        sent = rows_of_tag(out.expect(b"C"))
+    except PgError as error:
+        _give_up(into, error)
+        raise
+    into.send(COPY_DONE)
+    stored = rows_of_tag(into.expect(b"C"))
+    return sent, stored, size - sent * HEADER
 
 
 class _TargetError(Exception):

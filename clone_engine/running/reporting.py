@@ -13,7 +13,7 @@ from itertools import chain
 from clone_engine.records.channel import Done, FromJob, Reported, Undone
 from clone_engine.records.jobs import Outcome
 from clone_engine.records.steps import AnyStep, Copy, Plan, Run, reported_key, table_key
-from clone_engine.running.copier_channel import Finished
+from clone_engine.running.copier_channel import Result
 from clone_engine.running.durable import Announcer
 from clone_engine.running.resume import EARLIER, Resumption, not_made, outlasting, there_already
 from clone_engine.servers.journal import WITHOUT, Entry, whole
@@ -65,7 +65,7 @@ class Report:
         for one in kept:
             self._copied[one.table][one.step] = one.rows
 
-    def finished(self, step: AnyStep, record: Finished, completes: bool) -> None:
+    def finished(self, step: AnyStep, record: Result, completes: bool) -> None:
         """A step has been committed; `completes` tells whether it was the last one of its table."""
         self._finished.add(step.key)
         self.swapped = self.swapped or bool(self.plan and step.key == self.plan.swap)

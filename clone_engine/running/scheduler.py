@@ -7,16 +7,22 @@ Pure: no sockets, no clock.  Who runs the steps, and what becomes of them, is `f
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
+from typing import Final
 
-from clone_engine.records.steps import AnyStep
+import msgspec
+
+from clone_engine.records.steps import AnyStep, Copy
 from clone_engine.running.costs import cost
+
+MOST: Final = 64
+"""Steps that are done at once: more bring nothing, hold more locks, and are more to do again if one fails."""
 
 
 class Schedule:
-    """The steps that are still to be done.  `start` hands them out, `finish` frees those that waited for one, `reopen`
-    takes it back.
+    """The steps that are still to be done.  `start` hands them out, several small ones at once, `finish` frees those
+    that waited for one, `reopen` takes it back.
 
     ValueError if two steps have one key, if a step waits for one that does not exist, or if steps wait in a circle.
     """
@@ -43,24 +49,36 @@ class Schedule:
         """Whether every step is done."""
         return not self._left
 
-    def start(self) -> AnyStep | None:
-        """The step that may run now with the longest way to the end (of equal ones the earliest of the plan); None if
-        there is none."""
+    def start(self, copiers: int = 1) -> tuple[AnyStep, ...]:
+        """The step that may run now with the longest way to the end (of equal ones the earliest of the plan); none if
+        there is none.
+
+        If that may be done with others, so many of those that come next and may, too, as leave the other `copiers`
+        their share.
+        """
+        most = min(MOST, -(-len(self._ready) // copiers))
+        found: list[AnyStep] = []
         passed = []
-        found = None
-        while self._ready and found is None:
+        while self._ready and (not found or len(found) < most):
             entry = heappop(self._ready)
             step = self._steps[entry[2]]
+            if found and not _together(found[0], step):
+                passed.append(entry)
+                break
             if self._held.isdisjoint(step.holds):
-                found = step
+                self._running.add(step.key)
+                self._held.update(step.holds)
+                found.append(step)
             else:
                 passed.append(entry)
         for entry in passed:
             heappush(self._ready, entry)
-        if found:
-            self._running.add(found.key)
-            self._held.update(found.holds)
-        return found
+        return tuple(found)
+
+    def apart(self, keys: Iterable[str]) -> None:
+        """These are done alone from now on."""
+        for key in keys:
+            self._steps[key] = msgspec.structs.replace(self._steps[key], small=False)
 
     def finish(self, key: str) -> None:
         """The step is done: what it holds is free, and what waited for it alone is ready."""
@@ -112,6 +130,13 @@ class Schedule:
                 raise ValueError(f"step {step.key} waits for {unknown[0]}, which is not in the plan")
         if circle := self._steps.keys() - set(_in_order(self._steps)):
             raise ValueError(f"steps wait for each other: {', '.join(sorted(circle))}")
+
+
+def _together(first: AnyStep, step: AnyStep) -> bool:
+    """Whether both may be done in one transaction, one behind the other."""
+    if not (first.small and step.small and type(first) is type(step)):
+        return False
+    return not (isinstance(first, Copy) and isinstance(step, Copy)) or first.replica == step.replica
 
 
 def _ways(steps: dict[str, AnyStep]) -> dict[str, float]:

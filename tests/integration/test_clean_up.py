@@ -9,7 +9,7 @@ from clone_engine.records.jobs import Outcome
 from clone_engine.records.request import CloneRequest
 from clone_engine.records.steps import Plan, Statement
 from clone_engine.running.clean_up import CleanUp
-from clone_engine.running.copier_channel import Finished
+from clone_engine.running.copier_channel import Result
 from clone_engine.running.durable import Announcer
 from clone_engine.running.journaling import JobJournal
 from clone_engine.running.keeping import Keeping
@@ -42,7 +42,7 @@ async def test_what_the_target_says_of_a_swap_counts(
     if there:
         await target.execute(enter(place, Entry("swap")).encode())
     if heard:
-        report.finished(STEPS[0], Finished(outcomes=(Outcome("ALTER TABLE t", "done"),)), completes=False)
+        report.finished(STEPS[0], Result(outcomes=(Outcome("ALTER TABLE t", "done"),)), completes=False)
     left = await CleanUp(target, report, journal, Keeping(said.append)).run()
     report.rest(left.complete, left.in_part, "")
     results = {m.outcome.object: m.outcome.result for m in said if isinstance(m, Reported)}

@@ -13,6 +13,7 @@ import pytest
 
 from clone_engine.records.errors import PgError
 from clone_engine.running import relay_libpq, relay_raw
+from clone_engine.running.copy_stream import Copying, Moved
 from clone_engine.running.relay import Copied, relay
 from clone_engine.servers.connect import connect
 from tests.harness.servers import Database
@@ -36,10 +37,24 @@ def pair(source_database: Database, target_database: Database) -> Iterator[Pair]
 
 @pytest.fixture(params=["raw", "libpq"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Way:
-    """`relay` with either of its ways, whatever the connections are like."""
+    """The relay of one COPY in either of its ways, whatever the connections are like."""
     only = {"raw": relay_raw.relay, "libpq": relay_libpq.relay}[request.param]
     monkeypatch.setattr(relay_raw, "relay", only)
-    return relay
+    return copy
+
+
+def copy(
+    source: psycopg.Connection,
+    target: psycopg.Connection,
+    copy_out: str,
+    copy_in: str,
+    moved: Moved,
+    *,
+    binary: bool = False,
+) -> Copied:
+    """`relay` of one COPY."""
+    (copied,) = relay(source, target, [Copying(copy_out, copy_in, binary)], moved)
+    return copied
 
 
 def out(query: str) -> str:
@@ -126,7 +141,7 @@ def test_one_long_row_is_told_piece_by_piece(pair: Pair) -> None:
     # Encrypted connections tell of it when it is there: libpq gives whole rows.
     told: list[int] = []
     query = "SELECT 1, repeat('y', 20000000)"
-    assert relay_raw.relay(*pair, out(query), IN, lambda _rows, size: told.append(size))[0] == 1
+    assert copy(*pair, out(query), IN, lambda _rows, size: told.append(size)).rows == 1
     assert len(told) >= 10
 
 
@@ -243,7 +258,7 @@ def test_messages_between_rows(pair: Pair, notice_per: int, source_database: Dat
     source, target = pair
     query = out("SELECT public.tell(i), 'x' FROM generate_series(1, 3000) i")
     try:
-        assert relay_raw.relay(source, target, query, IN, nothing)[:2] == (3000, 3000)
+        assert copy(source, target, query, IN, nothing).rows == 3000
     except PgError as error:
         assert error.sqlstate == "08P01"
 
@@ -256,14 +271,78 @@ def test_servers_that_disagree_fail_the_copy(pair: Pair) -> None:
     )
     target.execute("CREATE TRIGGER t BEFORE INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION public.drop_even()")
     with pytest.raises(PgError, match="the source sent 10 rows, but the target stored 5"):
-        relay(source, target, out("SELECT i, 'x' FROM generate_series(1, 10) i"), IN, nothing)
+        copy(source, target, out("SELECT i, 'x' FROM generate_series(1, 10) i"), IN, nothing)
 
 
 def test_another_format_than_was_asked_for_is_refused(pair: Pair) -> None:
     source, target = pair
     with pytest.raises(PgError) as failure:
-        relay_raw.relay(source, target, "COPY (SELECT 1, 'x') TO STDOUT (FORMAT binary)", IN, nothing)
+        copy(source, target, "COPY (SELECT 1, 'x') TO STDOUT (FORMAT binary)", IN, nothing)
     assert failure.value.sqlstate == "0A000"
+
+
+@pytest.fixture
+def several(target_database: Database) -> list[Copying]:
+    """COPYs of tables that differ in everything, the first and the last without rows."""
+    queries = {
+        "none": ("SELECT 1, 'x' WHERE false", False),
+        "few": ("SELECT i, 'few' FROM generate_series(1, 3) i", False),
+        "as_binary": ("SELECT i, repeat('d', i % 50) FROM generate_series(1, 2000) i", True),
+        "many": ("SELECT i, repeat(E'\\n', i % 60) FROM generate_series(1, 20000) i", False),
+        "wide": ("SELECT i, repeat('y', 900000) FROM generate_series(1, 3) i", False),
+        "empty": ("SELECT 1, 'x' WHERE false", True),
+    }
+    target_database.execute("; ".join(f"CREATE TABLE public.{name} (i int, x text)" for name in queries))
+    suffix = {False: "", True: " (FORMAT binary)"}
+    return [
+        Copying(out(query) + suffix[binary], f"COPY public.{name} FROM STDIN{suffix[binary]}", binary)
+        for name, (query, binary) in queries.items()
+    ]
+
+
+def test_several_tables_follow_each_other(
+    pair: Pair, way: Way, several: list[Copying], target_database: Database
+) -> None:
+    assert way is copy
+    source, target = pair
+    copied = relay(source, target, several, nothing)
+    assert [each.rows for each in copied] == [0, 3, 2000, 20_000, 3, 0]
+    target.execute("COMMIT")
+    for name, each in zip(("few", "as_binary", "many", "wide"), several[1:], strict=False):
+        query = each.out.removeprefix("COPY ").partition(" TO STDOUT")[0]
+        checksum = "count(*), sum(hashtext(t::text)::bigint)"
+        expected = source.execute(f"SELECT {checksum} FROM {query} t".encode()).fetchall()
+        assert target.execute(f"SELECT {checksum} FROM public.{name} t".encode()).fetchall() == expected
+    assert source.execute("SELECT 1").fetchone() == target.execute("SELECT 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("at", [0, 2, 5])
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_of_several_tables_one_that_fails_fails_all(
+    pair: Pair, way: Way, several: list[Copying], at: int, side: str, target_database: Database
+) -> None:
+    assert way is copy
+    if side == "source":
+        several[at] = several[at]._replace(out=out("SELECT 1 / (i - 3), 'x' FROM generate_series(1, 9) i"))
+        if several[at].binary:
+            several[at] = several[at]._replace(out=several[at].out + " (FORMAT binary)")
+    else:
+        several[at] = several[at]._replace(into="COPY public.nowhere FROM STDIN")
+    with pytest.raises(PgError) as failure:
+        relay(*pair, several, nothing)
+    assert failure.value.sqlstate == {"source": "22012", "target": "42P01"}[side]
+    assert all(connection.closed for connection in pair)
+    assert target_database.value("SELECT count(*) FROM public.few") == 0
+
+
+def test_of_several_tables_rows_that_the_target_refuses_are_its_error(
+    pair: Pair, way: Way, several: list[Copying], target_database: Database
+) -> None:
+    assert way is copy
+    target_database.execute("ALTER TABLE public.many ADD CHECK (i < 15000)")
+    with pytest.raises(PgError) as failure:
+        relay(*pair, several, nothing)
+    assert failure.value.sqlstate == "23514"
 
 
 def test_progress_of_a_plain_relay(pair: Pair) -> None:
@@ -273,7 +352,7 @@ def test_progress_of_a_plain_relay(pair: Pair) -> None:
     def add(rows: int, size: int) -> None:
         totals.append((totals[-1][0] + rows, totals[-1][1] + size))
 
-    copied = relay(source, target, out(f"SELECT i, repeat('x', i % 90) FROM {MANY}"), IN, add)
+    copied = copy(source, target, out(f"SELECT i, repeat('x', i % 90) FROM {MANY}"), IN, add)
     assert copied == Copied(300_000, copied.bytes)
     assert all(before <= after for before, after in pairwise(totals))
     assert abs(totals[-1][0] - 300_000) < 15_000  # an estimate

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from clone_engine.records.steps import Run
-from clone_engine.running.scheduler import Schedule
+from clone_engine.records.steps import AnyStep, Copy, Run
+from clone_engine.running.scheduler import MOST, Schedule
 
 
-def step(key: str, *after: str, weight: int = 0, holds: tuple[str, ...] = ()) -> Run:
-    return Run(key=key, phase="creating indexes", after=after, weight=weight, holds=holds, statements=())
+def step(key: str, *after: str, weight: int = 0, holds: tuple[str, ...] = (), small: bool = False) -> Run:
+    return Run(key=key, phase="creating indexes", after=after, weight=weight, holds=holds, small=small, statements=())
+
+
+def copy(key: str, *, replica: bool = False) -> Copy:
+    return Copy(
+        key=key, phase="copying data", table=key, display_name=key, parts=1, copy_out="", copy_in="", empty="",
+        count="", estimated_rows=None, estimated_bytes=None, replica=replica, small=True,
+    )  # fmt: skip
 
 
 def started(schedule: Schedule) -> list[str]:
     """Everything that may run now."""
     keys = []
     while found := schedule.start():
-        keys.append(found.key)
+        keys += [each.key for each in found]
     return keys
 
 
@@ -63,6 +70,46 @@ def test_conversation(steps: tuple[Run, ...], done: tuple[str, ...], talk: list[
         else:
             for key in keys:
                 schedule.finish(key)
+
+
+def light(*keys: str) -> list[AnyStep]:
+    return [step(key, small=True) for key in keys]
+
+
+NUMBERS = [f"{number:03}" for number in range(MOST + 1)]
+# name, steps, copiers, what is handed out together
+TOGETHER: list[tuple[str, list[AnyStep], int, list[list[str]]]] = [
+    ("one copier takes all", light("a", "b", "c"), 1, [["a", "b", "c"]]),
+    ("several have their share", light("a", "b", "c", "d"), 2, [["a", "b"], ["c"], ["d"]]),
+    ("large ones are alone", [step("big", weight=9), *light("a", "b")], 1, [["big"], ["a", "b"]]),
+    ("those that follow a large one", [*light("a", "b"), step("big"), *light("c")], 1, [["a", "b"], ["big"], ["c"]]),
+    ("kinds do not mix", [*light("a"), copy("x"), copy("y"), *light("b")], 1, [["a"], ["x", "y"], ["b"]]),
+    ("nor rows with and without triggers", [copy("x"), copy("y", replica=True)], 1, [["x"], ["y"]]),
+    (
+        "what holds the same relation",
+        [step(key, holds=("t",), small=True) for key in "ab"] + light("c"),
+        1,
+        [["a", "c"]],
+    ),
+    ("not more than so many", light(*NUMBERS), 1, [NUMBERS[:MOST], NUMBERS[MOST:]]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("steps", "copiers", "expected"), [row[1:] for row in TOGETHER], ids=[r[0] for r in TOGETHER])
+def test_small_steps_are_handed_out_together(steps: list[AnyStep], copiers: int, expected: list[list[str]]) -> None:
+    schedule, found = Schedule(steps), []
+    while some := schedule.start(copiers):
+        found.append([each.key for each in some])
+    assert found == expected
+
+
+def test_what_is_set_apart_is_done_alone() -> None:
+    schedule = Schedule(light("a", "b", "c"))
+    assert len(schedule.start()) == 3
+    schedule.apart(["a", "b"])
+    for key in ("a", "b"):
+        schedule.put_back(key)
+    assert [[each.key for each in schedule.start()] for _ in range(2)] == [["a"], ["b"]]
 
 
 def test_complete_when_all_are_done() -> None:
@@ -126,7 +173,8 @@ def test_a_hundred_thousand_steps_are_no_trouble() -> None:
     steps = [step(f"t{i}", weight=i) for i in range(50_000)] + [step(f"i{i}", f"t{i}", weight=i) for i in range(50_000)]
     schedule, order = Schedule(steps), 0
     while found := schedule.start():
-        schedule.finish(found.key)
-        order += 1
+        for each in found:
+            schedule.finish(each.key)
+            order += 1
     assert order == 100_000
     assert schedule.complete
