@@ -256,11 +256,9 @@ class Copier:
     def _connection(self, side: Side) -> psycopg.Connection:
         if side not in self._connections:
             conninfo = self._start.source if side == "source" else self._start.destination
-            connection = self._connections[side] = connect(conninfo, side, self._start.job_id)
+            snapshot = self._snapshot if side == "source" else ""
+            connection = self._connections[side] = connect(conninfo, side, self._start.job_id, snapshot)
             self._send(records.Connected(side, connection.info.backend_pid))
-            if side == "source" and self._snapshot:
-                connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                connection.execute(b"SET TRANSACTION SNAPSHOT '%s'" % self._snapshot.encode())
         return self._connections[side]
 
 

@@ -74,6 +74,7 @@ MONEY: Final = "C"
 """lc_monetary while rows move: what either side is set to does not change how amounts are written and read."""
 BEGIN_COPY: Final = f"BEGIN; SET LOCAL lc_monetary = '{MONEY}'"
 """Of a target's transaction that takes rows; definitions have amounts in words of the source's own lc_monetary."""
+BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 LOCK_TIMEOUT: Final = "30s"
 """Long enough for an ordinary transaction of others to end; a lock that the caller himself holds is never given up."""
 SOURCE: tuple[tuple[int, str, str], ...] = (
@@ -134,12 +135,15 @@ def parameters(conninfo: Conninfo, job_id: int, libpq_version: int) -> dict[str,
     return out | {"fallback_application_name": application_name(job_id)} | given | {"client_encoding": "UTF8"}
 
 
-def settings_sql(side: Side, server_version: int) -> bytes:
-    """Statements, to be sent as one message, that give a session the settings of its side and no others."""
+def settings_sql(side: Side, server_version: int, snapshot: str = "") -> bytes:
+    """Statements, to be sent as one message, that give a session the settings of its side and no others, and begin a
+    transaction of this snapshot if there is one."""
     known = [(name, value) for since, name, value in SETTINGS[side] if server_version >= since]
     statements = [RESET, *(f"SET {name} = '{value}'" for name, value in known)]
     if side == "target":
         statements.append(RAISE_MAINTENANCE_WORK_MEM)
+    if snapshot:
+        statements += [BEGIN_READING, f"SET TRANSACTION SNAPSHOT '{snapshot}'"]
     return "; ".join(statements).encode()
 
 
@@ -174,8 +178,9 @@ def _check(conninfo: Conninfo, side: Side, connection: psycopg.Connection | psyc
     check_version(side, connection.info.server_version)
 
 
-def connect(conninfo: Conninfo, side: Side, job_id: int) -> psycopg.Connection:
-    """An open connection in autocommit mode with its session settings.
+def connect(conninfo: Conninfo, side: Side, job_id: int, snapshot: str = "") -> psycopg.Connection:
+    """An open connection in autocommit mode with its session settings; with a snapshot, which another session has
+    exported, in a transaction that reads by it.
 
     PgError 08001, 28P01, 28000, 3D000… if it cannot be opened, in the server's words and without a secret; 2F003 if the
     server should have asked for a password; 0A000 if it is too old.
@@ -187,16 +192,17 @@ def connect(conninfo: Conninfo, side: Side, job_id: int) -> psycopg.Connection:
     try:
         with as_pg_errors():
             _check(conninfo, side, connection)
-            prepare_session(connection, side)
+            prepare_session(connection, side, snapshot)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def prepare_session(connection: psycopg.Connection, side: Side) -> None:
-    """Give the session the settings of its side, whatever was set in it before.  It must be outside a transaction."""
-    connection.execute(settings_sql(side, connection.info.server_version))
+def prepare_session(connection: psycopg.Connection, side: Side, snapshot: str = "") -> None:
+    """Give the session the settings of its side, whatever was set in it before, and begin a transaction of this
+    snapshot if there is one.  It must be outside a transaction."""
+    connection.execute(settings_sql(side, connection.info.server_version, snapshot))
 
 
 def cancel(connection: psycopg.Connection) -> None:

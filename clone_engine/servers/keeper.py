@@ -9,7 +9,7 @@ import psycopg
 
 from clone_engine.records.errors import PgError
 from clone_engine.records.request import Conninfo
-from clone_engine.servers.connect import closed_on_error, connect_async
+from clone_engine.servers.connect import BEGIN_READING, closed_on_error, connect_async
 from clone_engine.servers.server_error import as_pg_errors
 
 # The names are resolved within the snapshot, so a table that was replaced since has another oid than its lock.
@@ -41,8 +41,8 @@ class Keeper:
         if not consistent:
             return cls(connection, "")
         async with closed_on_error(connection):
-            await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            cursor = await connection.execute("SELECT pg_catalog.pg_export_snapshot()")
+            cursor = await connection.execute(f"{BEGIN_READING}; SELECT pg_catalog.pg_export_snapshot()".encode())
+            cursor.nextset()  # behind that of BEGIN
             ((snapshot,),) = await cursor.fetchall()
         return cls(connection, snapshot)
 

@@ -17,14 +17,13 @@ from clone_engine.servers.server_error import from_psycopg
 
 
 def rows(connection: psycopg.Connection[Any], query: str, parameters: Sequence[object] = ()) -> list[Any]:
-    """What `sql/<query>.sql` returns for $1, $2, …; names resolve in pg_catalog only.
+    """What `sql/<query>.sql` returns for $1, $2, …; the search_path of the session must be empty, as `connect` leaves
+    it, for names would lose the schemas that are in it.
 
-    PgError with the server's own words if it fails.  Within a transaction the search_path stays so until its end.
+    PgError with the server's own words if it fails.
     """
     try:
-        with connection.transaction(), RawCursor(connection, row_factory=namedtuple_row) as cursor:
-            # format_type and the like leave out a schema that is in the search_path.
-            cursor.execute("SET LOCAL search_path = pg_catalog, pg_temp")
+        with RawCursor(connection, row_factory=namedtuple_row) as cursor:
             return cursor.execute(text_of(query), parameters).fetchall()
     except psycopg.Error as error:
         raise from_psycopg(error) from error
