@@ -78,8 +78,8 @@ def test_what_follows_at_once_is_under_way_at_the_same_time(client: socket.socke
     """Each at a round trip's distance from the other would be seconds."""
     times = []
     for number in range(100):
-        client.sendall(bytes([number]))
         times.append(time.monotonic())
+        client.sendall(bytes([number]))
     arrived = b""
     while len(arrived) < 100:
         arrived += server.recv(100)
