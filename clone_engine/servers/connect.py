@@ -52,6 +52,7 @@ CERTIFICATE_KEYWORDS = frozenset({"sslcert", "sslkey"})
 # (server version from which the setting exists, name, value).  statement_timeout and the others that end a session are
 # off because a clone may take hours; the formats are those that every server version reads back exactly.
 COMMON: tuple[tuple[int, str, str], ...] = (
+    (0, "statement_timeout", "0"),  # first: it counts for this message too
     (0, "client_encoding", "UTF8"),
     (0, "search_path", ""),
     (0, "client_min_messages", "error"),
@@ -65,7 +66,6 @@ COMMON: tuple[tuple[int, str, str], ...] = (
     (0, "tcp_keepalives_idle", TIME_LIMITS["keepalives_idle"]),
     (0, "tcp_keepalives_interval", TIME_LIMITS["keepalives_interval"]),
     (0, "tcp_keepalives_count", TIME_LIMITS["keepalives_count"]),
-    (0, "statement_timeout", "0"),
     (0, "idle_in_transaction_session_timeout", "0"),
     (140000, "idle_session_timeout", "0"),
     (170000, "transaction_timeout", "0"),
@@ -105,7 +105,7 @@ MAINTENANCE_WORK_MEM = "256MB"
 OLDEST: Final = 140000
 """Of the servers that a clone is made from or in.  Those that are older than 14 are not tested, and get no updates."""
 
-RESET = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL"
+RESET = "SET statement_timeout = 0; RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL"
 
 # Other statements of the same message; WHERE, because a server that is set up with more keeps it.
 RAISE_MAINTENANCE_WORK_MEM = (

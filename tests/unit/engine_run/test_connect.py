@@ -50,7 +50,7 @@ def test_environment_is_forgotten() -> None:
 def test_settings_follow_the_server_version(side: Side) -> None:
     assert b"transaction_timeout = " not in settings_sql(side, 160000).replace(b"idle_in_transaction", b"")
     assert b"SET transaction_timeout = '0'" in settings_sql(side, 170000)
-    assert settings_sql(side, 150000).startswith(b"RESET ")
+    assert settings_sql(side, 150000).startswith(b"SET statement_timeout = 0; RESET ")
 
 
 @pytest.mark.parametrize(
