@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from clone_engine.planning.formats import Format, binary
+from clone_engine.planning.formats import Ends, Format, binary
 from clone_engine.records.names import Name, quote_ident
 from clone_engine.records.steps import Copy, Part
 from clone_engine.servers.journal import Entry
@@ -42,7 +42,7 @@ class Wish(NamedTuple):
     as_query: bool
     """Whether COPY TO must read a query: for a condition, or for a generated column that becomes an ordinary one."""
     parallel: int
-    version: int
+    ends: Ends
     kept: Sequence[Entry] = ()
     """The parts that are there already, in order."""
     fresh: bool = False
@@ -64,11 +64,11 @@ def copy_steps(table: Table, wish: Wish, after: tuple[str, ...]) -> Iterator[Cop
     listed = f" ({columns})" if columns else ""
     one = len(ranges) == 1
     # A table must be new, or emptied, in the transaction that COPY FREEZE is in: it cannot be for several.
-    frozen = (
-        one and wish.fresh and table.access_method == "heap" and table.bytes >= FROZEN_BYTES and not table.extension
-    )
-    as_binary = binary(table, wish.columns, wish.format)
-    into = [word for word, wanted in (("FORMAT binary", as_binary), ("FREEZE", frozen)) if wanted]
+    # And not what a crash of the target empties: once a foreign key refers to it, it cannot be emptied again.
+    heap = table.access_method == "heap" and not (table.extension or table.unlogged)
+    frozen = one and wish.fresh and heap and table.bytes >= FROZEN_BYTES
+    as_binary = binary(table, wish.columns, wish.format, wish.ends)
+    into = f"COPY {wish.target.sql}{listed} FROM STDIN"
     for low, high in ranges:
         share = (min(high or table.pages, table.pages) - low) / table.pages if table.pages else 1
         size = round(table.bytes * share)
@@ -82,7 +82,8 @@ def copy_steps(table: Table, wish: Wish, after: tuple[str, ...]) -> Iterator[Cop
             display_name=table.name.name,
             parts=len(ranges),
             copy_out=_copy_out(table, wish, columns, listed, condition) + (" (FORMAT binary)" if as_binary else ""),
-            copy_in=f"COPY {wish.target.sql}{listed} FROM STDIN" + (f" ({', '.join(into)})" if into else ""),
+            copy_in=into + (" (FORMAT binary)" if as_binary else ""),
+            frozen_in=(into + (" (FORMAT binary, FREEZE)" if as_binary else " (FREEZE)")) if frozen else "",
             # The rows that CREATE EXTENSION made stay.
             empty=f"DELETE FROM ONLY {wish.target.sql} {table.condition}"
             if table.extension
@@ -93,7 +94,6 @@ def copy_steps(table: Table, wish: Wish, after: tuple[str, ...]) -> Iterator[Cop
             part=None if one or wish.where else Part(low, high, origin(table), table.horizon),
             unlogged=table.unlogged,
             replica=wish.replica,
-            frozen=frozen,
             binary=as_binary,
             small=wish.small and one and not frozen,
         )
@@ -137,7 +137,7 @@ def _cut(table: Table, wish: Wish, low: int, high: int | None) -> Iterator[tuple
 
 
 def _number(table: Table, wish: Wish, size: int, pages: int) -> int:
-    splits = table.access_method == "heap" and wish.version >= TID_RANGE_SCAN
+    splits = table.access_method == "heap" and wish.ends.source >= TID_RANGE_SCAN
     if not splits or size <= PART_BYTES or pages < 2:
         return 1
     wanted = min(-(-size // PART_BYTES), wish.parallel * PARTS_PER_COPIER) if wish.parallel > 1 else 1

@@ -2,12 +2,15 @@
 
 Binary rows take the servers less work where values are large: bytes are not written as digits, and nothing has to be
 looked for in text.  Narrow rows only become longer.  Pure.
+
+Bytes are not checked as text is: a four-byte number is taken for any other four bytes.  So both sides must have the
+very types that were read on the source.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from clone_engine.servers.source import Column, Table
 
@@ -24,19 +27,39 @@ STABLE = frozenset({
 # fmt: on
 """Types of pg_catalog by oid, whose values travel alike between all versions from 14 on, and their arrays:
 bool bytea "char" name int8 int2 int4 text oid json, the geometric ones, cidr float4 float8 macaddr8 macaddr inet
-bpchar varchar date time timestamp timestamptz interval timetz bit varbit numeric uuid pg_lsn jsonb."""
+bpchar varchar date time timestamp timestamptz interval timetz bit varbit numeric uuid pg_lsn jsonb.
+Of interval that is true but for the infinite ones, which are new in INFINITE_INTERVALS."""
+INTERVALS = frozenset({1186, 1187})
+INFINITE_INTERVALS = 170000
 
 
-def binary(table: Table, columns: Iterable[str], wanted: Format) -> bool:
-    """Whether these columns of the table are copied in binary format."""
-    if wanted == "text" or not _are_stable(table, frozenset(columns)):
+class Ends(NamedTuple):
+    """What binary format depends on beside the table."""
+
+    source: int
+    """Version of the server, as server_version_num."""
+    target: int
+    same_types: bool = True
+    """Whether the target's columns are those that were read on the source: not where the definitions are older than
+    that, or the source's tables may have changed since."""
+    same_enums: bool = True
+    """Whether that is known of enums too, which the target may have had before."""
+
+
+def binary(table: Table, columns: Iterable[str], wanted: Format, ends: Ends) -> bool:
+    """Whether these columns of the table are copied in binary format.
+
+    Not those of a table that an extension has made: the target's version of it may be another.
+    """
+    if wanted == "text" or not ends.same_types or table.extension or not _are_stable(table, frozenset(columns), ends):
         return False
     return wanted == "binary" or bool(table.rows and table.bytes >= WIDE * table.rows)
 
 
-def _are_stable(table: Table, columns: frozenset[str]) -> bool:
+def _are_stable(table: Table, columns: frozenset[str], ends: Ends) -> bool:
     copied = [column for column in table.columns if column.name in columns]
-    return bool(copied) and all(column.enum or _oid(column) in STABLE for column in copied)
+    lost = INTERVALS if ends.target < INFINITE_INTERVALS <= ends.source else frozenset()
+    return bool(copied) and all(ends.same_enums if column.enum else _oid(column) in STABLE - lost for column in copied)
 
 
 def _oid(column: Column) -> int:

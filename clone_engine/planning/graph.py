@@ -19,6 +19,7 @@ from clone_engine.ddl.subjects import Identity
 from clone_engine.planning.conflict import TABLES, Conflicts
 from clone_engine.planning.copies import Wish, copy_steps
 from clone_engine.planning.early import early
+from clone_engine.planning.formats import Ends
 from clone_engine.planning.large_objects import large_object_steps
 from clone_engine.planning.selection import Item
 from clone_engine.planning.slots import Sorter
@@ -51,6 +52,8 @@ SMALL = 1024 * 1024
 PER_TRANSACTION = 500
 """Statements of one step.  Each holds some locks to the end of its transaction, and a server that is set up as it comes
 has room for about ten thousand."""
+GATHERED = frozenset({"statistics", "index alteration"})
+"""What says which statistics are gathered of a table."""
 WHERE = re.compile(r"^\s*WHERE\s", re.IGNORECASE)
 
 _Key = TypeVar("_Key", bound=Hashable)
@@ -133,6 +136,13 @@ class Graph:
         self.swap_key = "swap" if inputs.names.staging else ""
         """The key of the step that puts new tables in the place of old ones; '' if none does."""
         self._tail_slots = ("last",) if self.swap_key else ("tail", "last")
+        roots = (table for table in sorted(self._made) if self._root(table) == table)
+        self._analyzed = dict.fromkeys(
+            t for t in roots if inputs.request.include_data and inputs.source.tables[t].relkind != "f"
+        )
+        self._told_later = {
+            inputs.owned.table_of(i.ddl.relation) for i in self._slots.get("tail", ()) if i.ddl.kind in GATHERED
+        }
 
     def reported_tables(self) -> list[Name]:
         """The tables that the job counts: those with rows to copy, or all that it makes if none has."""
@@ -267,7 +277,12 @@ class Graph:
             as_query=bool(ordinary),
             # Without a snapshot, a row that is moved between the reading of two parts would be in neither.
             parallel=inputs.parallel if request.options.consistent and self._outweighs(table) else 1,
-            version=inputs.source.version,
+            ends=Ends(
+                inputs.source.version,
+                inputs.existing.version,
+                same_types=self._of_one_snapshot,
+                same_enums=not (inputs.needs.notes or any(kind == "type" for kind, *_ in inputs.conflicts.left)),
+            ),
             fresh=table in self._made,
             replica=table in self._early.of,
             format=request.options.format,
@@ -276,11 +291,15 @@ class Graph:
         )
         yield from copy_steps(facts, wish, (self._defined, *self._early.of.get(table, ())))
 
+    @property
+    def _of_one_snapshot(self) -> bool:
+        """Whether definitions and rows are of one moment."""
+        return self._in.request.options.consistent and not self._in.resumed
+
     def _early_keys(self) -> Early:
         """The foreign keys that are made before their tables have rows; none unless all rows are of one snapshot."""
         inputs = self._in
-        of_one_snapshot = inputs.request.options.consistent and not inputs.resumed
-        if not (inputs.existing.may_replicate and inputs.request.include_data and of_one_snapshot):
+        if not (inputs.existing.may_replicate and inputs.request.include_data and self._of_one_snapshot):
             return Early()
         whole = {
             table
@@ -403,7 +422,9 @@ class Graph:
         # Once for each root: it knows of all its partitions, and there may be thousands.
         roots = dict.fromkeys(self._root(table) for table in sorted(self._made))
         keys = [key for table in roots for key in self._complete(table)]
-        return list(dict.fromkeys([self._defined, *keys]))
+        # What comes behind locks tables, for which it would wait, and not for long, while they are analyzed.
+        analyzed = [_analyze_step(table) for table in roots if self._is_analyzed_at_once(table)]
+        return list(dict.fromkeys([self._defined, *keys, *analyzed]))
 
     def _in_place(self) -> Iterator[Run]:
         if late := self._slots.get("late"):
@@ -558,33 +579,30 @@ class Graph:
             *matviews,
         ]
 
+    def _is_analyzed_at_once(self, table: Name) -> bool:
+        """Whether ANALYZE comes as soon as the table is whole, while it is still the caller's: not where it is swapped,
+        or what is to be gathered of it is said later."""
+        told_later = self._told_later & {table, *self._partitions(table)}
+        return table in self._analyzed and not (told_later or self.swap_key)
+
     def _analyze_steps(self) -> Iterator[Run]:
-        """ANALYZE: as soon as a table is whole, while it is still the caller's; but last where the table is swapped, or
-        has statistics that are to be filled.  That of a partitioned table does its partitions too."""
-        if not self._in.request.include_data:
-            return
+        """ANALYZE, where it can at once; last of the others.  That of a partitioned table does its partitions too."""
         last = (self._last(TAIL, *self._tail_slots),)
-        filled = {i.ddl.relation for i in self._slots.get("tail", ()) if i.ddl.kind == "statistics"}
-        relations = [
-            *(t for t in sorted(self._made) if self._root(t) == t and self._in.source.tables[t].relkind != "f"),
-            *(v for v in self._matviews if self._is_filled(v)),
-        ]
-        for relation in relations:
+        for relation in [*self._analyzed, *(v for v in self._matviews if self._is_filled(v))]:
             name = self._in.names.final.relation(relation)
-            at_once = (
-                relation in self._made
-                and not self.swap_key
-                and filled.isdisjoint([relation, *self._partitions(relation)])
-            )
             yield Run(
-                key=f"analyze {relation}",
+                key=_analyze_step(relation),
                 phase="analyzing",
-                after=tuple(self._complete(relation)) if at_once else last,
+                after=tuple(self._complete(relation)) if self._is_analyzed_at_once(relation) else last,
                 weight=self._weight(relation),
                 holds=(str(relation),),
                 small=self._small(relation),
                 statements=(Statement(f"ANALYZE {name.sql}", f"statistics of {name}", tolerated=True),),
             )
+
+
+def _analyze_step(relation: Name) -> str:
+    return f"analyze {relation}"
 
 
 def _foreign_key_step(ddl: Ddl) -> str:

@@ -95,8 +95,8 @@ class Copy(Step, frozen=True, kw_only=True, tag="copy"):
     """Of one part of several; None for a table that is copied whole."""
     replica: bool = False
     """Whether triggers of foreign keys, which the table has already, are left out (session_replication_role)."""
-    frozen: bool = False
-    """Whether the rows arrive frozen, for which the step itself runs `empty` first."""
+    frozen_in: str = ""
+    """What takes the place of `copy_in` behind `empty`, so that the rows arrive frozen; '' where they do not."""
     binary: bool = False
     """Whether both are in binary format, and not in text."""
 

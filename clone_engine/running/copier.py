@@ -17,6 +17,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Final
 
+import msgspec
 import psycopg
 
 from clone_engine.planning.large_objects import copy_large_objects
@@ -28,7 +29,7 @@ from clone_engine.running import copier_channel as records
 from clone_engine.running.copy_stream import Copying
 from clone_engine.running.executing import StepError, failing_at, run_statements
 from clone_engine.running.relay import relay
-from clone_engine.servers.connect import BEGIN_COPY, Side, cancel, connect, prepare_session
+from clone_engine.servers.connect import BEGIN_COPY, LOCK_TIMEOUT, Side, cancel, connect, prepare_session
 from clone_engine.servers.journal import Entry, as_entry, entry, insert
 from clone_engine.servers.server_error import NO_LOCK
 
@@ -197,8 +198,9 @@ class Copier:
         first = steps[0]
         if first.replica:
             target.execute("SET LOCAL session_replication_role = replica")
-        if first.frozen:
-            target.execute(first.empty.encode())
+        if first.frozen_in and _emptied(target, first):
+            first = msgspec.structs.replace(first, copy_in=first.frozen_in)
+            steps = (first,)
         # How far several are is not worth saying: they are small.
         moved = Meter(self._send) if len(steps) == 1 else _unsaid
         copies = [Copying(step.copy_out, step.copy_in, step.binary) for step in steps]
@@ -267,6 +269,18 @@ def _attempts(step: AnyStep, sqlstate: str) -> int:
     if sqlstate in COLLISIONS:
         return 5
     return 25 if sqlstate == NO_LOCK and isinstance(step, Run) and step.patient else 1
+
+
+def _emptied(target: psycopg.Connection, step: Copy) -> bool:
+    """Whether the table, which has no rows, could be emptied; not while somebody else looks at it."""
+    target.execute("SAVEPOINT pgclone_emptying; SET LOCAL lock_timeout = '100ms'")
+    try:
+        target.execute(step.empty.encode())
+    except psycopg.errors.LockNotAvailable:
+        target.execute("ROLLBACK TO SAVEPOINT pgclone_emptying; RELEASE SAVEPOINT pgclone_emptying")
+        return False
+    target.execute(f"RELEASE SAVEPOINT pgclone_emptying; SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'".encode())
+    return True
 
 
 def _unsaid(_rows: int, _size: int) -> None:

@@ -151,8 +151,9 @@ def _large_objects(step: LargeObjects, source: Connection, target: Connection) -
 def _copy(step: Copy, source: psycopg.Connection[Any], target: psycopg.Connection[Any]) -> None:
     if step.replica:
         target.execute("SET LOCAL session_replication_role = replica")
-    if step.frozen:
+    if step.frozen_in:
         target.execute(step.empty.encode())
+        step = msgspec.structs.replace(step, copy_in=step.frozen_in)
     reading, writing = source.cursor(), target.cursor()
     with reading.copy(step.copy_out.encode()) as rows, writing.copy(step.copy_in.encode()) as into:
         for data in rows:

@@ -102,6 +102,24 @@ def test_a_valid_key_is_made_before_the_rows_come(source_database: Database, tar
         assert before(plan, EARLY) >= {copies["k.parents"].key, copies["k.children"].key}
 
 
+def test_nothing_that_locks_a_table_comes_beside_its_analyze(
+    source_database: Database, target_database: Database
+) -> None:
+    """It would wait for the lock, and give up where ANALYZE takes long."""
+    source_database.execute(
+        "CREATE SCHEMA a; CREATE TABLE a.plain (id int PRIMARY KEY); CREATE TABLE a.told (id int);"
+        " CREATE INDEX told_twice ON a.told ((id * 2)); ALTER INDEX a.told_twice ALTER 1 SET STATISTICS 7;"
+        " CREATE TABLE a.parted (id int) PARTITION BY LIST (id); CREATE TABLE a.part PARTITION OF a.parted DEFAULT;"
+        " CREATE FUNCTION a.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';"
+        " CREATE TRIGGER t BEFORE INSERT ON a.plain FOR EACH ROW EXECUTE FUNCTION a.f()"
+    )
+    with planned(source_database, target_database, schema_request("a")) as (plan, _):
+        at_once = {"analyze a.plain", "analyze a.parted"}
+        for last in ("owners and privileges", "triggers and the rest"):
+            assert at_once <= before(plan, last)
+        assert "triggers and the rest" in before(plan, "analyze a.told")  # it is said there what ANALYZE gathers
+
+
 def test_a_resumed_job_checks_its_keys(source_database: Database, target_database: Database) -> None:
     """Its snapshot is another: rows may refer to some that came after the earlier one."""
     source_database.execute(KEYS)

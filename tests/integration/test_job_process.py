@@ -10,6 +10,7 @@ import pytest
 from clone_engine.records.channel import Advanced
 from clone_engine.records.phases import CLEANING_UP, PHASES, PLANNING, SNAPSHOT, STARTING
 from proxy.embedded import Server
+from tests.faults.halting import go_on, until_asleep
 from tests.harness.servers import PASSWORD, fresh_database
 from tests.harness.waiting import wait_until
 from tests.integration.job_runs import Clone, as_conninfo, cloning
@@ -17,6 +18,7 @@ from tests.integration.shop import (
     BIG_ROWS,
     CONTENTS,
     DEFINITIONS,
+    HALT,
     SHOP,
     TARGET_TABLES,
     copy,
@@ -81,6 +83,24 @@ def test_copiers_work_at_once(clone: Clone) -> None:
         wait_until(lambda d=database: d.value(active.format(d.name)) == 4, 20, "4 backends at work")
     assert len(job.copiers()) == 4
     assert job.wait().status == "completed"
+
+
+@pytest.mark.parametrize("looked_at", [True, False])
+def test_rows_arrive_frozen_unless_somebody_looks_at_the_empty_table(clone: Clone, looked_at: bool) -> None:
+    """For emptying it, without which they cannot, would wait for them."""
+    halting = run("halting", "SELECT public.wait_for_it()", after=("definitions",))
+    rows = copy("orders", after=("halting",), frozen_in="COPY shop.orders FROM STDIN (FREEZE)")
+    clone.target.execute(HALT)
+    job = clone.run(plan(DEFINITIONS, halting, rows))
+    until_asleep(clone.target)
+    with clone.target.connect() as reader:
+        reader.execute("BEGIN")
+        if looked_at:
+            reader.execute("SELECT count(*) FROM shop.orders")
+        assert go_on(job, clone.target).error == ""
+    emptied = clone.target.value("SELECT relfilenode <> oid FROM pg_class WHERE oid = 'shop.orders'::regclass")
+    assert emptied is not looked_at
+    assert clone.target.rows(CONTENTS.format("orders")) == clone.source.rows(CONTENTS.format("orders"))
 
 
 def test_idle_copiers_do_not_connect(clone: Clone) -> None:

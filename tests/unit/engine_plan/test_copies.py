@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clone_engine.planning.copies import LARGEST_PART, PART_BYTES, Wish, copy_steps
+from clone_engine.planning.formats import Ends
 from clone_engine.records.names import Name
 from clone_engine.records.steps import Copy, Part
 from clone_engine.servers.journal import Entry
@@ -32,7 +33,7 @@ def steps(
         "name": NAME, "relkind": "r", "bytes": pages * 8192, "pages": pages, "rows": 10 * pages,
         "access_method": "heap", "parent": None, "columns": (Column("a", False),),
     } | table  # fmt: skip
-    wish = Wish(Name("s", "n"), ["a", "B"], "T", where, False, False, parallel, version, kept, fresh)
+    wish = Wish(Name("s", "n"), ["a", "B"], "T", where, False, False, parallel, Ends(version, version), kept, fresh)
     return list(copy_steps(Table(**facts), wish, ("definitions",)))  # type: ignore[arg-type]  # a mixed dict
 
 
@@ -45,14 +46,15 @@ def steps(
         (128, {"fresh": False}, False),
         (128, {"access_method": "columnar"}, False),
         (128, {"extension": "postgis"}, False),
+        (128, {"unlogged": True}, False),
         (128, {"where": "id > 5"}, True),
     ],
 )
 def test_rows_arrive_frozen_in_one_copy_into_a_new_table(pages: int, given: dict[str, object], frozen: bool) -> None:
     """But for a few, for which it is not worth while."""
     for step in steps(pages, **({"fresh": True} | given)):  # type: ignore[arg-type]  # a mixed dict
-        assert step.frozen == step.copy_in.endswith(" FROM STDIN (FREEZE)") == frozen
-        assert step.empty == 'TRUNCATE ONLY "s"."n"' or not step.frozen
+        assert step.frozen_in == (f"{step.copy_in} (FREEZE)" if frozen else "")
+        assert step.empty == 'TRUNCATE ONLY "s"."n"' or not step.frozen_in
 
 
 def test_a_small_table_is_one_copy() -> None:
