@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import site
 import sys
 from collections.abc import AsyncGenerator, Mapping
@@ -164,7 +165,8 @@ class JobProcess:
         if not await self._gone(self._limits.terminate):
             log.warning("job process does not stop, killing it", job_id=self.job_id, pid=self.pid)
             self._forked.kill_group()
-            await asyncio.shield(self._forked.exited)
+            if not await self._gone(self._limits.terminate):  # the one who would say it hangs
+                self._forked.ended(-signal.SIGKILL)
 
     async def _gone(self, seconds: float) -> bool:
         done, _ = await asyncio.wait([self._forked.exited], timeout=seconds)

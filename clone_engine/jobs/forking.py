@@ -12,9 +12,9 @@ import socket
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import structlog
 
@@ -22,6 +22,8 @@ from clone_engine.jobs.dispatcher import DispatchError
 
 log = structlog.get_logger()
 
+ANSWERS = 20.0
+"""Seconds for a fork; one that takes longer does not come any more."""
 ENDS = 3.0
 """Seconds that the forker has to end when it is not wanted any more."""
 LONGEST_LINE = 1 << 16
@@ -35,7 +37,8 @@ class Forked:
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        """Its exit code, or the negative number of the signal that has killed it; those of its group are gone then."""
+        """Its exit code, or the negative number of the signal that has killed it.  If nobody is left who could know, it
+        was killed."""
 
     def __repr__(self) -> str:
         return f"<Forked {self.pid}, {self.ending or 'running'}>"
@@ -60,7 +63,7 @@ class Forked:
         self._signal(os.killpg, signal.SIGKILL)
 
     def ended(self, code: int) -> None:
-        """Note how it ended."""
+        """Note how it ended, if that is not known yet."""
         if not self.exited.done():
             self.exited.set_result(code)
 
@@ -79,14 +82,17 @@ class Streams(NamedTuple):
     transports: tuple[asyncio.BaseTransport, ...]
 
     @classmethod
-    async def opened(cls) -> tuple[Streams, list[int]]:
-        """Ours, and the other ends, which the caller closes.  OSError if there are no files left."""
+    async def opened(cls) -> tuple[Streams, list[IO[bytes]]]:
+        """Ours, and the other ends, which the caller closes.  OSError if there are no files left; then none is kept."""
         loop = asyncio.get_running_loop()
-        pipes = [os.pipe() for _ in range(3)]
-        (their_in, stdin), (stdout, their_out), (stderr, their_err) = pipes
-        writing, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, os.fdopen(stdin, "wb", 0))
-        says, complains = await _reading(stdout), await _reading(stderr)
-        return cls(writing, says[0], complains[0], (writing, says[1], complains[1])), [their_in, their_out, their_err]
+        with ExitStack() as opened:
+            (their_in, stdin), (stdout, their_out), (stderr, their_err) = (_pipe(opened) for _ in range(3))
+            writing, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, stdin)
+            opened.callback(writing.close)
+            says, complains = await _reading(stdout, opened), await _reading(stderr, opened)
+            opened.pop_all()
+        ours = cls(writing, says[0], complains[0], (writing, says[1], complains[1]))
+        return ours, [their_in, their_out, their_err]
 
     def close(self) -> None:
         """Close ours; may be called any number of times."""
@@ -94,19 +100,28 @@ class Streams(NamedTuple):
             transport.close()
 
 
-async def _reading(file: int) -> tuple[asyncio.StreamReader, asyncio.BaseTransport]:
+def _pipe(opened: ExitStack) -> tuple[IO[bytes], IO[bytes]]:
+    """The end to read from and the one to write to, which are closed with `opened`."""
+    reading, writing = os.pipe()
+    return opened.enter_context(os.fdopen(reading, "rb", 0)), opened.enter_context(os.fdopen(writing, "wb", 0))
+
+
+async def _reading(file: IO[bytes], opened: ExitStack) -> tuple[asyncio.StreamReader, asyncio.BaseTransport]:
     reader = asyncio.StreamReader(READ_AHEAD)
     protocol = partial(asyncio.StreamReaderProtocol, reader)
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(protocol, os.fdopen(file, "rb", 0))
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(protocol, file)
+    opened.callback(transport.close)
     return reader, transport
 
 
 class Forker:
-    """Gives processes, from a process that is started when it is needed first, and again when it has died."""
+    """Gives processes, from a process that is started when it is needed first, and again when it has died or takes more
+    than `answers` seconds to give one."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], answers: float = ANSWERS) -> None:
         self._command = tuple(command)
         self._environment = dict(environment)
+        self._answers = answers
         self._running: _Running | None = None
         self._starting = asyncio.Lock()
 
@@ -128,16 +143,16 @@ class Forker:
         except OSError as error:
             raise DispatchError(f"job process could not be started: {error.strerror}") from error
         try:
-            return await running.fork(theirs), streams
+            return await running.fork([file.fileno() for file in theirs], self._answers), streams
         except BaseException:
             streams.close()
             raise
         finally:
             for file in theirs:
-                os.close(file)
+                file.close()
 
     async def close(self) -> None:
-        """End what processes are forked from.  Those that still run get SIGTERM."""
+        """End what processes are forked from, and kill those that still run."""
         async with self._starting:
             if self._running:
                 await self._running.close()
@@ -177,14 +192,21 @@ class _Running:
                 raise DispatchError(f"job process could not be started: {error.strerror}") from error
         return cls(process, ours)
 
-    async def fork(self, files: Sequence[int]) -> Forked:
+    async def fork(self, files: Sequence[int], answers: float) -> Forked:
         asked: asyncio.Future[Forked] = self._loop.create_future()
         try:
             socket.send_fds(self._control, [b"+"], files)
         except OSError as error:
             raise DispatchError(f"job process could not be started: {error.strerror}") from error
         self._asked.append(asked)
-        return await asked
+        try:
+            async with asyncio.timeout(answers):
+                return await asked
+        except TimeoutError:
+            log.warning("what job processes are forked from does not answer, killing it")
+            self._process.kill()
+            self._end()
+            raise DispatchError("job process could not be started: what starts it does not answer") from None
 
     async def close(self) -> None:
         self._end()

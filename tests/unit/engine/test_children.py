@@ -6,6 +6,7 @@ What they do as any dispatcher's work does: `test_dispatcher.py`.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 from collections.abc import Callable
@@ -14,7 +15,10 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from clone_engine.jobs import forking
 from clone_engine.jobs.children import JobProcess, JobProcesses, job_environment
+from clone_engine.jobs.dispatcher import DispatchError
+from clone_engine.jobs.forking import Forker, Streams
 from clone_engine.records.channel import Done, Ended, Reported
 from tests.harness.processes import children
 from tests.harness.waiting import wait_until, wait_until_async
@@ -184,3 +188,51 @@ async def test_it_is_there_before_the_first_job(processes: JobProcesses) -> None
     child = await processes.start(first_line("complete"))
     assert forker_of(child) == forker and await everything(child)
     await child.close()
+
+
+async def test_one_that_does_not_answer_is_replaced() -> None:
+    forker = Forker(STAND_IN, {"PATH": "/usr/bin:/bin"}, answers=1.0)
+    await forker.ready()
+    (pid,) = children(os.getpid(), STAND_IN[-1])
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(DispatchError, match="does not answer"):
+            await forker.fork()
+        wait_until(lambda: not alive(pid))
+        forked, streams = await forker.fork()
+        assert alive(forked.pid)
+        streams.close()
+    finally:
+        await forker.close()
+
+
+async def test_a_process_is_stopped_though_what_it_was_forked_from_hangs(processes: JobProcesses) -> None:
+    child = await processes.start(first_line("ignore_signals"))
+    assert await child.receive()
+    forker = forker_of(child)
+    os.kill(forker, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(20):
+            assert await child.stop() is False
+            await child.close()
+        assert child.ending == "SIGKILL" and not alive(child.pid)
+    finally:
+        os.kill(forker, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("last", [1, 2, 3])
+async def test_without_files_none_is_kept(last: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who wait for the one that is missing would have none either."""
+    pipes = iter([os.pipe] * (last - 1))
+
+    def pipe() -> tuple[int, int]:
+        if make := next(pipes, None):
+            return make()
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    files = Path("/proc/self/fd")
+    before = len(list(files.iterdir()))
+    monkeypatch.setattr(forking.os, "pipe", pipe)
+    with pytest.raises(OSError, match="Too many open files"):
+        await Streams.opened()
+    assert len(list(files.iterdir())) == before
