@@ -7,6 +7,7 @@ refers to is whole; then the rows are loaded by a role that may leave out the tr
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from graphlib import TopologicalSorter
 from typing import Any
 
 from clone_engine.ddl.definitions import Ddl
@@ -21,6 +22,19 @@ def early(foreign_keys: Iterable[Ddl], keys: Mapping[Name, Collection[Ddl]], tab
     found = [ddl for ddl in foreign_keys if _is_plain(ddl) and _ends(ddl, tables) and _has_key(ddl, keys)]
     back = set(_closing_circles(found))
     return [ddl for ddl in found if (ddl.relation, referenced(ddl)) not in back]
+
+
+def longest_ways(weights: Mapping[Name, int], parents: Mapping[Name, Collection[Name]]) -> dict[Name, int]:
+    """For each table the weight of the heaviest chain that it is in: itself, one of its `parents`, one of theirs … and
+    so in the other direction.  There must be no circle among them."""
+    order = [table for table in TopologicalSorter(parents).static_order() if table in weights]
+    up, down = dict(weights), dict(weights)
+    for table in order:
+        up[table] += max((up[parent] for parent in parents.get(table, ())), default=0)
+    for table in reversed(order):
+        for parent in parents.get(table, ()):
+            down[parent] = max(down[parent], weights[parent] + down[table])
+    return {table: up[table] + down[table] - weight for table, weight in weights.items()}
 
 
 def _is_plain(ddl: Ddl) -> bool:

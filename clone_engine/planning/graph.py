@@ -18,7 +18,7 @@ from clone_engine.ddl.retarget import Renames
 from clone_engine.ddl.subjects import Identity
 from clone_engine.planning.conflict import TABLES, Conflicts
 from clone_engine.planning.copies import Wish, copy_steps
-from clone_engine.planning.early import early
+from clone_engine.planning.early import early, longest_ways
 from clone_engine.planning.formats import Ends
 from clone_engine.planning.large_objects import large_object_steps
 from clone_engine.planning.selection import Item
@@ -87,6 +87,8 @@ class Early:
         self.keys: set[Identity] = set()
         self.of: dict[Name | None, list[str]] = {}
         self.to: dict[Name | None, list[str]] = {}
+        self.referenced: dict[Name, set[Name]] = {}
+        """By a table that waits for the rows of others, these others."""
 
 
 class Graph:
@@ -121,6 +123,7 @@ class Graph:
         self._foreign_keys = self._grouped("foreign keys", lambda ddl: ddl.identity)
         self._early = self._early_keys()
         self._bytes = sum(map(self._weight, self._made | self._kept))
+        self._ways = longest_ways({t: self._weight(t) for t in self._made | self._kept}, self._early.referenced)
         self._copies = {table: list(self._copy_steps(table)) for table in sorted(self._made | self._kept)}
         self._large_objects = list(
             large_object_steps(inputs.source.large_objects, inputs.request.options.conflict, (inputs.definitions_key,))
@@ -312,13 +315,16 @@ class Graph:
         found = Early()
         for ddl in early(firsts, keys, whole):
             found.keys.add(ddl.identity)
-            for table, where in ((ddl.relation, found.of), (referenced(ddl), found.to)):
+            child, parent = ddl.relation, referenced(ddl)
+            assert child and parent
+            found.referenced.setdefault(child, set()).add(parent)
+            for table, where in ((child, found.of), (parent, found.to)):
                 where.setdefault(table, []).append(_foreign_key_step(ddl))
         return found
 
     def _outweighs(self, table: Name) -> bool:
-        """Whether copiers would be idle in the end while one of them copies this table."""
-        return self._weight(table) * self._in.parallel > self._bytes
+        """Whether copiers would be idle while one of them copies this table and those that wait for it or it for."""
+        return self._ways[table] * self._in.parallel > self._bytes
 
     def _where(self, table: Name) -> tuple[str, str]:
         """The condition for the rows of a table, after the name by which it may call the table."""
@@ -466,7 +472,7 @@ class Graph:
     def _swap(self) -> Run:
         """Everything that must change at once: tables, views with their rows, owners, privileges, policies, triggers.
 
-        Foreign keys are checked before, in the staging schemas.  Materialized views are not built there: functions
+        Foreign keys are made before, in the staging schemas.  Materialized views are not built there: functions
         that they call would still read the old tables.
         """
         inputs = self._in

@@ -1,4 +1,4 @@
-"""The process of one job: `python -m clone_engine.running.job_process`.
+"""The process of one job, as the forker has it; by hand, `python -m clone_engine.running.job_process`.
 
 It reads a Start line on standard input, forks its copiers, does the job, and says on standard output how that goes
 (`channel.py`).  A Cancel line, the end of standard input (the manager has gone) or SIGTERM cancels the job.  Nothing

@@ -1,8 +1,8 @@
 """The relay of COPY frames from socket to socket, past libpq: large reads, whole chunks sent on as they came.
 
 Works on two plain connections that are idle in libpq's eyes, and leaves them so if it returns.  If it raises, they are
-good for nothing but closing.  A Python loop over rows
-would cost ten times the processor time; so only the last frame of each chunk is looked at (`copy_stream.py`).
+good for nothing but closing.  A Python loop over rows would cost ten times the processor time; so of text only the last
+frame of each chunk is looked at (`copy_stream.py`).
 """
 
 from __future__ import annotations

@@ -220,6 +220,10 @@ async def test_a_process_is_stopped_though_what_it_was_forked_from_hangs(process
         os.kill(forker, signal.SIGKILL)
 
 
+def count_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 @pytest.mark.parametrize("last", [1, 2, 3])
 async def test_without_files_none_is_kept(last: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those who wait for the one that is missing would have none either."""
@@ -230,9 +234,8 @@ async def test_without_files_none_is_kept(last: int, monkeypatch: pytest.MonkeyP
             return make()
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    files = Path("/proc/self/fd")
-    before = len(list(files.iterdir()))
+    before = count_files()
     monkeypatch.setattr(forking.os, "pipe", pipe)
     with pytest.raises(OSError, match="Too many open files"):
         await Streams.opened()
-    assert len(list(files.iterdir())) == before
+    assert count_files() == before

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from clone_engine.ddl.definitions import parse_statement
-from clone_engine.planning.early import early
+from clone_engine.planning.early import early, longest_ways
 from clone_engine.records.names import Name
 
 TABLES = {Name("s", name) for name in "abcd"}
@@ -52,3 +52,19 @@ def test_a_long_chain() -> None:
     keys = {Name("s", name): KEYS[Name("s", "a")] for name in names}
     chain = [parse_statement(key(one, other)) for one, other in pairwise(names)]
     assert early(chain, keys, tables) == chain
+
+
+@pytest.mark.parametrize(
+    ("parents", "expected"),
+    [
+        ({}, {"a": 1, "b": 2, "c": 4, "d": 8}),
+        ({"a": "b"}, {"a": 3, "b": 3, "c": 4, "d": 8}),
+        ({"a": "b", "b": "c", "c": "d"}, dict.fromkeys("abcd", 15)),
+        ({"a": "bc"}, {"a": 5, "b": 3, "c": 5, "d": 8}),
+        ({"a": "d", "b": "d", "c": "ab"}, {"a": 13, "b": 14, "c": 14, "d": 14}),
+    ],
+)
+def test_the_heaviest_chain_of_each_table(parents: dict[str, str], expected: dict[str, int]) -> None:
+    weights = {Name("s", name): 1 << number for number, name in enumerate("abcd")}
+    found = longest_ways(weights, {Name("s", t): {Name("s", p) for p in ps} for t, ps in parents.items()})
+    assert {table.name: weight for table, weight in found.items()} == expected
