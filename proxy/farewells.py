@@ -14,6 +14,12 @@ SERVER_LOST = PgError(
 SHUTTING_DOWN = PgError(
     "57P01",
     "terminating connection due to administrator command",
+    detail="It is the proxy that shuts down.",
+    hint="Reconnect when it is back.",
+)
+INTERRUPTING = PgError(
+    "57P01",
+    "terminating connection due to administrator command",
     detail="The proxy is shutting down, which interrupts its jobs.",
     hint="Reconnect when it is back; pgclone_jobs_view has the job, and pgclone_resume goes on with it.",
 )

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
+from ipaddress import ip_address
 from os.path import normpath, realpath
 from typing import NamedTuple
 
+DISCARD = 9
+"""A port; any would do."""
 EVERYWHERE = frozenset(("0.0.0.0", "::"))
 """Who listens there does so at all addresses of the machine; who connects there gets to one of them."""
 
 
 def is_own(address: str) -> bool:
-    """Whether this IP address is one of this machine; also of one that stands for all of them, as 0.0.0.0."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
-        probe.bind((address, 0))  # only an own address can be bound to
+    """Whether this IP address is one of this machine; also of one that stands for all of them, as 0.0.0.0.
+
+    No packet is sent for it.
+    """
+    wanted = ip_address(address.partition("%")[0])
+    if wanted.is_loopback or wanted.is_unspecified:
         return True
+    family = socket.AF_INET6 if wanted.version == 6 else socket.AF_INET
+    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        # Who talks to itself does so from the very same address.  That an address can be bound to tells less: with
+        # net.ipv4.ip_nonlocal_bind all can.
+        probe.connect((address, DISCARD))
+        return ip_address(probe.getsockname()[0].partition("%")[0]) == wanted
     return False
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
-from proxy.transports import Outbox, Span, set_reading
+from proxy.transports import Outbox, Span, may_rest, set_reading
 from proxy.wire.exchange import PLAIN, QUIET, TERMINATE, Entry, Exchange
 from proxy.wire.frames import HEADER, STREAM, Frame, FrameReader
 
@@ -304,8 +304,10 @@ class Relay:
 
     def _pace_reading(self) -> None:
         backlog = self._held and self._from_client.waiting > BACKLOG
-        set_reading(self._client, not (self._server_full or backlog or self._client_gave_way))
-        set_reading(self._server, not (self._client_full or self._server_gave_way))
+        client_rests = self._client_gave_way and may_rest(self._client)
+        server_rests = self._server_gave_way and may_rest(self._server)
+        set_reading(self._client, not (self._server_full or backlog or client_rests))
+        set_reading(self._server, not (self._client_full or server_rests))
 
     def _client_gives_way(self) -> None:
         if not self._client_gave_way:

@@ -217,10 +217,11 @@ class Server:
 
     def serve(self, number: int, client: socket.socket) -> None:
         """Serve a client that was accepted, whose connection has this number in logs.  The socket must not block."""
-        if self.connections >= 2 * self._for_sessions.limits.max_clients:
-            # Most of them have not even said who they are, which costs little, but not nothing.  The one that has not
-            # logged in for longest goes: who only waits keeps nobody out.
-            last = next(each for each in self._connections.values() if not isinstance(each, Session))
+        waiting = (each for each in self._connections.values() if not isinstance(each, Session))
+        crowd = self.connections >= 2 * self._for_sessions.limits.max_clients
+        # Most of them have not even said who they are, which costs little, but not nothing.  The one that has not
+        # logged in for longest goes: who only waits keeps nobody out.  None does where a reload has lowered the limit.
+        if crowd and (last := next(waiting, None)):
             log.warning("connection dropped", connection=last.number, reason=f"{CROWD} are there")
             last.shut_down(f"{CROWD} were there")
         deadline = asyncio.get_running_loop().time() + self._settings.startup_timeout

@@ -137,9 +137,9 @@ class Session:
         relay = self._relay
         self._client.set_protocol(ClientSide(self, relay.client_data))
         self._server.set_protocol(ServerSide(self, relay.server_data))
+        relay.release()  # before a statement of ours among what has arrived may hold it again
         relay.server_data(admitted.from_server)
         relay.client_data(admitted.from_client)
-        relay.release()
 
     def server_lost(self) -> None:
         """The connection to the server has ended."""
@@ -150,7 +150,9 @@ class Session:
     def shut_down(self, why: str = "the proxy shuts down") -> None:
         """Close, because the proxy stops; the client is told as by a server that is shut down."""
         if self.between_messages and not self._farewell:
-            self.tell(messages.encode_error(farewells.SHUTTING_DOWN, "utf-8", "FATAL"))
+            performs = self._interceptor and self._interceptor.performing
+            reason = farewells.INTERRUPTING if performs else farewells.SHUTTING_DOWN
+            self.tell(messages.encode_error(reason, "utf-8", "FATAL"))
         self.close(why)
 
     def idle_for(self, now: float) -> float:

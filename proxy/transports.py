@@ -132,6 +132,12 @@ class Span:
         self._start = end
 
 
+def may_rest(transport: asyncio.Transport) -> bool:
+    """Whether reading may pause for a moment: not with TLS, since what a transport holds meanwhile is lost if the
+    connection ends."""
+    return transport.get_extra_info("ssl_object") is None
+
+
 def set_reading(transport: asyncio.Transport | None, wanted: bool) -> None:
     """Make a transport read or pause, whatever it does now; nothing happens to one that is closing or None."""
     if transport is None or transport.is_closing() or transport.is_reading() == wanted:

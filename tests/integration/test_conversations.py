@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from clone_engine.running.copy_stream import frames
 from proxy.embedded import SUPERUSER, Server
 from tests.harness.proxies import Proxies, ProxyProcess, connect
 from tests.harness.servers import Database
@@ -294,6 +295,18 @@ def test_what_is_sent_with_the_start_up_packet_is_answered_before_what_follows(p
             assert received
             said += received
     assert 0 < said.find(b"early") < said.find(b"late")
+
+
+def test_a_statement_of_ours_that_comes_with_the_start_up_packet_is_not_overtaken(proxy: ProxyProcess) -> None:
+    with socket.create_connection(("127.0.0.1", proxy.port), 10) as raw:
+        raw.sendall(startup(SUPERUSER, "postgres") + b"".join(map(query, (OURS["read"], "SELECT 'b'", "SELECT 'c'"))))
+        said = b""
+        while said.count(b"Z\0\0\0\5I") < 4:
+            received = raw.recv(1 << 16)
+            assert received
+            said += received
+    rows = [body for kind, body in frames(said) if kind == b"D"]
+    assert [row[-1:] for row in rows[1:]] == [b"b", b"c"]
 
 
 def test_a_refused_hidden_command_is_the_client_s_error(proxy: ProxyProcess, database: Database) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from proxy.embedded import SUPERUSER, Server
 from proxy.launch import ProxyProcess
+from tests.harness.commands import run
 from tests.harness.proxies import Proxies, connect, open_files
 from tests.harness.waiting import wait_until, wait_until_asleep
 from tests.harness.wire import Client, cancel, parse, query, startup
@@ -115,6 +116,22 @@ def test_who_is_idle_is_disconnected_in_the_end(server: Server, proxies: Proxies
         assert waiting.until_ready()[-1] == (b"Z", b"I")
         within.send(query("SELECT 1"))
         assert within.until_ready()[-1] == (b"Z", b"T")
+    assert "Traceback" not in proxy.log()
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_limit_that_more_have_passed_already_refuses_the_next(
+    server: Server, proxies: Proxies, processes: int
+) -> None:
+    proxy = proxies.start(server.conninfo(), {"limits": {"max_clients": 10}, "server": {"processes": processes}})
+    with ExitStack() as stack:
+        for _ in range(8):
+            stack.enter_context(connect(proxy))
+        proxy.config_path.write_text(proxy.config_path.read_text().replace("max_clients = 10", "max_clients = 2"))
+        assert run("reload", "-c", str(proxy.config_path), directory=proxy.directory).returncode == 0
+        for _ in range(3):
+            with pytest.raises(psycopg.OperationalError, match="too many clients"):
+                connect(proxy)
     assert "Traceback" not in proxy.log()
 
 

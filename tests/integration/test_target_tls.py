@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,13 +16,14 @@ import psycopg
 import pytest
 
 from clone_engine.records.errors import PgError
-from proxy.embedded import Server
+from proxy.embedded import SUPERUSER, Server
 from tests.harness.certificates import Authority, Issued, server_settings, with_tls
 from tests.harness.commands import run
 from tests.harness.network import Network, network_to
 from tests.harness.proxies import Proxies, connect
 from tests.harness.servers import Servers
 from tests.harness.waiting import under_way, wait_until, wait_until_asleep
+from tests.harness.wire import Client, query
 
 HBA = """\
 local all all trust
@@ -142,6 +144,26 @@ def test_a_server_that_cannot_prove_what_is_asked_is_refused(short_tmp: Path, ce
     assert done.returncode == 2
     assert words in done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+ALL_BUT_OVER = (
+    "SELECT repeat('x', 200), CASE WHEN i = 60000 THEN pg_terminate_backend(pg_backend_pid()) END"
+    " FROM generate_series(1, 60000) i"
+)
+
+
+@pytest.mark.parametrize("sslmode", ["disable", "require"])
+def test_what_a_server_says_last_arrives(proxies: Proxies, certified: Certified, sslmode: str) -> None:
+    proxy = proxies.start(certified.target(f"sslmode={sslmode}"))
+    for port in (certified.server.port, proxy.port):
+        with Client("127.0.0.1", port, SUPERUSER, "postgres") as client:
+            client.send(query(ALL_BUT_OVER))
+            kinds, last = Counter[bytes](), b""
+            while message := client.receive():
+                kinds[message[0]] += 1
+                last = message[1]
+        assert kinds[b"D"] >= 59_999
+        assert b"\0C57P01\0" in last
 
 
 def test_a_unix_socket_is_never_encrypted(proxies: Proxies, certified: Certified) -> None:
