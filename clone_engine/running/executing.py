@@ -1,8 +1,9 @@
 """Runs the statements of steps within an open transaction, many in one message.
 
 Each message costs its way to the server and back, and most statements take less than that.  What fails is known all the
-same: a server answers to each statement of a message, and goes no further than the first error.  What steps are, and
-their transactions, are `copier.py`'s.
+same: a server answers to each statement of a message, and goes no further than the first error.  Those that may take
+long have a message each, so that the server's views show which it is at.  What steps are, and their transactions, are
+`copier.py`'s.
 """
 
 from __future__ import annotations
@@ -76,10 +77,11 @@ def run_statements(
     StepError at the object of the statement that does fail.
     """
     missing = set(refused)
+    most = MOST if len(steps) > 1 or steps[0].small or not steps[0].weight else 1
     outcomes: list[list[Outcome]] = [[] for _ in steps]
     left = [_Wanted(statement, place) for place, step in enumerate(steps) for statement in step.statements]
     while left:
-        message = list(_message(left, missing))
+        message = list(_message(left[:most], missing))
         if not message:
             statement, place = left.pop(0)
             lacking = next(need for need in statement.needs if need in missing)
@@ -103,7 +105,7 @@ def run_statements(
 def _message(left: Sequence[_Wanted], missing: set[str]) -> Iterator[_Wanted]:
     """The first of these statements, as many as go into one message and lack nothing."""
     size = 0
-    for wanted in left[:MOST]:
+    for wanted in left:
         size += len(wanted.statement.sql)
         if not missing.isdisjoint(wanted.statement.needs) or (size > LONGEST and wanted is not left[0]):
             return
@@ -115,8 +117,9 @@ def _send(target: psycopg.Connection, message: Sequence[_Wanted]) -> tuple[int, 
 
     StepError if it is not tolerated.
     """
-    commands = [sql for wanted in message for sql in wanted.sql]
-    if len(commands) > 1:
+    alone = len(message) == 1
+    commands = [message[0].statement.sql] if alone else [sql for wanted in message for sql in wanted.sql]
+    if not alone or message[0].guarded:
         commands.append("RELEASE SAVEPOINT pgclone_message")
         with failing_at(""):
             target.execute("SAVEPOINT pgclone_message")
@@ -124,8 +127,7 @@ def _send(target: psycopg.Connection, message: Sequence[_Wanted]) -> tuple[int, 
     if failure is None:
         return len(message), None
     error, done = from_psycopg(failure), 0
-    unread = not answered and error.sqlstate == SYNTAX_ERROR
-    if unread and len(message) > 1:
+    if not (alone or answered) and error.sqlstate == SYNTAX_ERROR:
         # It may be in any of them, for the server reads the whole message before it begins.
         _undo(target, "message")
         return _send(target, message[:1])
@@ -135,7 +137,7 @@ def _send(target: psycopg.Connection, message: Sequence[_Wanted]) -> tuple[int, 
     at = message[done].statement
     if not (error.sqlstate in at.optional or (at.tolerated and tolerable(error.sqlstate))):
         raise StepError(error, at.object)
-    _undo(target, "message" if unread else "statement")
+    _undo(target, "message" if alone else "statement")
     return done, error
 
 
