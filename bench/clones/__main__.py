@@ -32,7 +32,7 @@ DATA = Path(__file__).with_name("data.sql")
 @click.option("--runs", default=5, help="How often each way has its turn.")
 @click.option("--jobs", default=2, help="Copiers, or what others call so.")
 @click.option("--only", multiple=True, help="Only the ways whose names hold this; ours is always there.")
-@click.option("--ordinary", is_flag=True, help="Clone as an ordinary role of the target, ourselves only.")
+@click.option("--ordinary", is_flag=True, help="All write as an ordinary role, the owner of the target database.")
 @click.option("--postgres", "major", default=0, help="The servers' major version (default: the newest there is).")
 @click.option("--write", type=click.Path(path_type=Path), help="A file for the tables; the rest goes beside.")
 def main(

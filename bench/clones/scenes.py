@@ -106,7 +106,7 @@ def run_once(scene: Scene, way: Way, wanted: SchemaState) -> Run:
     taken, failure = _taken(scene, way)
     waits = tuple(each.waits for each in scene.wire.seen()) if scene.wire else ()
     lacking = [failure] if failure else differences(wanted, state(scene.target.conninfo(TARGET)))
-    return Run(way.name, taken, lacking, waits)
+    return Run(way.name, taken, lacking, waits, bool(failure))
 
 
 def state(conninfo: str) -> SchemaState:
@@ -125,9 +125,9 @@ def execute(server: Server, dbname: str, *statements: str) -> None:
 def heading(scene: Scene, runs: int, *more: str) -> str:
     """What the figures under it are of."""
     server = f"PostgreSQL {scene.target.installation.major}"
-    return "; ".join(
-        (f"{datetime.now(UTC):%Y-%m-%d}, {machine()}", server, *more, f"{runs} runs of each way, in turns")
-    )
+    role = () if scene.role == SUPERUSER else ("as an ordinary role of the target",)
+    made = f"{datetime.now(UTC):%Y-%m-%d}, {machine()}"
+    return "; ".join((made, server, *role, *more, f"{runs} runs of each way, in turns"))
 
 
 def written(text: str, rounds: Rounds, write: Path | None) -> None:

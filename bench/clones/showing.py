@@ -22,6 +22,8 @@ class Run(NamedTuple):
     """What the copy lacks, or has otherwise; or why there is none."""
     waits: Sequence[int] = ()
     """Of each connection to a source behind a wire, how often it waited for an answer."""
+    failed: bool = False
+    """Whether it was given up, so that its time says nothing."""
 
 
 Rounds = Mapping[str, Sequence[Run]]
@@ -80,7 +82,9 @@ def _row(name: str, runs: Sequence[Run], first: Sequence[Run]) -> tuple[str, ...
 
 
 def copy_of(runs: Sequence[Run]) -> str:
-    """Whether every copy was complete."""
+    """Whether every copy was complete; if not, what is wrong with one."""
+    if failed := sum(1 for run in runs if run.failed):
+        return f"{failed} of {len(runs)} failed"
     lacking = max((run.lacking for run in runs), key=len)
     return f"{len(lacking)} differences" if lacking else "complete"
 

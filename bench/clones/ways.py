@@ -5,9 +5,11 @@ Each clones all of it into a database that is empty; whether it is all there is 
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +17,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from bench.clones.wiring import Wire
-from proxy.embedded import SUPERUSER, Server
+from proxy.embedded import Server
 from proxy.installations import Installation, with_program
 from proxy.launch import ProxyProcess, clean_environment
 
@@ -56,6 +58,11 @@ class Scene(NamedTuple):
         """The target's, past the proxy."""
         return self.target.conninfo(TARGET, user=self.role)
 
+    @property
+    def through_proxy(self) -> str:
+        """The target's, through the proxy."""
+        return self.proxy.conninfo(TARGET, user=self.role)
+
 
 class Way(NamedTuple):
     """One who clones.  `run` raises subprocess.CalledProcessError or psycopg.Error if it fails."""
@@ -67,13 +74,12 @@ class Way(NamedTuple):
 def ways(scene: Scene) -> Iterator[Way]:
     """All that can be used here, ourselves first."""
     yield Way("pgclone-proxy", ours)
-    if scene.role == SUPERUSER:
-        yield Way("pg_dump to psql", piped)
-        yield Way(f"pg_restore -j {scene.jobs}", _restored)
-        if _pgcopydb():
-            yield Way("pgcopydb", _copied)
-        if _has_extension(scene.target):
-            yield Way("pgclone (the extension)", _extension)
+    yield Way("pg_dump to psql", piped)
+    yield Way(f"pg_restore -j {scene.jobs}", _restored)
+    if _pgcopydb():
+        yield Way("pgcopydb", _copied)
+    if _has_extension(scene.target):
+        yield Way("pgclone (the extension)", _extension)
 
 
 def ours(scene: Scene) -> None:
@@ -83,11 +89,17 @@ def ours(scene: Scene) -> None:
 
 def call(scene: Scene, function: str, *between: str | bool | None) -> None:
     """Call one of the proxy's functions, with these arguments between the source and the options, which are last."""
-    reached = make_conninfo(host="127.0.0.1", port=scene.proxy.port, dbname=TARGET, user=scene.role)
-    arguments = (scene.of_source, *between, f'{{"parallel": {scene.jobs}}}')
+    with psycopg.connect(scene.through_proxy, autocommit=True) as connection:
+        ask(connection, function, scene.of_source, *between, json.dumps({"parallel": scene.jobs}))
+
+
+def ask(connection: psycopg.Connection, function: str, *arguments: str | bool | None) -> str | int:
+    """What one of the proxy's functions returns, called on a connection to it."""
     places = ", ".join(["%s"] * len(arguments))
-    with psycopg.connect(reached, autocommit=True) as connection:
-        connection.execute(f"SELECT {function}({places})".encode(), arguments)
+    row = connection.execute(f"SELECT {function}({places})".encode(), arguments).fetchone()
+    assert row
+    answer: str | int = row[0]
+    return answer
 
 
 def piped(scene: Scene) -> None:
@@ -114,12 +126,16 @@ def _copied(scene: Scene) -> None:
     program = _pgcopydb()
     assert program
     ends = ("--source", scene.of_source, "--target", scene.of_target)
-    _run(program, "clone", *ends, "--dir", str(directory), "--table-jobs", jobs, "--index-jobs", jobs)
+    # It takes the first pg_dump of PATH, which may be older than the servers.
+    path = os.pathsep.join((str(Path(_program("pg_dump", scene)).parent), os.environ.get("PATH", os.defpath)))
+    more = ("--dir", str(directory), "--table-jobs", jobs, "--index-jobs", jobs)
+    _run(program, "clone", *ends, *more, environment={"PATH": path})
 
 
 def _extension(scene: Scene) -> None:
+    with psycopg.connect(scene.target.conninfo(TARGET), autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS pgclone")  # which an ordinary role may not
     with psycopg.connect(scene.of_target, autocommit=True) as connection:
-        connection.execute("CREATE EXTENSION IF NOT EXISTS pgclone")
         connection.execute("SELECT pgclone_schema(%s, %s, true)", (scene.of_source, SCHEMA))
 
 
@@ -138,7 +154,15 @@ def _program(name: str, scene: Scene) -> str:
     return installation.program(name)
 
 
-def _run(*command: str, stdin: subprocess.Popen[bytes] | None = None) -> None:
+def _run(
+    *command: str, stdin: subprocess.Popen[bytes] | None = None, environment: Mapping[str, str] | None = None
+) -> None:
+    # A session of its own: a pgcopydb that fails ends all of its process group.
     subprocess.run(
-        command, check=True, capture_output=True, stdin=stdin.stdout if stdin else None, env=clean_environment({})
+        command,
+        check=True,
+        capture_output=True,
+        stdin=stdin.stdout if stdin else None,
+        env=clean_environment(environment or {}),
+        start_new_session=True,
     )
