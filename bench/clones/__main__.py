@@ -1,4 +1,7 @@
-"""Clones the same schema by all ways in turns, checks every copy, and prints what each way takes."""
+"""Clones the same schema by all ways in turns, checks every copy, and prints what each way takes.
+
+Or (--table) one large table, in each format of COPY.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +19,16 @@ from bench.clones.scenes import (
     scene,
     size_of_source,
     state,
+    text_of_source,
     written,
 )
-from bench.clones.showing import compared
+from bench.clones.showing import compared, of_table
 from bench.clones.timeline import Watching, as_svg, as_text
-from bench.clones.ways import OWNER, TARGET, Scene, Way, ways
+from bench.clones.ways import LEDGER, LEDGER_ROW, OWNER, TARGET, Scene, Way, table_ways, ways
 from proxy.agreement import SchemaState
 from proxy.embedded import SUPERUSER
 
-DATA = Path(__file__).with_name("data.sql")
+HERE = Path(__file__).parent
 
 
 @click.command()
@@ -32,23 +36,36 @@ DATA = Path(__file__).with_name("data.sql")
 @click.option("--runs", default=5, help="How often each way has its turn.")
 @click.option("--jobs", default=2, help="Copiers, or what others call so.")
 @click.option("--only", multiple=True, help="Only the ways whose names hold this; ours is always there.")
+@click.option("--table", "gigabytes", default=0.0, help="One table of so many GB instead, in each format of COPY.")
 @click.option("--ordinary", is_flag=True, help="All write as an ordinary role, the owner of the target database.")
 @click.option("--postgres", "major", default=0, help="The servers' major version (default: the newest there is).")
 @click.option("--write", type=click.Path(path_type=Path), help="A file for the tables; the rest goes beside.")
 def main(
-    scale: float, runs: int, jobs: int, only: tuple[str, ...], ordinary: bool, major: int, write: Path | None
+    scale: float,
+    runs: int,
+    jobs: int,
+    only: tuple[str, ...],
+    gigabytes: float,
+    ordinary: bool,
+    major: int,
+    write: Path | None,
 ) -> None:
     """Compare ways to clone."""
     with scene(installation(major), jobs, OWNER if ordinary else SUPERUSER) as here:
-        make_source(here, DATA, OWNER, scale=scale)
+        if gigabytes:
+            # By the role that clones: the schema of a table that is cloned by itself becomes its own.
+            make_source(here, HERE / "ledger.sql", here.role, rows=round(gigabytes * 1e9 / LEDGER_ROW))
+        else:
+            make_source(here, HERE / "data.sql", OWNER, scale=scale)
         size = size_of_source(here)
-        found = [way for way in ways(here) if _wanted(way, only)]
+        found = _wanted(list(table_ways(LEDGER) if gigabytes else ways(here)), only)
         click.echo(f"{size / 1e9:.2f} GB; ways: {', '.join(way.name for way in found)}", err=True)
         wanted = state(here.at_source)
         rounds = in_turns(here, found, wanted, runs)
         if write:
             _write_timelines(here, found, wanted, write)
-        written(f"{heading(here, runs, f'{jobs} copiers')}\n\n{compared(rounds, size)}", rounds, write)
+        shown = of_table(rounds, size, text_of_source(here, LEDGER)) if gigabytes else compared(rounds, size)
+        written(f"{heading(here, runs, f'{jobs} copiers')}\n\n{shown}", rounds, write)
 
 
 def _write_timelines(scene: Scene, found: list[Way], wanted: SchemaState, write: Path) -> None:
@@ -62,8 +79,9 @@ def _write_timelines(scene: Scene, found: list[Way], wanted: SchemaState, write:
         write.with_name(f"{write.stem}-{name}.svg").write_text(as_svg(watching.spans), encoding="utf-8")
 
 
-def _wanted(way: Way, only: tuple[str, ...]) -> bool:
-    return not only or way.name.startswith("pgclone-proxy") or any(part in way.name for part in only)
+def _wanted(found: list[Way], only: tuple[str, ...]) -> list[Way]:
+    first, *others = found
+    return [first, *(way for way in others if not only or any(part in way.name for part in only))]
 
 
 if __name__ == "__main__":

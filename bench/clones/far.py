@@ -12,12 +12,9 @@ import click
 
 from bench.clones.far_showing import of_large, of_small
 from bench.clones.scenes import heading, in_turns, installation, make_source, scene, size_of_source, state, written
-from bench.clones.ways import SCHEMA, Scene, Way, call, piped
+from bench.clones.ways import LEDGER, LEDGER_ROW, SCHEMA, Scene, Way, call, piped
 from proxy.embedded import SUPERUSER
 
-TABLE = "ledger"
-ROW = 141
-"""Bytes of a row of `ledger.sql`, with its share of pages."""
 COPIERS = (1, 2, 4)
 
 
@@ -47,8 +44,8 @@ def main(
             make_source(here, directory / "small.sql", SUPERUSER, tables=tables)
             found = [*_ours(copiers, "pgclone_schema", SCHEMA, True), Way("pg_dump to psql", piped)]
         else:
-            make_source(here, directory / "ledger.sql", SUPERUSER, rows=round(size * 1e9 / ROW))
-            found = list(_ours(copiers, "pgclone_table", SCHEMA, TABLE, True, None))
+            make_source(here, directory / "ledger.sql", SUPERUSER, rows=round(size * 1e9 / LEDGER_ROW))
+            found = list(_ours(copiers, "pgclone_table", SCHEMA, LEDGER, True, None))
         made = size_of_source(here)
         rounds = in_turns(here, found, state(here.at_source), runs)
         what = f"{tables} tables" if tables else f"a table of {made / 1e9:.2f} GB"

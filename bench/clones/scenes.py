@@ -97,16 +97,30 @@ def in_turns(scene: Scene, found: Sequence[Way], wanted: SchemaState, runs: int)
     return rounds
 
 
-def run_once(scene: Scene, way: Way, wanted: SchemaState) -> Run:
-    """Clone into an empty database, and look at the copy."""
+def empty_target(scene: Scene) -> None:
+    """Make the database that is cloned into, which is the ordinary role's, or make it anew."""
     execute(scene.target, "postgres", f"DROP DATABASE IF EXISTS {TARGET} WITH (FORCE)")
     execute(scene.target, "postgres", f"CREATE DATABASE {TARGET} OWNER {OWNER}")
+
+
+def run_once(scene: Scene, way: Way, wanted: SchemaState) -> Run:
+    """Clone into an empty database, and look at the copy."""
+    empty_target(scene)
     for server in (scene.source, scene.target):
         execute(server, "postgres", "CHECKPOINT")
     taken, failure = _taken(scene, way)
     waits = tuple(each.waits for each in scene.wire.seen()) if scene.wire else ()
     lacking = [failure] if failure else differences(wanted, state(scene.target.conninfo(TARGET)))
     return Run(way.name, taken, lacking, waits, bool(failure))
+
+
+def text_of_source(scene: Scene, table: str) -> int:
+    """The bytes of one of its tables as COPY writes them in text format."""
+    with (
+        psycopg.connect(scene.at_source) as connection,
+        connection.cursor().copy(f"COPY {SCHEMA}.{table} TO STDOUT".encode()) as copy,
+    ):
+        return sum(map(len, copy))
 
 
 def state(conninfo: str) -> SchemaState:

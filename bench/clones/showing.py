@@ -11,6 +11,7 @@ from bench.clones.measuring import Taken
 from bench.report import table
 
 GIGA = 1e9
+CPU = ("CPU s: clients", "source", "target")
 
 
 class Run(NamedTuple):
@@ -46,21 +47,29 @@ def raw(run: Run) -> str:
 
 
 def compared(rounds: Rounds, size: int) -> str:
+    """The ways as `of_ways` has them, and what ours uses for each of the gigabytes that `size` bytes are."""
+    first, *_ = rounds.values()
+    used = _per_gigabyte(first, size)
+    return f"{of_ways(rounds)}\nOurs used {used} s of the processor for each GB of {size / GIGA:.2f} GB of tables.\n"
+
+
+def of_ways(rounds: Rounds) -> str:
     """A row for each way: medians, and the ratio of its time to the first one's of the same round, with its range."""
     first, *_ = rounds.values()
-    header = (
-        "way",
-        "seconds",
-        "range",
-        "times ours",
-        "range",
-        "CPU s: clients",
-        "source",
-        "target",
-        "MB: clients",
-        "copy",
-    )
-    return table(header, [_row(name, runs, first) for name, runs in rounds.items()]) + _worker(first, size)
+    header = ("way", "seconds", "range", "times ours", "range", *CPU, "MB: clients", "copy")
+    return table(header, [_row(name, runs, first) for name, runs in rounds.items()])
+
+
+def of_table(rounds: Rounds, size: int, text: int) -> str:
+    """The ways as `of_ways` has them; then what the processor did for each GB of the table, which has `size` bytes on
+    disk and `text` bytes as COPY writes them."""
+    header = ("CPU s", "clients", "for each GB on disk", "for each GB of text")
+    rows = [
+        (name, f"{_used(runs):.2f}", _per_gigabyte(runs, size), _per_gigabyte(runs, text))
+        for name, runs in rounds.items()
+    ]
+    sizes = f"{size / GIGA:.2f} GB on disk, {text / GIGA:.2f} GB of text"
+    return f"{of_ways(rounds)}\n{sizes}:\n\n{table(header, rows)}"
 
 
 def _row(name: str, runs: Sequence[Run], first: Sequence[Run]) -> tuple[str, ...]:
@@ -94,6 +103,10 @@ def range_of(values: Sequence[float]) -> str:
     return f"{min(values):.2f} – {max(values):.2f}"
 
 
-def _worker(ours: Sequence[Run], size: int) -> str:
-    used = median(run.taken.processor["clients"] for run in ours)
-    return f"\nOurs used {used / (size / GIGA):.2f} s of the processor for each GB of {size / GIGA:.2f} GB of tables.\n"
+def _per_gigabyte(runs: Sequence[Run], size: int) -> str:
+    return f"{_used(runs) / (size / GIGA):.2f}"
+
+
+def _used(runs: Sequence[Run]) -> float:
+    """Seconds of the processor that the tools took."""
+    return median(run.taken.processor["clients"] for run in runs)

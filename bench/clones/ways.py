@@ -26,6 +26,10 @@ OWNER = "trader"
 SCHEMA = "trade"
 SOURCE, TARGET = "cloned", "clone"
 """Databases."""
+LEDGER = "ledger"
+"""The one large table that `ledger.sql` makes."""
+LEDGER_ROW = 141
+"""Bytes of a row of it, with its share of pages."""
 
 
 class Scene(NamedTuple):
@@ -82,15 +86,26 @@ def ways(scene: Scene) -> Iterator[Way]:
         yield Way("pgclone (the extension)", _extension)
 
 
+def table_ways(table: str) -> Iterator[Way]:
+    """Those who clone one table: ourselves, in each format of COPY, and pg_dump."""
+    for format_ in ("text", "auto"):
+
+        def run(here: Scene, format_: str = format_) -> None:
+            call(here, "pgclone_table", SCHEMA, table, True, None, format=format_)
+
+        yield Way(f"pgclone_table, {format_}", run)
+    yield Way("pg_dump to psql", piped)
+
+
 def ours(scene: Scene) -> None:
     """By `pgclone_schema`, through the proxy."""
     call(scene, "pgclone_schema", SCHEMA, True)
 
 
-def call(scene: Scene, function: str, *between: str | bool | None) -> None:
+def call(scene: Scene, function: str, *between: str | bool | None, **options: str) -> None:
     """Call one of the proxy's functions, with these arguments between the source and the options, which are last."""
     with psycopg.connect(scene.through_proxy, autocommit=True) as connection:
-        ask(connection, function, scene.of_source, *between, json.dumps({"parallel": scene.jobs}))
+        ask(connection, function, scene.of_source, *between, json.dumps({"parallel": scene.jobs, **options}))
 
 
 def ask(connection: psycopg.Connection, function: str, *arguments: str | bool | None) -> str | int:
@@ -102,12 +117,10 @@ def ask(connection: psycopg.Connection, function: str, *arguments: str | bool | 
     return answer
 
 
-def piped(scene: Scene) -> None:
-    """By pg_dump, whose text psql runs."""
+def piped(scene: Scene, what: str = f"--schema={SCHEMA}") -> None:
+    """By pg_dump, which is told what to dump, and whose text psql runs."""
     dump, psql = _program("pg_dump", scene), _program("psql", scene)
-    with subprocess.Popen(
-        [dump, f"--schema={SCHEMA}", scene.of_source], stdout=subprocess.PIPE, env=clean_environment({})
-    ) as writing:
+    with subprocess.Popen([dump, what, scene.of_source], stdout=subprocess.PIPE, env=clean_environment({})) as writing:
         _run(psql, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", scene.of_target, stdin=writing)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.clones.measuring import Taken
-from bench.clones.showing import Rounds, Run, compared, copy_of
+from bench.clones.showing import Rounds, Run, compared, copy_of, of_table
 
 MEGA = 1_000_000
 
@@ -29,6 +29,14 @@ def test_ratios_are_of_the_same_round_and_figures_are_medians() -> None:
     _, _, ours, theirs = cells(compared(found, 2 * MEGA))
     assert ours == ["ours", "2.00", "1.00 – 4.00", "1.00", "1.00 – 1.00", "0.6", "0.3", "1.2", "50", "complete"]
     assert theirs == ["theirs", "3.00", "2.00 – 4.00", "1.50", "1.00 – 2.00", "2.0", "1.0", "4.0", "50", "complete"]
+
+
+def test_the_processor_is_for_each_gigabyte() -> None:
+    found = rounds(("ours", [(1.0, 0.5), (1.0, 0.7), (1.0, 0.6)]), ("theirs", [(1.0, 0.2)] * 3))
+    assert "Ours used 1.20 s of the processor for each GB of 0.50 GB" in compared(found, 500 * MEGA)
+    *_, ours, theirs = cells(of_table(found, 500 * MEGA, 400 * MEGA))
+    assert ours == ["ours", "0.60", "1.20", "1.50"]
+    assert theirs == ["theirs", "0.20", "0.40", "0.50"]
 
 
 def test_what_a_copy_lacks_is_counted_and_a_failure_is_called_one() -> None:
