@@ -18,7 +18,7 @@ FUZZER := $(BIN)/python -m pip install -qq --disable-pip-version-check -r tests/
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stubs-demo run test test-all test-faults test-suites test-versions test-fast fuzz corpus bench bench-through bench-clone bench-far lint format types lock clean
+.PHONY: help demo stubs-demo run test test-all test-faults test-suites test-versions test-fast fuzz corpus bench bench-through bench-clone bench-far bench-small lint format types lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -72,6 +72,9 @@ bench-clone: $(INSTALLED) ## compare clones with those of other tools; tables, r
 
 bench-far: $(INSTALLED) ## time clones from a source that is far away; the table and raw figures are in build/far.* too
 	@$(BIN)/python -m bench.clones.far --write build/far.md $(FAR)
+
+bench-small: $(INSTALLED) ## time clones of what is small, beside pg_dump and psql; the table and raw figures are in build/small.* too
+	@$(BIN)/python -m bench.clones.small --write build/small.md $(SMALL)
 
 lint: $(INSTALLED) ## check style and format
 	$(BIN)/ruff check .

@@ -57,11 +57,17 @@ def schema_state(conninfo: str, schema: str, pg_dump: str) -> SchemaState:
     """The state of `schema` now.  `conninfo` holds no password; `pg_dump` is the program's path.
 
     psycopg.Error for what the server refuses, PgError 58000 for what pg_dump does."""
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        sequences = {name: _position(conn, schema, name) for name in _names(conn, SEQUENCES, schema)}
+    return SchemaState(schema_definition(conninfo, schema, pg_dump), schema_contents(conninfo, schema), sequences)
+
+
+def schema_contents(conninfo: str, schema: str) -> dict[str, Content]:
+    """The rows that the tables and materialized views of `schema` have now, by name.
+
+    psycopg.Error for what the server refuses."""
     with psycopg.connect(conninfo, options=SAME_TEXTS, autocommit=True) as conn:
-        quoted = sql.Identifier(schema).as_string(conn)
-        tables = {name: _content(conn, schema, name) for name in _names(conn, TABLES, quoted)}
-        sequences = {name: _position(conn, schema, name) for name in _names(conn, SEQUENCES, quoted)}
-    return SchemaState(schema_definition(conninfo, schema, pg_dump), tables, sequences)
+        return {name: _content(conn, schema, name) for name in _names(conn, TABLES, schema)}
 
 
 def schema_definition(conninfo: str, schema: str, pg_dump: str) -> str:
@@ -108,8 +114,9 @@ def _differing(kind: str, source: dict[str, Any], target: dict[str, Any]) -> lis
     ]
 
 
-def _names(conn: psycopg.Connection[Any], query: str, quoted_schema: str) -> list[str]:
-    return [name for (name,) in conn.execute(query.encode(), (quoted_schema,))]
+def _names(conn: psycopg.Connection[Any], query: str, schema: str) -> list[str]:
+    quoted = sql.Identifier(schema).as_string(conn)
+    return [name for (name,) in conn.execute(query.encode(), (quoted,))]
 
 
 def _content(conn: psycopg.Connection[Any], schema: str, table: str) -> Content:

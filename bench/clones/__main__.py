@@ -61,7 +61,7 @@ def main(
         found = _wanted(list(table_ways(LEDGER) if gigabytes else ways(here)), only)
         click.echo(f"{size / 1e9:.2f} GB; ways: {', '.join(way.name for way in found)}", err=True)
         wanted = state(here.at_source)
-        rounds = in_turns(here, found, wanted, runs)
+        rounds = in_turns(found, runs, lambda way: run_once(here, way, wanted))
         if write:
             _write_timelines(here, found, wanted, write)
         shown = of_table(rounds, size, text_of_source(here, LEDGER)) if gigabytes else compared(rounds, size)

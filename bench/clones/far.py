@@ -11,7 +11,17 @@ from pathlib import Path
 import click
 
 from bench.clones.far_showing import of_large, of_small
-from bench.clones.scenes import heading, in_turns, installation, make_source, scene, size_of_source, state, written
+from bench.clones.scenes import (
+    heading,
+    in_turns,
+    installation,
+    make_source,
+    run_once,
+    scene,
+    size_of_source,
+    state,
+    written,
+)
 from bench.clones.ways import LEDGER, LEDGER_ROW, SCHEMA, Scene, Way, call, piped
 from proxy.embedded import SUPERUSER
 
@@ -41,13 +51,14 @@ def main(
     with scene(installation(major), 0, length=(round_trip, rate)) as here:
         directory = Path(__file__).parent
         if tables:
-            make_source(here, directory / "small.sql", SUPERUSER, tables=tables)
+            make_source(here, directory / "small.sql", SUPERUSER, schema=SCHEMA, tables=tables, indexed=False)
             found = [*_ours(copiers, "pgclone_schema", SCHEMA, True), Way("pg_dump to psql", piped)]
         else:
             make_source(here, directory / "ledger.sql", SUPERUSER, rows=round(size * 1e9 / LEDGER_ROW))
             found = list(_ours(copiers, "pgclone_table", SCHEMA, LEDGER, True, None))
         made = size_of_source(here)
-        rounds = in_turns(here, found, state(here.at_source), runs)
+        wanted = state(here.at_source)
+        rounds = in_turns(found, runs, lambda way: run_once(here, way, wanted))
         what = f"{tables} tables" if tables else f"a table of {made / 1e9:.2f} GB"
         wire = f"{round_trip:g} ms to the source and back, {rate:g} MB/s each connection"
         shown = of_small(rounds, tables) if tables else of_large(rounds, made)

@@ -65,12 +65,17 @@ def scene(
         yield Scene(source, target, proxy, directory, jobs, role, wire)
 
 
-def make_source(scene: Scene, script: Path, owner: str, **variables: object) -> None:
+def make_source(scene: Scene, script: Path, role: str, **variables: object) -> None:
     """Make what is cloned, in a database of its own, by a script for psql that this role runs."""
     execute(scene.source, "postgres", f"CREATE DATABASE {SOURCE} OWNER {OWNER}")
+    run_script(scene, script, role, **variables)
+
+
+def run_script(scene: Scene, script: Path, role: str, **variables: object) -> None:
+    """Make more of what is cloned."""
     psql = with_program("psql", scene.source.installation).program("psql")
     set_ = [word for name, value in {"ON_ERROR_STOP": 1, **variables}.items() for word in ("-v", f"{name}={value}")]
-    reached = scene.source.conninfo(SOURCE, user=owner)
+    reached = scene.source.conninfo(SOURCE, user=role)
     subprocess.run(
         [psql, "-X", "-q", "-o", os.devnull, *set_, "-f", str(script), reached],
         check=True,
@@ -86,14 +91,14 @@ def size_of_source(scene: Scene) -> int:
     return int(row[0])
 
 
-def in_turns(scene: Scene, found: Sequence[Way], wanted: SchemaState, runs: int) -> Rounds:
-    """The runs of each way; each is said when it is over."""
+def in_turns(found: Sequence[Way], runs: int, run: Callable[[Way], Run]) -> Rounds:
+    """What `run` makes of each way, so many times; each run is said when it is over."""
     rounds: dict[str, list[Run]] = {way.name: [] for way in found}
     for _ in range(runs):
         for way in found:
-            run = run_once(scene, way, wanted)
-            click.echo(raw(run), err=True)
-            rounds[way.name].append(run)
+            done = run(way)
+            click.echo(raw(done), err=True)
+            rounds[way.name].append(done)
     return rounds
 
 
@@ -136,6 +141,20 @@ def execute(server: Server, dbname: str, *statements: str) -> None:
             connection.execute(statement.encode())
 
 
+def catching(run: Callable[[], None], failure: list[str]) -> Callable[[], None]:
+    """Does what `run` does; if that fails, it says in `failure` why."""
+
+    def caught() -> None:
+        try:
+            run()
+        except subprocess.CalledProcessError as error:
+            failure.append(f"failed: {error.stderr.decode(errors='replace')[-500:]}")
+        except psycopg.Error as error:
+            failure.append(f"failed: {error}")
+
+    return caught
+
+
 def heading(scene: Scene, runs: int, *more: str) -> str:
     """What the figures under it are of."""
     server = f"PostgreSQL {scene.target.installation.major}"
@@ -161,19 +180,7 @@ def _taken(scene: Scene, way: Way) -> tuple[Taken, str]:
         groups["wire"] = scene.wire.pid
         scene.wire.seen()
     failure: list[str] = []
-    return measured(_catching(lambda: way.run(scene), failure), groups), "".join(failure)
-
-
-def _catching(run: Callable[[], None], failure: list[str]) -> Callable[[], None]:
-    def caught() -> None:
-        try:
-            run()
-        except subprocess.CalledProcessError as error:
-            failure.append(f"failed: {error.stderr.decode(errors='replace')[-500:]}")
-        except psycopg.Error as error:
-            failure.append(f"failed: {error}")
-
-    return caught
+    return measured(catching(lambda: way.run(scene), failure), groups), "".join(failure)
 
 
 def _postmaster(server: Server) -> int:

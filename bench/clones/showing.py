@@ -37,7 +37,7 @@ def raw(run: Run) -> str:
     return json.dumps(
         {
             "way": run.way,
-            "seconds": round(taken.seconds, 3),
+            "seconds": round(taken.seconds, 5),
             "processor": {name: round(seconds, 2) for name, seconds in taken.processor.items()},
             "memory": taken.memory,
             "lacking": list(run.lacking),
