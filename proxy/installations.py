@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from clone_engine.records.errors import PgError
-from clone_engine.servers.dump import INSTALL_HINT, embedded_programs
+from clone_engine.servers.programs import INSTALL_HINT, embedded_programs
 
 DEBIAN = Path("/usr/lib/postgresql")
 BIN_DIRS = "POSTGRES_BIN_DIRS"

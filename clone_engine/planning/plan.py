@@ -33,9 +33,10 @@ from clone_engine.records.names import Name
 from clone_engine.records.request import CloneRequest, Conninfo
 from clone_engine.records.steps import Plan
 from clone_engine.servers.connect import TIME_LIMITS, application_name
-from clone_engine.servers.dump import dump_database, dump_others, dump_schema, dump_tables, find_pg_dump
+from clone_engine.servers.dump import dump_database, dump_others, dump_schema, dump_tables
 from clone_engine.servers.journal import Entry
 from clone_engine.servers.needs import Needs, read_needs
+from clone_engine.servers.programs import find_pg_dump
 from clone_engine.servers.source import Source, read_source, with_sequences
 from clone_engine.servers.target import Existing, read_target, schemas_named
 

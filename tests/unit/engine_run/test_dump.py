@@ -1,72 +1,18 @@
-"""Which pg_dump is used, and what is said when none will do."""
+"""How pg_dump is run."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 
 from clone_engine.records.errors import PgError
 from clone_engine.records.request import Conninfo
 from clone_engine.servers import dump
-
-
-def program(directory: Path, version: str) -> Path:
-    """A directory whose pg_dump says that it is of this version."""
-    directory.mkdir()
-    script = directory / "pg_dump"
-    script.write_text(f"#!/bin/sh\necho 'pg_dump (PostgreSQL) {version}'\n")
-    script.chmod(0o755)
-    return directory
-
-
-@pytest.fixture
-def only_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Where the only pg_dump of the machine is looked for."""
-    monkeypatch.setattr(dump, "USUAL_PLACES", (f"{tmp_path}/*",))
-    monkeypatch.setattr(dump, "WHEEL", "no_such_wheel")
-    monkeypatch.setenv("PATH", "/nonexistent")
-    return tmp_path
-
-
-def test_the_newest_is_used(only_here: Path) -> None:
-    for version in ("15.18", "18beta1", "17.2"):
-        program(only_here / version, version)
-    assert dump.find_pg_dump(140000) == (18, 0, str(only_here / "18beta1" / "pg_dump"))
-
-
-def test_one_older_than_the_source_is_refused(only_here: Path) -> None:
-    program(only_here / "old", "16.4 (Debian 16.4-1)")
-    assert dump.find_pg_dump(160014).major == 16
-    with pytest.raises(PgError, match=r"pg_dump 16\.4 is older than the source, PostgreSQL 17") as refused:
-        dump.find_pg_dump(170002)
-    assert refused.value.sqlstate == "0A000"
-    assert refused.value.hint == dump.INSTALL_HINT
-
-
-def test_where_the_source_must_have_tls_pg_dump_has_it_too(only_here: Path) -> None:
-    """The newest may be the embedded one, which was built without."""
-    program(only_here / "old", "16.4")
-    newest = program(only_here / "new", "18.0") / "pg_dump"
-    complaint = "pg_dump: error: sslmode value require invalid when SSL support is not compiled in"
-    newest.write_text(newest.read_text() + f'[ "$1" = --version ] || echo "{complaint}" >&2\n')
-    assert dump.find_pg_dump(160000, "prefer").major == 18
-    assert dump.find_pg_dump(160000, "verify-full").major == 16
-    with pytest.raises(PgError, match=r"pg_dump 18\.0 cannot connect with sslmode=require") as refused:
-        dump.find_pg_dump(170000, "require")
-    assert refused.value.sqlstate == "0A000"
-
-
-def test_none_at_all(only_here: Path) -> None:
-    assert list(only_here.iterdir()) == []
-    with pytest.raises(PgError, match="pg_dump was not found") as refused:
-        dump.find_pg_dump(170002)
-    assert refused.value.sqlstate == "58P01"
+from clone_engine.servers.programs import PgDump
 
 
 def test_a_password_that_must_be_asked_for_is_asked_for_by_whichever_host_answers() -> None:
     several = Conninfo({"host": "a,b", "password": "p"}, password_demanded=True)
-    new, old = dump.PgDump(16, 0, "pg_dump"), dump.PgDump(15, 0, "pg_dump")
+    new, old = PgDump(16, 0, "pg_dump"), PgDump(15, 0, "pg_dump")
     assert dump._asked(new, several) == {"require_auth": "password,md5,scram-sha-256"}
     assert dump._asked(new, Conninfo(several.parameters)) == {}
     assert dump._asked(old, Conninfo({"host": "a"}, password_demanded=True)) == {}
