@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,7 +50,7 @@ def find_pg_dump(server_version: int, sslmode: str = "") -> PgDump:
     PgError 58P01 if there is none, 0A000 if it is older than the source (`server_version` as server_version_num), or
     those that are not can do no TLS.
     """
-    found = sorted((program for path in _candidates() if (program := _version_of(path))), reverse=True)
+    found = pg_dumps()
     needed = server_version // 10000
     if not found:
         raise PgError("58P01", "pgclone: pg_dump was not found", hint=INSTALL_HINT)
@@ -72,6 +73,12 @@ def find_pg_dump(server_version: int, sslmode: str = "") -> PgDump:
         detail="It was built without TLS, as those of some packages for Python are.",
         hint=INSTALL_HINT,
     )
+
+
+def pg_dumps() -> list[PgDump]:
+    """Those of this machine, the newest first.  Each is asked for its version once, as long as its file stays the same;
+    processes that are forked later know it too."""
+    return sorted((program for path in _candidates() if (program := _version_of(path))), reverse=True)
 
 
 def _has_tls(program: PgDump) -> bool:
@@ -121,8 +128,23 @@ def _candidates() -> Iterator[str]:
 def _version_of(path: str) -> PgDump | None:
     """The program with its version; None if it does not say one."""
     try:
-        done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=10)
+        now = Path(path).stat()
+        # What a script starts may be another program tomorrow.
+        ask = _ask if _is_script(path) else _ask_once
+        return ask(path, now.st_ino, now.st_size, now.st_mtime_ns)
     except (OSError, subprocess.TimeoutExpired):
         return None
+
+
+def _is_script(path: str) -> bool:
+    with Path(path).open("rb") as file:
+        return file.read(2) == b"#!"
+
+
+def _ask(path: str, *_file: int) -> PgDump | None:
+    done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=10)
     match = VERSION.search(done.stdout)
     return PgDump(int(match[1]), int(match[2] or 0), path) if match else None
+
+
+_ask_once = lru_cache(_ask)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from clone_engine.records.errors import PgError
 from clone_engine.servers import programs
+
+SAYS_NOTHING = subprocess.CompletedProcess((), 0, stdout="", stderr="")
 
 
 def program(directory: Path, version: str) -> Path:
@@ -54,6 +60,22 @@ def test_where_the_source_must_have_tls_pg_dump_has_it_too(only_here: Path) -> N
     with pytest.raises(PgError, match=r"pg_dump 18\.0 cannot connect with sslmode=require") as refused:
         programs.find_pg_dump(170000, "require")
     assert refused.value.sqlstate == "0A000"
+
+
+def test_a_program_is_asked_once_while_its_file_is_the_same_but_a_script_each_time(
+    only_here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(programs.subprocess, "run", lambda command, **_: asked.append(command[0]) or SAYS_NOTHING)
+    script = program(only_here / "script", "16.4") / "pg_dump"
+    (only_here / "binary").mkdir()
+    binary = Path(shutil.copy2(sys.executable, only_here / "binary" / "pg_dump"))
+    for _ in range(2):
+        assert programs.pg_dumps() == []
+    assert sorted(asked) == [str(binary), str(script), str(script)]
+    os.utime(binary)
+    assert programs.pg_dumps() == []
+    assert asked.count(str(binary)) == 2
 
 
 def test_none_at_all(only_here: Path) -> None:
