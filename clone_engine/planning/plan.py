@@ -12,18 +12,19 @@ from typing import Any, NamedTuple
 import psycopg
 
 from clone_engine.ddl.columns import ungenerated
-from clone_engine.ddl.definitions import Ddl, parse_dump, parse_statement
+from clone_engine.ddl.definitions import Ddl
 from clone_engine.ddl.naming import belongings, naming
 from clone_engine.ddl.stubs import without_stubs
 from clone_engine.planning.conflict import TABLES, Conflicts, resolve
 from clone_engine.planning.decided import Decided, decided
 from clone_engine.planning.dependents import dependents
+from clone_engine.planning.dumping import definitions, likely, selections
 from clone_engine.planning.graph import Graph, Inputs
 from clone_engine.planning.large_objects import check_large_objects
 from clone_engine.planning.narrowing import narrowed
-from clone_engine.planning.needs import among, brought, unneeded, without_others
+from clone_engine.planning.needs import unneeded
 from clone_engine.planning.older import advice, fitted
-from clone_engine.planning.routines import needed_schemas, of_routines, without_needs
+from clone_engine.planning.routines import needed_schemas, without_needs
 from clone_engine.planning.selection import Wanted, itemize, select
 from clone_engine.planning.still_there import check_complete, still_there
 from clone_engine.planning.unchanged import unchanged
@@ -33,11 +34,11 @@ from clone_engine.records.names import Name
 from clone_engine.records.request import CloneRequest, Conninfo
 from clone_engine.records.steps import Plan
 from clone_engine.servers.connect import TIME_LIMITS, application_name
-from clone_engine.servers.dump import dump_database, dump_others, dump_schema, dump_tables
+from clone_engine.servers.dump import Dumps
 from clone_engine.servers.journal import Entry
 from clone_engine.servers.needs import Needs, read_needs
 from clone_engine.servers.programs import find_pg_dump
-from clone_engine.servers.source import Source, read_source, with_sequences
+from clone_engine.servers.source import Source, read_rest, read_tables
 from clone_engine.servers.target import Existing, read_target, schemas_named
 
 STAGING = "{}_new"
@@ -81,11 +82,16 @@ def prepare(
     target is too old for; otherwise the server's own words.
     """
     request = start.request
-    facts = read_source(source, request)
     earlier = decided(done)
-    needs = read_needs(source, target, request, facts, earlier.brought if earlier else ())
-    facts = with_sequences(source, facts, needs.sequences)
-    ddls = without_stubs(_definitions(_named(start), snapshot, request, facts, needs))
+    program = find_pg_dump(source.info.server_version, start.source.parameters.get("sslmode", ""))
+    with Dumps(program, _named(start), snapshot) as dumps:
+        dumps.want(*likely(request))
+        facts = read_tables(source, request)
+        needs = read_needs(source, target, request, facts, earlier.brought if earlier else ())
+        wanted = selections(request, facts, needs)
+        dumps.want(*wanted)
+        facts = read_rest(source, request, facts, needs.sequences)
+        ddls = without_stubs(definitions(dumps, wanted, request, facts, needs))
     ddls, left_out = narrowed(ddls, facts)
     whole = request.kind != "functions"
     existing = read_target(
@@ -118,25 +124,6 @@ def _named(start: Start) -> Conninfo:
     """The source, for a pg_dump whose session can be told by its name: its process id is not known."""
     named = TIME_LIMITS | start.source.parameters | {"application_name": application_name(start.job_id)}
     return start.source.with_parameters(named)
-
-
-def _definitions(source: Conninfo, snapshot: str, request: CloneRequest, facts: Source, needs: Needs) -> list[Ddl]:
-    """The statements that make what is asked for, as pg_dump writes them."""
-    program = find_pg_dump(facts.version, source.parameters.get("sslmode", ""))
-    if request.whole_database:
-        return parse_dump(dump_database(program, source, snapshot, facts.left_out, facts.of_jobs))
-    if request.kind != "table":
-        text = dump_schema(
-            program, source, snapshot, request.schema_name, needs.schemas, needs.extensions, facts.left_out
-        )
-        sequences = parse_dump(dump_tables(program, source, snapshot, needs.sequences))
-        ddls = [*brought(sequences, needs), *without_others(parse_dump(text), needs)]
-        return of_routines(ddls, needs.brought) if request.kind == "functions" else ddls
-    others = parse_dump(dump_others(program, source, snapshot, needs.schemas, needs.extensions))
-    ddls = parse_dump(dump_tables(program, source, snapshot, [*facts.tables, *needs.sequences]))
-    ddls = among(brought(others, needs), ddls, needs)
-    known = {ddl.identity for ddl in ddls if ddl.kind == "statistics"}
-    return ddls + [ddl for ddl in map(parse_statement, facts.statistics) if ddl.identity not in known]
 
 
 def build(dumped: Dumped, request: CloneRequest, parallel: int) -> Plan:

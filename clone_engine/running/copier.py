@@ -38,8 +38,6 @@ Planner = Callable[[psycopg.Connection, psycopg.Connection, str, Start, Sequence
 
 NEWS_INTERVAL: Final = 0.25
 """Seconds between two Moved records.  Users look a few times a second at most."""
-CHILD_TIMEOUT: Final = 0.3
-"""Seconds that pg_dump gets to cancel its own query before it is killed."""
 COLLISIONS: Final = frozenset({"40001", "40P01"})
 """A deadlock with others, or what they changed at the same moment: the server's advice is to try again."""
 LONGEST_PAUSE: Final = 2.0
@@ -68,17 +66,8 @@ def serve(channel: socket.socket, start: Start, planner: Planner) -> None:
 def _stop(_signal: int, _frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.alarm(LAST_RESORT)  # whose default action ends the process, whatever it is stuck in
-    _stop_children()
+    os.killpg(0, signal.SIGTERM)  # pg_dump then cancels its query; the copier ignores it
     raise Stop
-
-
-def _stop_children() -> None:
-    """SIGTERM to the copier's process group (itself ignores it), and a moment: pg_dump then cancels its query."""
-    os.killpg(0, signal.SIGTERM)
-    deadline = time.monotonic() + CHILD_TIMEOUT
-    with suppress(ChildProcessError):
-        while time.monotonic() < deadline and not os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            time.sleep(0.01)
 
 
 class Copier:

@@ -10,9 +10,11 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Self
 
 from psycopg.conninfo import make_conninfo
 
@@ -20,7 +22,7 @@ from clone_engine.records.errors import PgError
 from clone_engine.records.names import Name, quote_ident
 from clone_engine.records.request import Conninfo
 from clone_engine.servers.programs import INSTALL_HINT, PgDump, environment
-from clone_engine.servers.server_error import state_of_words, transient
+from clone_engine.servers.server_error import NO_CONNECTIONS, state_of_words, transient
 
 NAMES_PER_PATTERN = 500
 """At most 64 kB of an argument list, of which one argument may have 128 kB."""
@@ -29,6 +31,8 @@ IN_MEMORY = hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir()
 """Whether a file can be without a place in the file system, and still be named to libpq."""
 REQUIRES_AUTH = 16
 """The version whose libpq knows require_auth."""
+END_TIMEOUT = 0.3
+"""Seconds that pg_dump gets to cancel its query before it is killed."""
 NO_TEXT = re.compile(r"invalid byte sequence for encoding|has no equivalent in encoding")
 NO_TEXT_HINT = (
     "A definition on the source (a name, a default, a comment …) holds bytes that are no UTF-8; correct it there.  "
@@ -39,58 +43,35 @@ RIGHTS_HINT = (
     "the clone."
 )
 
+Selection = tuple[str, ...]
+"""What is to be dumped, as pg_dump's arguments; () is nothing."""
 
-def dump_database(
-    program: PgDump, source: Conninfo, snapshot: str, left_out: Collection[Name] = (), without: Collection[str] = ()
-) -> str:
-    """The definitions of everything in the database, but for subscriptions, the tables `left_out` and the schemas
-    `without`.
+
+def of_database(left_out: Collection[Name] = (), without: Collection[str] = ()) -> Selection:
+    """Everything in the database, but for subscriptions, the tables `left_out` and the schemas `without`.
 
     A copied subscription would use the replication slot of the first, and drop that when it is dropped.
     """
-    return _run(
-        program,
-        source,
-        snapshot,
-        ["--no-subscriptions", *_patterns("-T", left_out), *(f"-N{quote_ident(name)}" for name in without)],
-    )
+    schemas = (f"-N{quote_ident(name)}" for name in without)
+    return ("--no-subscriptions", *_patterns("-T", left_out), *schemas)
 
 
-def dump_schema(
-    program: PgDump,
-    source: Conninfo,
-    snapshot: str,
-    schema: str,
-    others: Sequence[str] = (),
-    extensions: Sequence[str] = (),
-    left_out: Collection[Name] = (),
-) -> str:
-    """The definitions of one schema without the tables `left_out`, with `dump_others` where they belong among them."""
-    selection = ["-n", quote_ident(schema), *_patterns("-T", left_out), *_others(others, extensions)]
-    return _run(program, source, snapshot, selection)
+def of_schema(
+    schema: str, others: Collection[str] = (), extensions: Collection[str] = (), left_out: Collection[Name] = ()
+) -> Selection:
+    """One schema without the tables `left_out`, with what `of_others` selects where that belongs among it."""
+    return ("-n", quote_ident(schema), *_patterns("-T", left_out), *of_others(others, extensions))
 
 
-def dump_others(
-    program: PgDump, source: Conninfo, snapshot: str, schemas: Sequence[str], extensions: Sequence[str]
-) -> str:
-    """The definitions of everything in some schemas but tables, views and sequences, and of the named extensions.
-
-    '' for none of either: pg_dump would take that for everything.
-    """
-    return _run(program, source, snapshot, list(_others(schemas, extensions))) if schemas or extensions else ""
+def of_others(schemas: Collection[str], extensions: Collection[str]) -> Selection:
+    """Everything in some schemas but tables, views and sequences, and the named extensions."""
+    places = [word for name in schemas for word in ("-n", quote_ident(name), "-T", f"{quote_ident(name)}.*")]
+    return (*places, *(word for name in extensions for word in ("-e", quote_ident(name))))
 
 
-def _others(schemas: Sequence[str], extensions: Sequence[str]) -> Iterator[str]:
-    for schema in schemas:
-        yield from ("-n", quote_ident(schema), "-T", f"{quote_ident(schema)}.*")
-    for name in extensions:
-        yield from ("-e", quote_ident(name))
-
-
-def dump_tables(program: PgDump, source: Conninfo, snapshot: str, tables: Collection[Name]) -> str:
-    """The definitions of some tables with their indexes, constraints, triggers and owned sequences; of other sequences
-    too.  '' for none of either."""
-    return _run(program, source, snapshot, list(_patterns("-t", tables))) if tables else ""
+def of_tables(tables: Collection[Name]) -> Selection:
+    """Some tables with their indexes, constraints, triggers and owned sequences; other sequences too."""
+    return tuple(_patterns("-t", tables))
 
 
 def _patterns(switch: str, tables: Collection[Name]) -> Iterator[str]:
@@ -105,31 +86,117 @@ def _patterns(switch: str, tables: Collection[Name]) -> Iterator[str]:
             yield from (switch, f"{quote_ident(schema)}.({some})")
 
 
-def _run(program: PgDump, source: Conninfo, snapshot: str, selection: Sequence[str]) -> str:
-    """pg_dump's output.  PgError with its own words, without the password, if it fails."""
-    command = [program.path, "--schema-only", "--no-password", "--encoding=UTF8", *selection]
-    if snapshot:
-        command.append(f"--snapshot={snapshot}")
-    command += ["-d", make_conninfo("", **{**source.without_secrets().parameters, **_asked(program, source)})]
-    with (
-        tempfile.TemporaryDirectory(prefix="pgclone-") as directory,
-        _password_file(Path(directory), source.parameters.get("password", "")) as file,
-    ):
+class Dumps:
+    """The pg_dumps of a source at a snapshot, each a process that runs beside what else is done.
+
+    A context manager that leaves none of them behind, nor what they do on the server.
+    """
+
+    def __init__(self, program: PgDump, source: Conninfo, snapshot: str) -> None:
+        self._program = program
+        self._source = source
+        self._snapshot = snapshot
+        self._wanted: dict[Selection, _Dump] = {}
+        self._others: list[_Dump] = []
+
+    def __repr__(self) -> str:
+        return f"<Dumps by {self._program.path}, {len(self._wanted)} wanted, {len(self._others)} others>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End those that still run: at once, but for a moment in which they cancel their queries."""
+        all_ = (*self._wanted.values(), *self._others)
+        for dump in all_:
+            dump.terminate()
+        deadline = time.monotonic() + END_TIMEOUT
+        for dump in all_:
+            dump.close(deadline)
+
+    def want(self, *selections: Selection) -> None:
+        """Begin those that are not under way, and end all others.  PgError 58000 if pg_dump cannot be run."""
+        for other in self._wanted.keys() - set(selections):
+            self._end(other)
+        for selection in selections:
+            if selection and selection not in self._wanted:
+                self._wanted[selection] = _Dump(self._program, self._source, self._snapshot, selection)
+
+    def text(self, selection: Selection) -> str:
+        """The definitions of what is wanted, when they have come; of nothing ''.
+
+        PgError with pg_dump's own words, without the password, if it fails.
+        """
+        if not selection:  # pg_dump would take it for everything
+            return ""
         try:
-            done = subprocess.run(
-                command,
-                env=environment(directory, _path_of(file, Path(directory))),
-                pass_fds=(file,),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,
-                cwd=directory,
-            )
-        except OSError as error:
-            raise PgError("58000", f"pgclone: pg_dump could not be run: {error.strerror}") from error
-    if done.returncode:
-        raise dump_error(done.stderr.decode(errors="replace"), source)
-    return done.stdout.decode()
+            return self._wanted[selection].text()
+        except PgError as error:
+            if error.sqlstate != NO_CONNECTIONS or len(self._wanted) + len(self._others) == 1:
+                raise
+        for dump in (*self._wanted.values(), *self._others):
+            dump.wait()  # they were too many at once
+        self._end(selection)
+        self.want(selection, *self._wanted)
+        return self._wanted[selection].text()
+
+    def _end(self, selection: Selection) -> None:
+        dump = self._wanted.pop(selection)
+        dump.terminate()
+        self._others.append(dump)
+
+
+class _Dump:
+    """One pg_dump.  `close` leaves nothing of it."""
+
+    def __init__(self, program: PgDump, source: Conninfo, snapshot: str, selection: Selection) -> None:
+        self._source = source
+        self._said: tuple[bytes, bytes] | None = None
+        command = [program.path, "--schema-only", "--no-password", "--encoding=UTF8", *selection]
+        if snapshot:
+            command.append(f"--snapshot={snapshot}")
+        command += ["-d", make_conninfo("", **{**source.without_secrets().parameters, **_asked(program, source)})]
+        with ExitStack() as files:
+            directory = files.enter_context(tempfile.TemporaryDirectory(prefix="pgclone-"))
+            file = files.enter_context(_password_file(Path(directory), source.parameters.get("password", "")))
+            try:
+                self._process = subprocess.Popen(
+                    command,
+                    env=environment(directory, _path_of(file, Path(directory))),
+                    pass_fds=(file,),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    cwd=directory,
+                )
+            except OSError as error:
+                raise PgError("58000", f"pgclone: pg_dump could not be run: {error.strerror}") from error
+            self._files = files.pop_all()
+
+    def wait(self) -> tuple[bytes, bytes]:
+        """What it has written when it has ended, and what it has complained of."""
+        if self._said is None:
+            self._said = self._process.communicate()
+        return self._said
+
+    def text(self) -> str:
+        """What it has written when it has ended.  PgError if it has failed."""
+        text, complaint = self.wait()
+        if self._process.returncode:
+            raise dump_error(complaint.decode(errors="replace"), self._source)
+        return text.decode()
+
+    def terminate(self) -> None:
+        """Have it cancel its query and end, if it runs."""
+        self._process.terminate()
+
+    def close(self, deadline: float) -> None:
+        """Behind `terminate`: return when it has ended, by force from then on."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(max(0.0, deadline - time.monotonic()))
+        self._process.kill()
+        with self._process:  # closes its pipes, and waits
+            self._files.close()
 
 
 def _asked(program: PgDump, source: Conninfo) -> Mapping[str, str]:

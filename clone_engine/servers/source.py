@@ -104,6 +104,8 @@ class Source(NamedTuple):
     schemas: frozenset[str] = frozenset()
     """Those that must be there before anything is made, and that the dump does not make if they belong to the system
     or are those of single tables."""
+    whole: tuple[str, ...] = ()
+    """Those that the clone takes in with all that is in them."""
     tables: Mapping[Name, Table] = {}
     sequences: tuple[Sequence, ...] = ()
     matviews: Mapping[Name, Matview] = {}
@@ -141,68 +143,80 @@ class Source(NamedTuple):
         return frozenset(column.name for column in table.columns) - set(request.options.columns)
 
 
-def read_source(connection: psycopg.Connection[Any], request: CloneRequest) -> Source:
-    """The facts for `request`, in the connection's present transaction.
+def read_tables(connection: psycopg.Connection[Any], request: CloneRequest) -> Source:
+    """Which schemas and tables `request` is about, in the connection's present transaction: all that decides what is
+    dumped.  `read_rest` adds the other facts.
 
     PgError 3F000 without the schema, 42P01 without the table, 42809 if that is no table, 42703 if a column of
     options.columns is missing, 22023 for options that name no table, or what the server says.
     """
     _check_named(connection, request)
+    version = connection.info.server_version
     if request.kind == "functions":
-        return Source(connection.info.server_version, frozenset({request.schema_name}))
+        return Source(version, frozenset({request.schema_name}))
     schemas, of_jobs = _schemas(connection, request)
+    found = _tables(connection, schemas, request.table_name)
     if request.kind == "table":
-        return _of_table(connection, request, schemas)
-    found = _tables(connection, schemas, "")
+        _check_columns(found, request)
+        return Source(version, frozenset({name.schema for name in found} | {request.schema_name}), tables=found)
     chosen = choose(connection, {name: t.parent for name, t in found.items() if not t.extension}, request)
     tables = {name: table for name, table in found.items() if name not in chosen.left_out}
-    drawn = _drawn(connection, chosen.left_out, tables)
-    sequences = rows(connection, "sequences", [schemas])
     check_conditions((name for name, table in tables.items() if table.relkind != "f"), request)
     return Source(
-        version=connection.info.server_version,
+        version=version,
         schemas=frozenset(schemas) & {request.schema_name or "public"},  # the one that pg_dump takes for granted
+        whole=tuple(schemas),
         tables=tables,
-        sequences=_with_values(
-            connection, [s for s in sequences if _owner(s) not in chosen.left_out or _named(s) in drawn]
-        ),
-        matviews=_matviews(connection, schemas),
-        inherited=_inherited(connection, tables) if chosen.left_out else {},
         left_out=chosen.left_out,
-        lacking=chosen.lacking,
-        drawn=drawn,
-        idle=frozenset(_named(s) for s in sequences if _owner(s) in chosen.left_out) - drawn,
-        notes=(*chosen.notes, *(_subscriptions(connection) if request.whole_database else ())),
-        versions=_versions(connection),
         of_jobs=of_jobs,
+        lacking=chosen.lacking,
+        notes=chosen.notes,
+    )
+
+
+def read_rest(
+    connection: psycopg.Connection[Any], request: CloneRequest, facts: Source, needed: Collection[Name] = ()
+) -> Source:
+    """What `read_tables` has found with all the other facts; `needed` are sequences elsewhere that come too.
+
+    PgError with the server's words.
+    """
+    if request.kind == "table":
+        facts = _rest_of_table(connection, request, facts)
+    elif request.kind != "functions":
+        facts = _rest_of_schemas(connection, request, facts)
+    if not needed:
+        return facts
+    found = rows(connection, "sequences", [sorted({name.schema for name in needed})])
+    more = _with_values(connection, [row for row in found if _named(row) in needed])
+    return facts._replace(sequences=(*facts.sequences, *more))
+
+
+def _rest_of_schemas(connection: psycopg.Connection[Any], request: CloneRequest, facts: Source) -> Source:
+    schemas, left_out = list(facts.whole), facts.left_out
+    drawn = _drawn(connection, left_out, facts.tables)
+    sequences = rows(connection, "sequences", [schemas])
+    return facts._replace(
+        sequences=_with_values(connection, [s for s in sequences if _owner(s) not in left_out or _named(s) in drawn]),
+        matviews=_matviews(connection, schemas),
+        inherited=_inherited(connection, facts.tables) if left_out else {},
+        drawn=drawn,
+        idle=frozenset(_named(s) for s in sequences if _owner(s) in left_out) - drawn,
+        notes=(*facts.notes, *(_subscriptions(connection) if request.whole_database else ())),
+        versions=_versions(connection),
         large_objects=_large_objects(connection) if request.whole_database and request.include_data else (),
     )
 
 
-def _of_table(connection: psycopg.Connection[Any], request: CloneRequest, schemas: list[str]) -> Source:
-    tables = _tables(connection, schemas, request.table_name)
-    _check_columns(tables, request)
-    sequences = rows(connection, "sequences", [sorted({name.schema for name in tables})])
-    owned = [row for row in sequences if _owner(row) in tables]
-    return Source(
-        version=connection.info.server_version,
-        schemas=frozenset({name.schema for name in tables} | {request.schema_name}),
-        tables=tables,
-        sequences=_with_values(connection, owned),
+def _rest_of_table(connection: psycopg.Connection[Any], request: CloneRequest, facts: Source) -> Source:
+    sequences = rows(connection, "sequences", [sorted({name.schema for name in facts.tables})])
+    return facts._replace(
+        sequences=_with_values(connection, [row for row in sequences if _owner(row) in facts.tables]),
         inherited=_inherited(connection, [Name(request.schema_name, request.table_name)]),
-        statistics=tuple(_statistics(connection, tables)),
-        notes=tuple(_publications(connection, tables)),
+        statistics=tuple(_statistics(connection, facts.tables)),
+        notes=tuple(_publications(connection, facts.tables)),
         versions=_versions(connection),
     )
-
-
-def with_sequences(connection: psycopg.Connection[Any], facts: Source, names: Collection[Name]) -> Source:
-    """`facts` with some more sequences and where they stand."""
-    if not names:
-        return facts
-    found = rows(connection, "sequences", [sorted({name.schema for name in names})])
-    more = _with_values(connection, [row for row in found if _named(row) in names])
-    return facts._replace(sequences=(*facts.sequences, *more))
 
 
 def _versions(connection: psycopg.Connection[Any]) -> dict[str, str]:
@@ -226,8 +240,7 @@ def _schemas(connection: psycopg.Connection[Any], request: CloneRequest) -> tupl
 
 
 def _tables(connection: psycopg.Connection[Any], schemas: list[str], table: str) -> dict[Name, Table]:
-    ((horizon,),) = rows(connection, "horizon")
-    found = (_table(row, horizon) for row in rows(connection, "tables", [schemas, table]))
+    found = (_table(row) for row in rows(connection, "tables", [schemas, table]))
     return {table.name: table for table in found}
 
 
@@ -274,7 +287,7 @@ def _check_columns(tables: Mapping[Name, Table], request: CloneRequest) -> None:
         )
 
 
-def _table(row: Any, horizon: int) -> Table:
+def _table(row: Any) -> Table:
     return Table(
         name=Name(row.schema, row.name),
         relkind=row.relkind,
@@ -287,7 +300,7 @@ def _table(row: Any, horizon: int) -> Table:
         extension=row.extension,
         condition=row.condition,
         file=row.file,
-        horizon=horizon,
+        horizon=row.horizon,
         unlogged=row.unlogged,
     )
 

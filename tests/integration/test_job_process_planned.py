@@ -36,6 +36,7 @@ CREATE TRIGGER stamp BEFORE INSERT ON shop.orders FOR EACH ROW EXECUTE FUNCTION 
 ANALYZE;
 """
 SCHEMA = CloneRequest("schema", "shop")
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
 @pytest.fixture
@@ -174,8 +175,7 @@ def test_more_copiers_than_a_server_has_connections_for(clone: Clone, limited: s
 
 
 def waits_for_a_lock(database: Database) -> bool:
-    query = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    return bool(database.value(query))
+    return bool(database.value(WAITING))
 
 
 @pytest.mark.parametrize("how", ["cancel", "kill"])
@@ -197,6 +197,43 @@ def test_pg_dump_ends_with_the_job(clone: Clone, how: str) -> None:
             job.process.kill()
         wait_until(lambda: not waits_for_a_lock(clone.source), 10, "the end of pg_dump's server process")
         clone.assert_gone()
+
+
+def test_a_pg_dump_that_began_with_too_little_gives_way(clone: Clone) -> None:
+    """It begins before it is known what the schema needs elsewhere."""
+    clone.source.execute("CREATE SCHEMA elsewhere; CREATE TYPE elsewhere.size AS ENUM ('S', 'M')")
+    clone.source.execute("ALTER TABLE shop.items ADD size elsewhere.size DEFAULT 'M'")
+    with clone.source.connect() as blocker:
+        blocker.execute("BEGIN")
+        blocker.execute("LOCK TABLE pg_catalog.pg_init_privs")
+        job = clone.request(SCHEMA, 2)
+        wait_until(lambda: any("elsewhere" in words for words in dumping(job)), 20, "the second pg_dump")
+        wait_until(lambda: len(dumping(job)) == 1, 20, "the end of the first")
+        wait_until(lambda: clone.source.value(WAITING) == 1, 20, "the second one to wait, and no other")
+        blocker.execute("ROLLBACK")
+        assert job.wait().error == ""
+    assert_same_schema(clone.source, clone.target, "shop")
+    clone.assert_gone()
+
+
+def dumping(job: JobRun) -> list[str]:
+    """The arguments of the job's pg_dumps that run."""
+    files = [Path(f"/proc/{pid}/cmdline") for pid in descendants(job.process.pid)]
+    texts = [file.read_bytes().replace(b"\0", b" ").decode() for file in files if file.exists()]
+    return [text for text in texts if "--schema-only" in text]
+
+
+def test_more_pg_dumps_than_the_source_has_connections_for(clone: Clone, limited: str) -> None:
+    """One for the table, one for its type, one for its sequence; the limit is four, with the job's own two."""
+    clone.source.execute("CREATE SCHEMA elsewhere; CREATE TYPE elsewhere.size AS ENUM ('S', 'M')")
+    clone.source.execute("CREATE SEQUENCE elsewhere.numbers")
+    clone.source.execute("ALTER TABLE shop.customers ADD size elsewhere.size")
+    clone.source.execute("ALTER TABLE shop.customers ADD number int DEFAULT nextval('elsewhere.numbers')")
+    clone.source.execute(f"GRANT USAGE ON SCHEMA elsewhere TO {limited}")
+    clone.target.execute("CREATE SCHEMA shop")
+    job = clone.request(CloneRequest("table", "shop", "customers"), 1, source=as_conninfo(clone.source, user=limited))
+    assert job.wait().error == ""
+    assert clone.target.rows(CONTENTS.format("customers")) == clone.source.rows(CONTENTS.format("customers"))
 
 
 def test_a_resumed_job_goes_on(clone: Clone) -> None:

@@ -35,6 +35,8 @@ SELECT n.nspname AS schema,
        coalesce(a.amname, '') AS access_method,
        c.relfilenode::bigint AS file,
        c.relpersistence = 'u' AS unlogged,
+       -- The first transaction that had not ended when the snapshot was taken.
+       pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::bigint AS horizon,
        CASE WHEN c.relispartition THEN pn.nspname END AS parent_schema,
        CASE WHEN c.relispartition THEN p.relname END AS parent_name,
        coalesce(x.extname, '') AS extension,
