@@ -134,6 +134,8 @@ def _index(node: Any, renames: Renames) -> None:
 def _constraint_name(table: Name, constraint: Any, renames: Renames) -> None:
     if constraint.conname:
         constraint.conname = renames.constraints.get((table, constraint.conname), constraint.conname)
+    if constraint.indexname:
+        constraint.indexname = renames.relation(Name(table.schema, constraint.indexname)).name
 
 
 def _create_table(node: Any, renames: Renames) -> None:

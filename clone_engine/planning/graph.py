@@ -7,7 +7,7 @@ what a step needs in force is `statements.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -20,6 +20,7 @@ from clone_engine.planning.conflict import TABLES, Conflicts
 from clone_engine.planning.copies import Wish, copy_steps
 from clone_engine.planning.early import early, longest_ways
 from clone_engine.planning.formats import Ends
+from clone_engine.planning.key_indexes import apart
 from clone_engine.planning.large_objects import large_object_steps
 from clone_engine.planning.selection import Item
 from clone_engine.planning.slots import Sorter
@@ -76,7 +77,8 @@ class Inputs(NamedTuple):
     stale: tuple[str, ...]
     needs: Needs
     kept: Mapping[Name, Sequence[Entry]]
-    resumed: bool
+    done: frozenset[str]
+    """The keys of what earlier jobs have done."""
 
 
 class Early:
@@ -133,6 +135,9 @@ class Graph:
         for index, items in self._indexes.items():
             if relation := items[0].ddl.relation:
                 self._indexes_of.setdefault(relation, []).append(index)
+        self._parted: set[Name] = set()
+        """Tables whose keys take over indexes that are built before."""
+        self._part_keys()
         self._attachments: dict[Name, list[Item]] = {}
         for table, items in self._by_table("attach").items():
             self._attachments.setdefault(self._root(table), []).extend(items)
@@ -297,7 +302,7 @@ class Graph:
     @property
     def _of_one_snapshot(self) -> bool:
         """Whether definitions and rows are of one moment."""
-        return self._in.request.options.consistent and not self._in.resumed
+        return self._in.request.options.consistent and not self._in.done
 
     def _early_keys(self) -> Early:
         """The foreign keys that are made before their tables have rows; none unless all rows are of one snapshot."""
@@ -374,23 +379,50 @@ class Graph:
         facts = self._in.source.tables.get(table)
         return table in self._made and facts is not None and facts.relkind == "r" and facts.bytes <= SMALL
 
+    def _part_keys(self) -> None:
+        """Have the indexes of keys built beside the table's others, where nothing waits for the keys."""
+        for table, items in self._keys.items():
+            pairs = {n: pair for n, item in enumerate(items) if item.ddl.kind == "key" and (pair := apart(item.ddl))}
+            names = [Name(*pair.building.identity[1:3]) for pair in pairs.values()]
+            if not self._are_parted(table, names):
+                continue
+            self._parted.add(table)
+            self._indexes_of[table] = [*names, *self._indexes_of.get(table, ())]
+            for name, (n, pair) in zip(names, pairs.items(), strict=True):
+                self._indexes[name] = [items[n]._replace(ddl=pair.building)]
+                items[n] = items[n]._replace(ddl=pair.taking)
+
+    def _are_parted(self, table: Name, key_indexes: Collection[Name]) -> bool:
+        facts = self._in.source.tables.get(table)
+        if not key_indexes or facts is None or facts.relkind != "r" or table not in self._made:
+            return False
+        # What an earlier job has begun goes on as it began, whatever the table looks like now.
+        if f"constraints of {table}" in self._in.done:
+            return False
+        if any(f"index {index}" in self._in.done for index in key_indexes):
+            return True
+        builds = len(key_indexes) + len(self._indexes_of.get(table, ()))
+        return builds > 1 and not self._small(table) and table not in self._early.to
+
     def _key_steps(self) -> Iterator[Run]:
         for table, items in self._keys.items():
+            parted = table in self._parted
             yield self._run(
                 f"constraints of {table}",
                 "creating constraints",
                 items,
-                self._data_of(table),
+                [f"index {index}" for index in self._indexes_of[table]] if parted else self._data_of(table),
                 built=True,
-                weight=self._weight(table),
+                weight=0 if parted else self._weight(table),
                 holds=(str(table),),
                 small=self._small(table),
             )
 
     def _index_steps(self, relations: Iterable[Name], after: str = "") -> Iterator[Run]:
-        """One step per index.  They follow the table's keys, which lock the table for themselves anyway."""
+        """One step per index.  They follow keys that build their own, which lock the table for themselves anyway."""
         for table in sorted(relations):
-            data = [f"constraints of {table}"] if table in self._keys else self._data_of(table)
+            locked = table in self._keys and table not in self._parted
+            data = [f"constraints of {table}"] if locked else self._data_of(table)
             data = [*data, *self._early.to.get(table, ())]  # which lock it against index builds
             for index in self._indexes_of.get(table, ()):
                 yield self._run(

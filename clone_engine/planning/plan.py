@@ -62,8 +62,8 @@ class Dumped(NamedTuple):
     """What the clone brings along because the target lacks it."""
     kept: Mapping[Name, Sequence[Entry]] = {}
     """Parts of tables that an earlier job has copied and that are the same on this snapshot."""
-    resumed: bool = False
-    """Whether some of the rows may be of an earlier snapshot."""
+    done: frozenset[str] = frozenset()
+    """The keys of what earlier jobs have done, some of it at another snapshot."""
 
 
 def prepare(
@@ -102,7 +102,7 @@ def prepare(
     dumped = Dumped(facts, ddls, existing, Conflicts(), staging, stale, left_out, needs)
     if earlier:
         decided_then, parts = _conflicts_of(earlier, ddls), unchanged(source, facts, done, request)
-        dumped = dumped._replace(conflicts=decided_then, kept=parts, resumed=True)
+        dumped = dumped._replace(conflicts=decided_then, kept=parts, done=frozenset(done))
         plan = build(dumped, request, start.parallel)
         check_complete(target, plan, done)
         kept = still_there(target, plan, dumped.kept)
@@ -159,7 +159,7 @@ def build(dumped: Dumped, request: CloneRequest, parallel: int) -> Plan:
         stale=dumped.stale,
         needs=dumped.needs,
         kept=dumped.kept,
-        resumed=dumped.resumed,
+        done=dumped.done,
     )
     graph = Graph(inputs)
     return Plan(

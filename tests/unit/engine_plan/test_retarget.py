@@ -33,6 +33,10 @@ CASES = [
     ),
     ("ALTER TABLE app.t ADD CONSTRAINT t_key UNIQUE (a)", "ALTER TABLE app.n ADD CONSTRAINT n_key UNIQUE (a)"),
     ("ALTER TABLE app.t ADD CONSTRAINT uniq UNIQUE (id)", "ALTER TABLE app.n ADD CONSTRAINT n_uniq UNIQUE (id)"),
+    (
+        "ALTER TABLE app.t ADD CONSTRAINT t_key UNIQUE USING INDEX t_key",
+        "ALTER TABLE app.n ADD CONSTRAINT n_key UNIQUE USING INDEX n_key",
+    ),
     ("CREATE INDEX by_id ON app.t USING btree (id)", "CREATE INDEX n_by_id ON app.n USING btree (id)"),
     ("ALTER TABLE app.t CLUSTER ON t_pkey", "ALTER TABLE app.n CLUSTER ON n_pkey"),
     ("ALTER TABLE app.t REPLICA IDENTITY USING INDEX by_id", "ALTER TABLE app.n REPLICA IDENTITY USING INDEX n_by_id"),
