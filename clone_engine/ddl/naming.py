@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from pglast import ast
 
 from clone_engine.ddl.definitions import Ddl
-from clone_engine.ddl.nodes import name_of, strings, walk
+from clone_engine.ddl.nodes import name_of, strings
 from clone_engine.ddl.retarget import Renames
 from clone_engine.records.names import Name, renamed_after
 from clone_engine.records.request import CloneRequest
@@ -67,7 +67,12 @@ def belongings(ddls: Iterable[Ddl]) -> Belongings:
 
 
 def _constraints(node: Any) -> Iterable[Any]:
-    return (child for child in walk(node) if isinstance(child, ast.Constraint))
+    """Those of a table and of its columns, as CREATE TABLE says them."""
+    for element in getattr(node, "base", node).tableElts or ():
+        if isinstance(element, ast.Constraint):
+            yield element
+        elif isinstance(element, ast.ColumnDef):
+            yield from element.constraints or ()
 
 
 def _owned(ddl: Ddl) -> Iterable[tuple[Name, Name, str]]:

@@ -382,6 +382,8 @@ class Graph:
     def _part_keys(self) -> None:
         """Have the indexes of keys built beside the table's others, where nothing waits for the keys."""
         for table, items in self._keys.items():
+            if not self._may_be_parted(table):
+                continue
             pairs = {n: pair for n, item in enumerate(items) if item.ddl.kind == "key" and (pair := apart(item.ddl))}
             names = [Name(*pair.building.identity[1:3]) for pair in pairs.values()]
             if not self._are_parted(table, names):
@@ -392,17 +394,20 @@ class Graph:
                 self._indexes[name] = [items[n]._replace(ddl=pair.building)]
                 items[n] = items[n]._replace(ddl=pair.taking)
 
-    def _are_parted(self, table: Name, key_indexes: Collection[Name]) -> bool:
+    def _may_be_parted(self, table: Name) -> bool:
+        """Whether its keys may take over indexes, and it is large enough, or might have been for an earlier job."""
         facts = self._in.source.tables.get(table)
-        if not key_indexes or facts is None or facts.relkind != "r" or table not in self._made:
-            return False
+        plain = facts is not None and facts.relkind == "r" and table in self._made
+        return plain and bool(self._in.done or not self._small(table))
+
+    def _are_parted(self, table: Name, key_indexes: Collection[Name]) -> bool:
         # What an earlier job has begun goes on as it began, whatever the table looks like now.
         if f"constraints of {table}" in self._in.done:
             return False
         if any(f"index {index}" in self._in.done for index in key_indexes):
             return True
         builds = len(key_indexes) + len(self._indexes_of.get(table, ()))
-        return builds > 1 and not self._small(table) and table not in self._early.to
+        return bool(key_indexes) and builds > 1 and not self._small(table) and table not in self._early.to
 
     def _key_steps(self) -> Iterator[Run]:
         for table, items in self._keys.items():

@@ -14,7 +14,7 @@ import msgspec
 from clone_engine.records.names import Name
 
 
-class Statement(msgspec.Struct, frozen=True):
+class Statement(msgspec.Struct, frozen=True, omit_defaults=True):
     """One SQL statement for the target."""
 
     sql: str
@@ -28,7 +28,7 @@ class Statement(msgspec.Struct, frozen=True):
     """Other statements' objects without which this one is left out, and reported, if the clone goes on without them."""
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What every step has.
 
     `key` is stable: planning the same clone again gives the same key for the same work, so that a resumed job can
