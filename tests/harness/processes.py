@@ -24,7 +24,8 @@ def descendants(pid: int) -> list[int]:
 
 def job_processes(pid: int) -> list[int]:
     """Process ids of those that do the jobs of a proxy, or of this process."""
-    return [job for forker in children(pid, FORKER) for job in children(forker)]
+    # The forker has other children too: at the start it asks each pg_dump for its version.
+    return [job for forker in children(pid, FORKER) for job in children(forker, FORKER)]
 
 
 def command_line(pid: int) -> str:

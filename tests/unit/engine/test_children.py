@@ -133,8 +133,8 @@ async def test_all_are_forked_from_one_process_which_sees_nothing_of_them(proces
     assert await first.receive() and await second.receive()
     files = sorted(open_files(forker))
     await first.stop()
-    third = await processes.start(first_line("complete"))
-    assert forker_of(third) == forker and await everything(third)
+    third = await processes.start(first_line("wait"))
+    assert forker_of(third) == forker and await third.receive()
     for child in (first, second, third):
         await child.stop()
         await child.close()
@@ -162,17 +162,17 @@ async def test_signals_for_all_processes_of_the_proxy_leave_it_alone(processes: 
     assert await child.receive()
     for number in (signal.SIGINT, signal.SIGTERM):
         os.kill(forker_of(child), number)
-    other = await processes.start(first_line("complete"))
-    assert forker_of(other) == forker_of(child) and await everything(other)
+    other = await processes.start(first_line("wait"))
+    assert forker_of(other) == forker_of(child) and await other.receive()
     for one in (child, other):
         assert await one.stop()
         await one.close()
 
 
 async def test_it_ends_when_it_is_closed(processes: JobProcesses) -> None:
-    child = await processes.start(first_line("complete"))
+    child = await processes.start(first_line("wait"))
     forker = forker_of(child)
-    assert await everything(child)
+    assert await child.receive() and await child.stop()
     await child.close()
     await processes.close()
     assert not alive(forker)
@@ -185,8 +185,9 @@ async def test_it_is_there_before_the_first_job(processes: JobProcesses) -> None
         return children(os.getpid(), "stand_in.py")
 
     (forker,) = await wait_until_async(there, 20, "what jobs are forked from")
-    child = await processes.start(first_line("complete"))
-    assert forker_of(child) == forker and await everything(child)
+    child = await processes.start(first_line("wait"))
+    assert forker_of(child) == forker and await child.receive()
+    assert await child.stop()
     await child.close()
 
 
