@@ -71,3 +71,16 @@ CREATE CAST (pair AS text) WITH INOUT AS ASSIGNMENT;
 CREATE PUBLICATION tables FOR TABLE plain, by_range WITH (publish = 'insert', publish_via_partition_root = true);
 ALTER DEFAULT PRIVILEGES IN SCHEMA app GRANT SELECT ON SEQUENCES TO PUBLIC;
 SELECT lo_from_bytea(4711, 'large'); COMMENT ON LARGE OBJECT 4711 IS 'an object';
+
+-- Large enough for the indexes of its keys to be built beside its others.
+CREATE TABLE app.entries (
+    id int,
+    account int,
+    code text COLLATE "C",
+    CONSTRAINT entries_pkey PRIMARY KEY (id) INCLUDE (account),
+    CONSTRAINT "Entry code" UNIQUE (code, account) WITH (fillfactor = 80),
+    CONSTRAINT entries_turn UNIQUE (account, id) DEFERRABLE INITIALLY DEFERRED
+);
+CREATE INDEX entries_account ON app.entries (account);
+COMMENT ON CONSTRAINT "Entry code" ON app.entries IS 'taken over';
+INSERT INTO app.entries SELECT g, g % 7, md5(g::text) || md5((-g)::text) FROM generate_series(1, 12000) AS g;
