@@ -26,6 +26,33 @@ def printed(tree: Any) -> str:
     return str(RawStream()(tree))
 
 
+@node_printer(ast.IndexStmt, override=True)
+def _index(node: Any, output: Any) -> None:
+    """pglast puts NULLS NOT DISTINCT behind what it must come before."""
+    output.write("CREATE UNIQUE INDEX " if node.unique else "CREATE INDEX ")
+    output.print_name(node.idxname)
+    output.swrite("ON ")
+    output.print_node(node.relation)
+    if node.accessMethod != "btree":
+        output.swrite("USING ")
+        output.print_name(node.accessMethod)
+    _listed(" ", node.indexParams, output)
+    _listed(" INCLUDE ", node.indexIncludingParams, output)
+    if node.nulls_not_distinct:
+        output.write(" NULLS NOT DISTINCT")
+    _listed(" WITH ", node.options, output)
+    if node.whereClause:
+        output.swrite("WHERE ")
+        output.print_node(node.whereClause)
+
+
+def _listed(words: str, nodes: Any, output: Any) -> None:
+    if nodes:
+        output.write(words)
+        with output.expression(True):
+            output.print_list(nodes)
+
+
 @node_printer(ast.IndexElem, override=True)
 def _index_element(node: Any, output: Any) -> None:
     _partition_element(node, output)

@@ -38,6 +38,16 @@ CASES = [
         "ALTER TABLE app.n ADD CONSTRAINT n_key UNIQUE USING INDEX n_key",
     ),
     ("CREATE INDEX by_id ON app.t USING btree (id)", "CREATE INDEX n_by_id ON app.n USING btree (id)"),
+    (
+        "CREATE UNIQUE INDEX by_id ON app.t USING btree (id, lower(x)) INCLUDE (y) NULLS NOT DISTINCT"
+        " WITH (fillfactor='70', deduplicate_items=off) WHERE (id > 0)",
+        "CREATE UNIQUE INDEX n_by_id ON app.n (id, lower(x)) INCLUDE (y) NULLS NOT DISTINCT"
+        " WITH (fillfactor = '70', deduplicate_items = off) WHERE id > 0",
+    ),
+    (
+        "CREATE INDEX by_id ON ONLY app.t USING gin (x public.ops (siglen='32'), y) WITH (fastupdate=off)",
+        "CREATE INDEX n_by_id ON ONLY app.n USING gin (x public.ops (siglen = '32'), y) WITH (fastupdate = off)",
+    ),
     ("ALTER TABLE app.t CLUSTER ON t_pkey", "ALTER TABLE app.n CLUSTER ON n_pkey"),
     ("ALTER TABLE app.t REPLICA IDENTITY USING INDEX by_id", "ALTER TABLE app.n REPLICA IDENTITY USING INDEX n_by_id"),
     ("CREATE STATISTICS app.st ON a, b FROM app.t", "CREATE STATISTICS app.n_st ON a, b FROM app.n"),
